@@ -1,0 +1,86 @@
+"""Canonical bytes: the JSON profile that is signed and logged, and the length-prefixed encoding that is hashed.
+
+Profile of RFC 8785 (JCS): ASCII keys, no floats, integers within +-(2^53 - 1), UTF-8 output without escapes beyond
+those of RFC 8785 section 3.2.2.2. On this profile the output equals JCS (tests compare with `rfc8785`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from broker.errors import Code, SluisError
+
+MAX_INTEGER = 2**53 - 1
+MAX_DEPTH = 32
+
+_TYPE_ERROR = "canonical JSON holds only null, booleans, integers, text, lists and objects with ASCII keys"
+
+
+def canonical_json(value: object) -> bytes:
+    """The canonical bytes of `value`.
+
+    Raises:
+        SluisError: FIELD_INVALID when the value is outside the profile.
+    """
+    _check(value, 0)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode("utf-8")
+
+
+def parse_canonical(data: bytes) -> dict[str, Any]:
+    """The object whose canonical bytes are exactly `data`.
+
+    Raises:
+        SluisError: STATEMENT_INVALID when `data` is not the canonical form of a JSON object.
+    """
+    try:
+        value = json.loads(data.decode("utf-8"))
+        same = isinstance(value, dict) and canonical_json(value) == data
+    except (ValueError, RecursionError, SluisError) as error:
+        raise SluisError(Code.STATEMENT_INVALID, "not canonical JSON (docs/formats.md section 1)") from error
+    if not same:
+        raise SluisError(Code.STATEMENT_INVALID, "not in canonical form: sort keys, no spaces, no floats")
+    return value  # type: ignore[no-any-return]  # isinstance checked above
+
+
+def _check(value: object, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise SluisError(Code.FIELD_INVALID, "canonical JSON is nested too deeply")
+    if value is None or isinstance(value, bool):
+        return
+    if isinstance(value, str):
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise SluisError(Code.FIELD_INVALID, "canonical JSON holds no lone surrogates")
+        return
+    if isinstance(value, int):
+        if abs(value) > MAX_INTEGER:
+            raise SluisError(Code.FIELD_INVALID, "canonical JSON holds integers up to 2^53 - 1")
+        return
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if not isinstance(key, str) or not key.isascii():
+                raise SluisError(Code.FIELD_INVALID, _TYPE_ERROR)
+            _check(item, depth + 1)
+        return
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+        for item in value:
+            _check(item, depth + 1)
+        return
+    raise SluisError(Code.FIELD_INVALID, _TYPE_ERROR)
+
+
+def encode(*parts: bytes) -> bytes:
+    """Each part behind its length in 4 bytes, big-endian: no two lists of parts encode alike."""
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def commitment(label: str, salt: bytes, value: bytes) -> str:
+    """The salted commitment of `value`, hex: SHA-256(encode("sluis/v1/commitment", label, salt, value)).
+
+    `salt` is 32 random bytes; without it a commitment to a nine-digit number is found in minutes.
+    """
+    if len(salt) != 32:
+        raise SluisError(Code.LENGTH_WRONG, "a commitment's salt has 32 bytes")
+    return hashlib.sha256(encode(b"sluis/v1/commitment", label.encode(), salt, value)).hexdigest()

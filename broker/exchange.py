@@ -1,0 +1,204 @@
+"""The nouns of an exchange: what is asked, of whom, and what became of it. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+PSEUDONYM_BYTES = 16
+WRAP_BYTES = 60
+COMMITMENT_BYTES = 32
+SEAL_OVERHEAD = 18
+"""A sealed field has the catalogue's width + 2 (length) + 16 (tag) bytes."""
+
+Pseudonyms = npt.NDArray[np.void]
+"""Array of dtype V16: pseudonyms as opaque 16-byte values (never `S16`, which drops trailing zeros)."""
+
+
+class AnswerStatus(IntEnum):
+    """What became of the question at one answerer. Numbers equal those of the wire contract."""
+
+    ANSWERED = 1
+    DENIED = 2
+    NO_REGISTER = 3
+    EXPIRED = 4
+    NOT_COVERED = 5
+    WITHHELD = 6
+    FAILED = 7
+    UNKNOWN = 8
+
+
+class RowStatus(IntEnum):
+    """What one row of a question found. Numbers equal those of the wire contract."""
+
+    HIT = 1
+    NO_HIT = 2
+    AMBIGUOUS = 3
+    INVALID_INPUT = 4
+
+
+@dataclass(frozen=True)
+class Want:
+    """What is asked to be learned: hits, a count, or named attributes (which imply hits)."""
+
+    hit: bool
+    count: bool
+    attributes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PseudonymColumn:
+    """One match key's pseudonyms for all rows of a table; `present` marks the rows that have this match key."""
+
+    pseudonyms: Pseudonyms
+    present: npt.NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        assert self.pseudonyms.dtype == np.dtype("V16") and self.pseudonyms.shape == self.present.shape  # noqa: PT018
+
+    def __repr__(self) -> str:
+        return f"PseudonymColumn(rows={len(self.pseudonyms)})"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A table with one pseudonym column per match key, strictest first; all columns have the same length."""
+
+    columns: tuple[PseudonymColumn, ...]
+
+    @property
+    def rows(self) -> int:
+        """Number of subjects asked about."""
+        return len(self.columns[0].pseudonyms)
+
+    def __repr__(self) -> str:
+        return f"Question(rows={self.rows}, match_keys={len(self.columns)})"
+
+
+@dataclass(frozen=True)
+class AskStatement:
+    """The signed question head (docs/formats.md section 2), parsed. `raw` is what was signed."""
+
+    raw: bytes
+    signature: bytes
+    request_id: str
+    asker: str
+    principal: str | None
+    answerers: tuple[str, ...]
+    purpose: str
+    epoch: str
+    key_id: str
+    scheme: str
+    match_keys: int
+    want: Want
+    subjects: int
+    tokens: str
+    case_number: str | None
+    cooperation_ref: str | None
+    not_after: datetime
+
+
+@dataclass(frozen=True)
+class RegisterManifest:
+    """The signed register manifest (docs/formats.md section 4), parsed. `raw` is what was signed."""
+
+    raw: bytes
+    signature: bytes
+    answerer: str
+    purpose: str
+    epoch: str
+    key_id: str
+    scheme: str
+    match_keys: int
+    attributes: tuple[str, ...]
+    version: int
+    rows: int
+    digest: str
+    as_of: datetime
+    expires_at: datetime
+    coverage: str
+    rules: Mapping[str, object]
+
+
+def register_name(answerer: str, purpose: str, epoch: str, scheme: str) -> str:
+    """The one name of a register: answerer/purpose/epoch/scheme."""
+    return f"{answerer}/{purpose}/{epoch}/{scheme}"
+
+
+@dataclass(frozen=True)
+class RegisterVersion:
+    """A published register version as the catalogue of registers knows it."""
+
+    name: str
+    version: int
+    manifest: RegisterManifest
+    published_at: datetime
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What the join found, columnar; rows are in order of position, then of register row.
+
+    `positions` point into the question, `rows` into the register snapshot (-1 where the status is not HIT).
+    Positions that found nothing are absent: absent means NO_HIT.
+    """
+
+    positions: npt.NDArray[np.uint32]
+    statuses: npt.NDArray[np.uint8]
+    match_keys: npt.NDArray[np.uint8]
+    rows: npt.NDArray[np.int64]
+
+    @property
+    def hits(self) -> int:
+        """Number of distinct positions with status HIT."""
+        return int(np.unique(self.positions[self.statuses == RowStatus.HIT]).size)
+
+
+@dataclass(frozen=True)
+class AnswerRows:
+    """A run of hits with the sealed bytes that belong to them, ready for the wire."""
+
+    positions: bytes
+    statuses: bytes
+    match_keys: bytes
+    wraps: bytes = b""
+    commitments: bytes = b""
+    fields: tuple[bytes, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"AnswerRows(rows={len(self.statuses)})"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Entry, position, RFC 6962 audit path and signed checkpoint."""
+
+    leaf: bytes
+    index: int
+    inclusion: tuple[bytes, ...]
+    checkpoint: str
+
+
+@dataclass(frozen=True)
+class ExchangeState:
+    """One answerer's side of an exchange, as stored."""
+
+    exchange: str
+    asker: str
+    principal: str | None
+    answerer: str
+    purpose: str
+    statement_digest: str
+    asked_at: datetime
+    ask_index: int
+    lease_until: datetime
+    status: AnswerStatus | None = None
+    release_index: int | None = None
+    answer: Mapping[str, object] = field(default_factory=dict)
+    """What is needed to send the answer again: head fields and the name of the spooled rows."""

@@ -1,0 +1,1 @@
+"""The Sluis wire contract, generated from `protos/`."""

@@ -1,0 +1,1 @@
+"""Generated code of package sluis.v1."""
