@@ -198,6 +198,11 @@ class ExchangeState:
     asked_at: datetime
     ask_index: int
     lease_until: datetime
+    epoch: str = ""
+    tokens: str = ""
+    """Commitment to the question's tokens; `questions_with_count` returns it where `counted` and not DENIED."""
+    counted: bool = False
+    """Whether a count was asked."""
     status: AnswerStatus | None = None
     release_index: int | None = None
     answer: Mapping[str, object] = field(default_factory=dict)
