@@ -1,0 +1,259 @@
+"""Signed statements of parties: built, signed, read strictly and verified (docs/formats.md sections 1, 2, 4 and 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+
+from sluis_client.canonical import canonical_json, parse_canonical
+from sluis_client.certificates import (
+    PrivateKey,
+    check_certificate,
+    key_trouble,
+    oin_of,
+    public_key_of,
+    read_certificate,
+    read_private_key,
+    sign,
+    signature_is_good,
+)
+from sluis_client.errors import ClientError, Exit
+from sluis_client.statement_shapes import ASK, ENCRYPTION_KEY, EPOCH, KEM, REGISTER, check_members, invalid, is_time
+
+__all__ = [
+    "PartyKey",
+    "SignedStatement",
+    "ask_statement",
+    "check_certificate",
+    "check_members",
+    "encryption_key_statement",
+    "epoch_statement",
+    "register_manifest",
+    "utc",
+    "verify",
+]
+
+SIGNED_PREFIX = b"sluis/v1/signed\n"
+MAX_STATEMENT_BYTES = 49_152
+
+
+@dataclass(frozen=True)
+class SignedStatement:
+    """The exact bytes that were signed, and the signature."""
+
+    statement: bytes
+    signature: bytes
+
+
+class PartyKey:
+    """A party's certificate (DER or PEM) and the private key that belongs to it; never printed.
+
+    Raises:
+        ClientError: KEY_UNREADABLE, KEY_TYPE_WRONG (EC P-256 or P-384, or RSA of 2048 bits or more are accepted), or
+            KEY_NOT_OF_CERTIFICATE.
+    """
+
+    def __init__(self, certificate: bytes, private_key: bytes | PrivateKey, password: bytes | None = None) -> None:
+        parsed = read_certificate(certificate)
+        self._key = read_private_key(private_key, password) if isinstance(private_key, bytes) else private_key
+        if self._key.public_key() != public_key_of(parsed):
+            raise key_trouble("KEY_NOT_OF_CERTIFICATE", "the private key is not the one of the certificate")
+        self.certificate = parsed.public_bytes(serialization.Encoding.DER)
+        """DER."""
+        self.oin = oin_of(parsed)
+        """The OIN in the certificate's Subject.serialNumber."""
+
+    def __repr__(self) -> str:
+        return f"PartyKey(oin={self.oin})"
+
+    def sign(self, statement: Mapping[str, Any]) -> SignedStatement:
+        """The statement in canonical form with this party's signature; its members are checked first.
+
+        Raises:
+            ClientError: STATEMENT_INVALID.
+        """
+        check_members(statement, str(statement.get("type")))
+        raw = canonical_json(statement)
+        if len(raw) > MAX_STATEMENT_BYTES:
+            raise ClientError("STATEMENT_INVALID", f"a statement has at most {MAX_STATEMENT_BYTES} bytes")
+        return SignedStatement(raw, sign(self._key, SIGNED_PREFIX + raw))
+
+
+def verify(signed: SignedStatement, certificate_der: bytes, expected_type: str) -> dict[str, Any]:
+    """The members of a statement of `expected_type` whose signature verifies with the certificate's key.
+
+    Says nothing about whose certificate that is: `check_certificate` does.
+
+    Raises:
+        ClientError: SIGNATURE_WRONG, STATEMENT_INVALID, KEY_TYPE_WRONG, KEY_UNREADABLE.
+    """
+    key = public_key_of(read_certificate(certificate_der))
+    if not signature_is_good(key, signed.signature, SIGNED_PREFIX + signed.statement):
+        text = f"the signature of this {expected_type} does not verify with the party's certificate"
+        raise ClientError("SIGNATURE_WRONG", text, Exit.VERIFICATION_FAILED)
+    if len(signed.statement) > MAX_STATEMENT_BYTES:
+        raise invalid(f"a statement has at most {MAX_STATEMENT_BYTES} bytes")
+    members = parse_canonical(signed.statement)
+    check_members(members, expected_type)
+    return members
+
+
+def ask_statement(
+    *,
+    origin: str,
+    environment: str,
+    request_id: str,
+    asker: str,
+    principal: str | None,
+    answerers: Sequence[str],
+    purpose: str,
+    epoch: str,
+    key_id: str,
+    scheme: str,
+    match_keys: int,
+    hit: bool,
+    count: bool,
+    attributes: Sequence[str],
+    subjects: int,
+    tokens: str,
+    case_number: str | None,
+    cooperation_ref: str | None,
+    not_after: datetime,
+) -> dict[str, Any]:
+    """Statement `sluis/v1/ask`. `tokens`, `case_number` and `cooperation_ref` are commitments (hex)."""
+    return {
+        "type": ASK,
+        "origin": origin,
+        "environment": environment,
+        "request_id": request_id,
+        "asker": asker,
+        "principal": principal,
+        "answerers": sorted(set(answerers)),
+        "purpose": purpose,
+        "epoch": epoch,
+        "key_id": key_id,
+        "scheme": scheme,
+        "match_keys": match_keys,
+        "want": {"hit": hit, "count": count, "attributes": sorted(set(attributes))},
+        "subjects": subjects,
+        "tokens": tokens,
+        "case_number": case_number,
+        "cooperation_ref": cooperation_ref,
+        "not_after": utc(not_after),
+    }
+
+
+def register_manifest(
+    *,
+    origin: str,
+    environment: str,
+    answerer: str,
+    purpose: str,
+    epoch: str,
+    key_id: str,
+    scheme: str,
+    match_keys: int,
+    version: int,
+    rows: int,
+    digest: str,
+    attributes: Sequence[str],
+    as_of: datetime,
+    coverage: str,
+    expires_at: datetime,
+    rules: Mapping[str, bool | int | str],
+) -> dict[str, Any]:
+    """Statement `sluis/v1/register`. `digest` is that of `receipts.RegisterDigest`."""
+    return {
+        "type": REGISTER,
+        "origin": origin,
+        "environment": environment,
+        "answerer": answerer,
+        "purpose": purpose,
+        "epoch": epoch,
+        "key_id": key_id,
+        "scheme": scheme,
+        "match_keys": match_keys,
+        "version": version,
+        "rows": rows,
+        "digest": digest,
+        "attributes": sorted(set(attributes)),
+        "as_of": utc(as_of),
+        "coverage": coverage,
+        "expires_at": utc(expires_at),
+        "rules": dict(rules),
+    }
+
+
+def encryption_key_statement(
+    *, origin: str, environment: str, party: str, public_key: bytes, created_at: datetime
+) -> dict[str, Any]:
+    """Statement `sluis/v1/encryption-key`."""
+    return {
+        "type": ENCRYPTION_KEY,
+        "origin": origin,
+        "environment": environment,
+        "party": party,
+        "kem": KEM,
+        "public_key": public_key.hex(),
+        "created_at": utc(created_at),
+    }
+
+
+def epoch_statement(
+    *,
+    origin: str,
+    environment: str,
+    purpose: str,
+    epoch: str,
+    mode: str,
+    key_id: str,
+    steward: str,
+    recipients: Mapping[str, tuple[str, str]],
+    valid_from: datetime,
+    valid_until: datetime,
+    created_at: datetime,
+) -> dict[str, Any]:
+    """Statement `sluis/v1/epoch`. `recipients`: party -> hex digests of its encryption-key statement and envelope."""
+    return {
+        "type": EPOCH,
+        "origin": origin,
+        "environment": environment,
+        "purpose": purpose,
+        "epoch": epoch,
+        "mode": mode,
+        "key_id": key_id,
+        "steward": steward,
+        "recipients": {
+            party: {"encryption_key": encryption_key, "envelope": envelope}
+            for party, (encryption_key, envelope) in recipients.items()
+        },
+        "valid_from": utc(valid_from),
+        "valid_until": utc(valid_until),
+        "created_at": utc(created_at),
+    }
+
+
+def utc(moment: datetime) -> str:
+    """`moment` (aware) as statements write it: whole seconds, UTC.
+
+    Raises:
+        ClientError: STATEMENT_INVALID for a time without a zone.
+    """
+    if moment.tzinfo is None:
+        raise ClientError("STATEMENT_INVALID", "a time needs its zone")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_utc(text: str) -> datetime:
+    """The inverse of `utc`.
+
+    Raises:
+        ClientError: STATEMENT_INVALID.
+    """
+    if not is_time(text):
+        raise invalid("a time is written as 2026-11-23T10:00:00Z")
+    return datetime.fromisoformat(text)
