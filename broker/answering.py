@@ -1,0 +1,144 @@
+"""Match and release gate: from a permitted ask to an answer that is ready, but not yet released.
+
+Everything an answer consists of exists here, durable and encrypted, before its release entry is written; only the
+coordinator, after that entry is in the log, lets it go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, islice
+
+from broker.asking import AskedOf, Terms
+from broker.canonical import encode
+from broker.errors import Code, SluisError
+from broker.exchange import AnswerRows, AnswerStatus, AskStatement, Question
+from broker.matching.join import match
+from broker.matching.release import answer_runs, release_count, result_value, rows_digest
+from broker.ports import AnswerSpool, LogReader, RegisterStore
+
+SMALL_ANSWER = 64 * 1024
+"""Bytes up to which an answer waits in the vault, inside the release's own commit; larger ones wait in the spool."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An answer that waits for its release entry."""
+
+    status: AnswerStatus
+    outcome: str
+    """authorised, withheld or failed, as the release entry says."""
+    result: bytes
+    """The result value that the release commits to (docs/formats.md section 3)."""
+    head: Mapping[str, object]
+    """What is kept to send the answer again."""
+    runs: Callable[[], Iterator[AnswerRows]]
+    small: bytes | None = None
+    hits: int = 0
+    count: int | None = None
+    band: str = ""
+
+    def __repr__(self) -> str:
+        return f"Prepared({self.status.name})"
+
+
+class Answering:
+    """Computes answers from registers."""
+
+    def __init__(self, registers: RegisterStore, spool: AnswerSpool) -> None:
+        self._registers = registers
+        self.spool = spool
+
+    def prepare(self, statement: AskStatement, terms: Terms, ask: AskedOf, question: Question) -> Prepared:
+        """Runs the join and the release gate. A fault of the store becomes FAILED: it is an outcome, logged as such."""
+        if ask.unanswerable is not None:
+            return _empty(ask.unanswerable, "withheld")
+        try:
+            return self._match(statement, terms, ask, question)
+        except SluisError:
+            return _empty(AnswerStatus.FAILED, "failed")
+
+    def _match(self, statement: AskStatement, terms: Terms, ask: AskedOf, question: Question) -> Prepared:
+        register = ask.register
+        if register is None or register.manifest.key_id != statement.key_id:
+            raise SluisError(Code.KEY_ID_WRONG, "the register was published under another key of this epoch")
+        snapshot = self._registers.pin(register.name, register.version)
+        try:
+            matches = match(question, snapshot, terms.rows_per_pseudonym)
+            if statement.want.count:
+                return _counted(release_count(matches, question, min_group=terms.min_group, bands=terms.bands))
+            runs = answer_runs(matches, snapshot, statement.want.attributes)
+            return self._kept(f"{statement.asker}.{statement.request_id}.{ask.state.answerer}", runs, matches.hits)
+        finally:
+            snapshot.close()
+
+    def _kept(self, name: str, runs: Iterator[AnswerRows], hits: int) -> Prepared:
+        first: list[AnswerRows] = []
+        size = 0
+        for run in runs:
+            first.append(run)
+            size += run_size(run)
+            if size > SMALL_ANSWER:
+                break
+        if size <= SMALL_ANSWER:
+            digest, small = rows_digest(first), encode(*(encode_run(run) for run in first))
+            head: dict[str, object] = {"hits": hits}
+            result = result_value(hits=hits, count=None, band=None, rows=digest)
+            return Prepared(AnswerStatus.ANSWERED, "authorised", result, head, lambda: iter(first), small, hits)
+        digest = self.spool.write(name, chain(first, runs))
+        return Prepared(
+            AnswerStatus.ANSWERED,
+            "authorised",
+            result_value(hits=hits, count=None, band=None, rows=digest),
+            {"hits": hits, "spool": name},
+            lambda: self.spool.read(name),
+            None,
+            hits,
+        )
+
+
+def stored_runs(reader: LogReader, spool: AnswerSpool, head: Mapping[str, object]) -> Iterator[AnswerRows]:
+    """The rows of an answer that is sent again. Raises ANSWER_GONE once they were dropped."""
+    if "spool" in head:
+        return spool.read(str(head["spool"]))
+    if "rows" not in head:
+        return iter(())
+    opening = reader.opening(str(head["rows"]))
+    if opening is None:
+        raise SluisError(
+            Code.ANSWER_GONE, "an answer is kept for 24 hours; its receipt stays: ask again with a new request id"
+        )
+    return (decode_run(part) for part in decode(opening[1]))
+
+
+def encode_run(run: AnswerRows) -> bytes:
+    """One run as bytes."""
+    return encode(run.positions, run.statuses, run.match_keys, run.wraps, run.commitments, *run.fields)
+
+
+def decode_run(data: bytes) -> AnswerRows:
+    """The inverse of `encode_run`."""
+    parts = decode(data)
+    positions, statuses, match_keys, wraps, commitments = islice(parts, 5)
+    return AnswerRows(positions, statuses, match_keys, wraps, commitments, tuple(parts))
+
+
+def decode(data: bytes) -> Iterator[bytes]:
+    """The parts of `encode(...)`, in order."""
+    at = 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        yield data[at + 4 : at + 4 + size]
+        at += 4 + size
+
+
+def run_size(run: AnswerRows) -> int:
+    """Bytes of a run."""
+    return (
+        len(run.positions) + len(run.statuses) * 2 + len(run.wraps) + len(run.commitments) + sum(map(len, run.fields))
+    )
+
+
+def _empty(status: AnswerStatus, outcome: str) -> Prepared:
+    return Prepared(status, outcome, result_value(hits=0, count=None, band=None, rows=None), {}, lambda: iter(()))

@@ -1,0 +1,364 @@
+"""The ask gate: gathers the facts, lets the policy decide, and writes one `ask` entry per answerer.
+
+Runs inside the sequencer's transaction, so the counters and registers it reads are those it debits and logs: there is
+no moment between deciding and recording.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from broker.errors import Code, SluisError
+from broker.exchange import (
+    AnswerStatus,
+    AskStatement,
+    ExchangeState,
+    Question,
+    RegisterVersion,
+    Want,
+    register_name,
+)
+from broker.matching.release import count_distance, tokens_value
+from broker.parties import Caller
+from broker.policy.document import PolicySet
+from broker.policy.evaluate import (
+    ENGINE,
+    CheckResult,
+    Decision,
+    Facts,
+    RegisterFacts,
+    Request,
+    day_of,
+    decision_to_log,
+    evaluate,
+    facts_to_log,
+    judge_case_number,
+)
+from broker.ports import LogReader, Transaction
+from broker.statements import Scope, Signed, read_epoch, read_register_manifest
+
+LEASE = timedelta(minutes=15)
+MODES_AVAILABLE = frozenset({"keyed"})
+DEFAULT_VAULT_DAYS = 730
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What opens the commitments of an ask; the edge has checked that it does."""
+
+    tokens_salt: bytes
+    case_number: tuple[bytes, bytes] | None = None
+    cooperation_ref: tuple[bytes, bytes] | None = None
+
+    def __repr__(self) -> str:
+        return "Opened()"
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A question as the edge checked it, with the one clock reading its decision uses."""
+
+    caller: Caller
+    statement: AskStatement
+    opened: Opened
+    question: Question
+    trace_id: str | None
+    now: datetime
+    nonces: Mapping[str, str]
+    """One random nonce per answerer, so that equal entries do not look alike."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the purpose says about answering; plain values, so that the match needs no policy."""
+
+    rows_per_pseudonym: int
+    min_group: int
+    bands: tuple[int, ...]
+    vault_until: datetime
+
+
+@dataclass(frozen=True)
+class AskedOf:
+    """The ask as put to one answerer."""
+
+    state: ExchangeState
+    decision: Decision
+    register: RegisterVersion | None
+    unanswerable: AnswerStatus | None
+    """NO_REGISTER, EXPIRED or NOT_COVERED when there is nothing to match against."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An ask whose entries are in the batch."""
+
+    asks: tuple[AskedOf, ...]
+    terms: Terms
+
+
+def statement_digest(statement: AskStatement) -> str:
+    """Hex SHA-256 of the signed bytes: same id and same digest is the same exchange."""
+    return hashlib.sha256(statement.raw).hexdigest()
+
+
+def requests_counter(asker: str, purpose: str, now: datetime) -> str:
+    """Name of the counter of permitted exchanges of a party under a purpose on a day in Europe/Amsterdam."""
+    return f"requests/{asker}/{purpose}/{day_of(now)}"
+
+
+def counts_counter(asker: str, answerer: str, purpose: str, epoch: str) -> str:
+    """Name of the counter of permitted counts of a party at an answerer in an epoch."""
+    return f"counts/{asker}/{answerer}/{purpose}/{epoch}"
+
+
+class AskGate:
+    """Decides asks under the policy set in force."""
+
+    def __init__(self, policies: Callable[[], PolicySet], scope: Scope) -> None:
+        self.policies = policies
+        self._scope = scope
+
+    def open(self, tx: Transaction, policies: PolicySet, posed: Posed) -> Asked:
+        """Decides and logs the ask for every answerer; debits once for the exchange if any is permitted.
+
+        Raises:
+            SluisError: EPOCH_UNKNOWN or KEY_ID_WRONG when a permitted question was made under no or another K:
+                a wrong key must never look like "no hit". Nothing is logged or debited then.
+        """
+        statement, now = posed.statement, posed.now
+        terms = self._terms(policies, statement, now)
+        counter = requests_counter(statement.asker, statement.purpose, now)
+        requests_today = tx.spent(counter)
+        asks = []
+        for answerer in statement.answerers:
+            register, unanswerable = self._register(tx, statement, answerer, now)
+            facts = self._facts(tx, policies, posed, answerer, register, requests_today)
+            decision = evaluate(policies, request_of(statement, answerer), facts)
+            body = _ask_entry(posed, answerer, decision, facts, policies.digest, register)
+            state = ExchangeState(
+                exchange=statement.request_id,
+                asker=statement.asker,
+                principal=statement.principal,
+                answerer=answerer,
+                purpose=statement.purpose,
+                statement_digest=statement_digest(statement),
+                asked_at=now,
+                ask_index=tx.append("ask", body),
+                lease_until=now + LEASE,
+                status=None if decision.permitted else AnswerStatus.DENIED,
+                epoch=statement.epoch,
+                tokens=statement.tokens,
+                counted=statement.want.count,
+            )
+            tx.open_exchange(state)
+            asks.append(AskedOf(state, decision, register, unanswerable))
+        permitted = [ask for ask in asks if ask.decision.permitted]
+        if permitted:
+            self._check_key(tx, statement)
+            tx.debit(counter, 1)
+            for ask in permitted:
+                if statement.want.count:
+                    name = counts_counter(statement.asker, ask.state.answerer, statement.purpose, statement.epoch)
+                    tx.debit(name, 1)
+            _fill_vault(tx, posed, terms.vault_until)
+        return Asked(tuple(asks), terms)
+
+    def dry_run(
+        self, reader: LogReader, request: Request, *, case_number: str, cooperation_ref: str, now: datetime
+    ) -> Decision:
+        """The decision that `open` would come to now, as far as it can be known without the question's rows."""
+        policies = self.policies()
+        name = register_name(request.answerer, request.purpose, request.epoch, request.scheme)
+        register = reader.register(name)
+        facts = Facts(
+            now=now,
+            requests_today=reader.spent(requests_counter(request.asker, request.purpose, now)),
+            counts_this_epoch=reader.spent(
+                counts_counter(request.asker, request.answerer, request.purpose, request.epoch)
+            ),
+            case_number=judge_case_number(policies, request.asker, case_number or None),
+            cooperation_ref=bool(cooperation_ref),
+            register=_rules_of(register),
+            count_distance=None,
+            modes_available=MODES_AVAILABLE,
+        )
+        return evaluate(policies, request, facts)
+
+    def logged_decision(self, reader: LogReader, index: int) -> Decision:
+        """The decision as it stands in an `ask` entry."""
+        decision = _ask_body(reader, index)["decision"]
+        checks = tuple(CheckResult(c["id"], c["met"], c["reason"], c["path"]) for c in decision["checks"])
+        return Decision(decision["effect"] == "permit", checks, tuple(decision["obligations"]))
+
+    def logged_register(self, reader: LogReader, index: int) -> RegisterVersion | None:
+        """The register version that an `ask` entry names, as published."""
+        named = _ask_body(reader, index)["register"]
+        if named is None:
+            return None
+        stored = reader.document("register-manifest", f"{named['name']}/{named['version']}")
+        if stored is None:
+            return None
+        record = json.loads(stored)
+        signed = Signed(base64.b64decode(record["statement"]), base64.b64decode(record["signature"]))
+        return RegisterVersion(
+            name=named["name"],
+            version=named["version"],
+            manifest=read_register_manifest(signed, self._scope),
+            published_at=datetime.fromisoformat(record["published_at"]),
+        )
+
+    def _terms(self, policies: PolicySet, statement: AskStatement, now: datetime) -> Terms:
+        purpose = policies.purposes.get(statement.purpose)
+        identifier = policies.catalogue.identifiers.get(statement.scheme)
+        count = purpose.may_learn.count if purpose else None
+        days = purpose.vault_keep_days if purpose else DEFAULT_VAULT_DAYS
+        return Terms(
+            rows_per_pseudonym=identifier.rows_per_pseudonym if identifier else 1,
+            min_group=(count.min_group or 1) if count else 1,
+            bands=tuple(count.bands or ()) if count else (),
+            vault_until=now + timedelta(days=days),
+        )
+
+    def _register(
+        self, tx: Transaction, statement: AskStatement, answerer: str, now: datetime
+    ) -> tuple[RegisterVersion | None, AnswerStatus | None]:
+        """The register to match against, or why there is none. None of these is a "no hit"."""
+        register = tx.register(register_name(answerer, statement.purpose, statement.epoch, statement.scheme))
+        if register is not None and not register.withdrawn:
+            return register, AnswerStatus.EXPIRED if register.manifest.expires_at <= now else None
+        others = tx.registers(answerer, statement.purpose, statement.epoch)
+        if any(not other.withdrawn for other in others):
+            return None, AnswerStatus.NOT_COVERED
+        return None, AnswerStatus.NO_REGISTER
+
+    def _facts(
+        self,
+        tx: Transaction,
+        policies: PolicySet,
+        posed: Posed,
+        answerer: str,
+        register: RegisterVersion | None,
+        requests_today: int,
+    ) -> Facts:
+        statement, opened = posed.statement, posed.opened
+        counts, distance = 0, None
+        if statement.want.count:
+            counts = tx.spent(counts_counter(statement.asker, answerer, statement.purpose, statement.epoch))
+            distance = _distance(tx, statement, answerer, posed.question)
+        case_number = opened.case_number[1].decode("utf-8", "replace") if opened.case_number else None
+        return Facts(
+            now=posed.now,
+            requests_today=requests_today,
+            counts_this_epoch=counts,
+            case_number=judge_case_number(policies, statement.asker, case_number),
+            cooperation_ref=statement.cooperation_ref is not None,
+            register=_rules_of(register),
+            count_distance=distance,
+            modes_available=MODES_AVAILABLE,
+        )
+
+    def _check_key(self, tx: Transaction, statement: AskStatement) -> None:
+        stored = tx.document("epoch", f"{statement.purpose}/{statement.epoch}")
+        if stored is None:
+            raise SluisError(
+                Code.EPOCH_UNKNOWN,
+                "this purpose has no key for this epoch yet; ask its steward to run `sluis-client keys create`",
+            )
+        record = json.loads(stored)
+        signed = Signed(base64.b64decode(record["statement"]), base64.b64decode(record["signature"]))
+        if read_epoch(signed, self._scope).key_id != statement.key_id:
+            raise SluisError(
+                Code.KEY_ID_WRONG,
+                "the question was made with another key than this epoch's; run `sluis-client keys fetch` and ask again",
+            )
+
+
+def _ask_entry(
+    posed: Posed,
+    answerer: str,
+    decision: Decision,
+    facts: Facts,
+    policy_set: str,
+    register: RegisterVersion | None,
+) -> dict[str, object]:
+    statement = posed.statement
+    return {
+        "exchange": statement.request_id,
+        "asker": statement.asker,
+        "principal": statement.principal,
+        "answerer": answerer,
+        "purpose": statement.purpose,
+        "statement": json.loads(statement.raw),
+        "signature": base64.b64encode(statement.signature).decode(),
+        "certificate": posed.caller.fingerprint,
+        "decided_at": log_time(facts.now),
+        "facts": facts_to_log(facts),
+        "decision": decision_to_log(decision),
+        "policy_set": policy_set,
+        "engine": ENGINE,
+        "register": register_reference(register),
+        "trace_id": posed.trace_id,
+        "nonce": posed.nonces[answerer],
+    }
+
+
+def request_of(statement: AskStatement, answerer: str) -> Request:
+    """The question of a statement, put to one answerer, as the policy sees it."""
+    return Request(
+        asker=statement.asker,
+        principal=statement.principal,
+        answerer=answerer,
+        purpose=statement.purpose,
+        epoch=statement.epoch,
+        scheme=statement.scheme,
+        match_keys=statement.match_keys,
+        want=Want(statement.want.hit, statement.want.count, statement.want.attributes),
+        subjects=statement.subjects,
+    )
+
+
+def register_reference(register: RegisterVersion | None) -> dict[str, object] | None:
+    """How a log entry names a register version."""
+    if register is None:
+        return None
+    manifest = hashlib.sha256(register.manifest.raw).hexdigest()
+    return {"name": register.name, "version": register.version, "manifest": manifest}
+
+
+def log_time(moment: datetime) -> str:
+    """A time as log entries write it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _rules_of(register: RegisterVersion | None) -> RegisterFacts | None:
+    return None if register is None or register.withdrawn else RegisterFacts(rules=register.manifest.rules)
+
+
+def _distance(tx: Transaction, statement: AskStatement, answerer: str, question: Question) -> int | None:
+    """The fewest subjects by which this count differs from an earlier one whose tokens are still kept."""
+    earlier = []
+    for commitment in tx.questions_with_count(statement.asker, answerer, statement.purpose, statement.epoch):
+        opening = tx.opening(commitment)
+        if opening is not None:
+            earlier.append(opening[1])
+    return count_distance(question, earlier)
+
+
+def _fill_vault(tx: Transaction, posed: Posed, keep_until: datetime) -> None:
+    opened = posed.opened
+    tx.commit_to("tokens", tokens_value(posed.question), keep_until=keep_until, salt=opened.tokens_salt)
+    for label, opening in (("case-number", opened.case_number), ("cooperation-ref", opened.cooperation_ref)):
+        if opening is not None:
+            tx.commit_to(label, opening[1], keep_until=keep_until, salt=opening[0])
+
+
+def _ask_body(reader: LogReader, index: int) -> dict[str, object]:
+    (entry,) = reader.entries(index, index + 1)
+    body: dict[str, object] = json.loads(entry.leaf)["body"]
+    return body

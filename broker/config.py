@@ -1,0 +1,113 @@
+"""The broker's configuration file, `broker.yaml`: every setting once, unknown keys refused.
+
+Paths are relative to the file. `sluis init` writes a commented example. Nothing is read from the environment.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from broker.errors import Code, SluisError
+from broker.parties import Environment, check_party_name
+from broker.policy.strict_yaml import read_strict
+
+_Closed = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tls(BaseModel):
+    """The broker's certificate and whose clients it trusts."""
+
+    model_config = _Closed
+    certificate: Path
+    key: Path
+    client_issuers: Annotated[list[Path], Field(min_length=1)]
+    """CA certificates (PEM) that may issue clients' certificates."""
+    revocation_lists: Annotated[list[Path], Field(min_length=1)]
+    """One CRL (PEM) per issuer. Without a fresh one nobody of that issuer gets in."""
+    revocation_max_age_hours: Annotated[int, Field(ge=1, le=720)] = 48
+
+
+class Policy(BaseModel):
+    """Where the policy set comes from and who must have signed it."""
+
+    model_config = _Closed
+    bundle: Path
+    signers: list[Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = []
+    """Ed25519 public keys, hex."""
+    quorum: Annotated[int, Field(ge=0)] = 2
+    """How many distinct signers; 0 takes an unsigned set and is refused in production."""
+
+
+class Limits(BaseModel):
+    """How much at once."""
+
+    model_config = _Closed
+    workers: Annotated[int, Field(ge=4, le=512)] = 48
+    streams: Annotated[int, Field(ge=1, le=500)] = 40
+    streams_per_party: Annotated[int, Field(ge=1, le=500)] = 32
+    bulk_from: Annotated[int, Field(ge=1)] = 100_000
+    """Questions of this many subjects and more take a bulk slot."""
+    bulk_slots: Annotated[int, Field(ge=1, le=64)] = 1
+    answer_grid_ms: Annotated[int, Field(ge=0, le=1000)] = 5
+    """Answers leave on a grid of this width, so that a warm look-up cannot be told from a cold one."""
+
+
+class Config(BaseModel):
+    """The whole file."""
+
+    model_config = _Closed
+    origin: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9./-]{2,100}$")]
+    """The log's origin line: names this log for ever, such as sluis.example.nl/2026."""
+    environment: Environment
+    listen: Annotated[str, Field(pattern=r"^[^\s]+:[0-9]{1,5}$")]
+    data: Path
+    keys: Path
+    tls: Tls
+    policy: Policy
+    parties: dict[str, list[Path]]
+    """Party -> its certificates (PEM). A connection must use one of them."""
+    limits: Limits = Limits()
+
+    def resolved(self, base: Path) -> Config:
+        """The same with paths made absolute against `base`."""
+        tls = self.tls.model_copy(
+            update={
+                "certificate": base / self.tls.certificate,
+                "key": base / self.tls.key,
+                "client_issuers": [base / path for path in self.tls.client_issuers],
+                "revocation_lists": [base / path for path in self.tls.revocation_lists],
+            }
+        )
+        policy = self.policy.model_copy(update={"bundle": base / self.policy.bundle})
+        parties = {party: [base / path for path in paths] for party, paths in self.parties.items()}
+        update = {"data": base / self.data, "keys": base / self.keys, "tls": tls, "policy": policy, "parties": parties}
+        return self.model_copy(update=update)
+
+
+def load_config(path: Path) -> Config:
+    """Reads `path`. Raises CONFIG_INVALID with file, line and what to change."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SluisError(
+            Code.CONFIG_INVALID, f"{path}: cannot be read; make one with `sluis init` or name another with --config"
+        ) from error
+    document = read_strict(text, str(path))
+    try:
+        config = Config.model_validate(document.value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        line = document.line_of(first["loc"])
+        raise SluisError(Code.CONFIG_INVALID, f"{path}:{line}: {where}: {first['msg']}") from error
+    for party in config.parties:
+        check_party_name(party, "parties")
+    if config.environment is Environment.PRODUCTION and config.policy.quorum < 2:
+        raise SluisError(
+            Code.CONFIG_INVALID,
+            f"{path}: policy.quorum must be at least 2 in production: unsigned policies are refused",
+        )
+    return config.resolved(path.resolve().parent)

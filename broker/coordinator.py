@@ -1,0 +1,256 @@
+"""The main road of an exchange: identify, ask gate, log, match, release gate, log, answer. Each step hands on a value.
+
+The two promises that this order keeps: an ask is durable before the match, and a release is durable before the first
+byte of an answer. Any step that cannot be logged ends the exchange; nothing is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from broker.answering import Answering, Prepared, stored_runs
+from broker.asking import Asked, AskedOf, AskGate, Opened, Posed, register_reference, statement_digest
+from broker.errors import Code, SluisError
+from broker.exchange import (
+    AnswerRows,
+    AnswerStatus,
+    AskStatement,
+    ExchangeState,
+    Question,
+    Receipt,
+    RegisterVersion,
+)
+from broker.exchange_log.append import Sequencer
+from broker.parties import Caller
+from broker.policy.evaluate import Decision
+from broker.ports import AnswerSpool, Clock, Entropy, LogReader, RegisterStore, Transaction
+
+ANSWER_KEPT = timedelta(hours=24)
+_NAMES_REGISTER = frozenset({AnswerStatus.ANSWERED, AnswerStatus.EXPIRED, AnswerStatus.WITHHELD})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answerer's answer: head, rows to send, and the proofs that end it."""
+
+    answerer: str
+    status: AnswerStatus
+    exchange: str
+    decision: Decision
+    register: RegisterVersion | None
+    hits: int
+    count: int | None
+    band: str
+    attributes: tuple[str, ...]
+    runs: Iterator[AnswerRows]
+    ask: Receipt
+    release: Receipt | None
+    result: tuple[bytes, bytes] | None
+    """Salt and value that open the release's result commitment."""
+
+
+class Coordinator:
+    """Runs exchanges. Holds no state of its own but the ports it was given."""
+
+    def __init__(
+        self,
+        *,
+        sequencer: Sequencer,
+        reader: LogReader,
+        registers: RegisterStore,
+        spool: AnswerSpool,
+        gate: AskGate,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        self._sequencer = sequencer
+        self._reader = reader
+        self._gate = gate
+        self._clock = clock
+        self._entropy = entropy
+        self._answering = Answering(registers, spool)
+
+    def ask(
+        self, caller: Caller, statement: AskStatement, opened: Opened, question: Question, trace_id: str | None
+    ) -> Iterator[Answer]:
+        """Answers a question whose signature, shape and commitments the edge has checked.
+
+        Yields one answer per answerer, in the order asked. Each is durable in the log before it is yielded.
+
+        Raises:
+            SluisError: REQUEST_ID_REUSED, EXCHANGE_OPEN, KEY_ID_WRONG, EPOCH_UNKNOWN, NOT_YOURS, STATEMENT_EXPIRED,
+                LOG_UNAVAILABLE, LOG_OUTCOME_UNKNOWN; before the first answer nothing has left.
+        """
+        earlier = self._reader.exchange(statement.asker, statement.request_id)
+        if earlier:
+            yield from self._again(statement, earlier)
+            return
+        nonces = {answerer: self._entropy.token(16).hex() for answerer in statement.answerers}
+        posed = Posed(caller, statement, opened, question, trace_id, self._clock.now(), nonces)
+        policies = self._gate.policies()
+
+        def work(tx: Transaction) -> Asked | tuple[ExchangeState, ...]:
+            states = tx.exchange(statement.asker, statement.request_id)
+            if states:
+                return states  # the same request came twice at once; the other call logged it
+            return self._gate.open(tx, policies, posed)
+
+        committed = self._sequencer.submit(work)
+        asked = committed.value
+        if isinstance(asked, tuple):
+            yield from self._again(statement, asked)
+            return
+        for ask, receipt in zip(asked.asks, committed.receipts, strict=True):
+            yield self._answer(statement, asked, ask, receipt, question)
+
+    def _answer(
+        self, statement: AskStatement, asked: Asked, ask: AskedOf, receipt: Receipt, question: Question
+    ) -> Answer:
+        state = ask.state
+        head = Answer(
+            answerer=state.answerer,
+            status=AnswerStatus.DENIED,
+            exchange=state.exchange,
+            decision=ask.decision,
+            register=None,
+            hits=0,
+            count=None,
+            band="",
+            attributes=(),
+            runs=iter(()),
+            ask=receipt,
+            release=None,
+            result=None,
+        )
+        if not ask.decision.permitted:
+            return head
+        prepared = self._answering.prepare(statement, asked.terms, ask, question)
+        return self._release(head, statement, ask, prepared, asked.terms.vault_until)
+
+    def _release(
+        self, head: Answer, statement: AskStatement, ask: AskedOf, prepared: Prepared, vault_until: datetime
+    ) -> Answer:
+        state, register = ask.state, ask.register
+        nonce = self._entropy.token(16).hex()
+        salt = self._entropy.token(32)
+        kept_until = self._clock.now() + ANSWER_KEPT
+
+        def work(tx: Transaction) -> None:
+            result = tx.commit_to("result", prepared.result, keep_until=vault_until, salt=salt)
+            answer = dict(prepared.head)
+            answer["result"] = result
+            if prepared.small is not None:
+                answer["rows"] = tx.commit_to("answer", prepared.small, keep_until=kept_until)
+            index = tx.append("release", _release_entry(statement, ask, prepared, result, nonce))
+            if not tx.close_exchange(state, prepared.status, index, answer):
+                raise SluisError(
+                    Code.EXCHANGE_OPEN, "this exchange was closed by another call; send the same request again"
+                )
+
+        committed = self._sequencer.submit(work)
+        return replace(
+            head,
+            status=prepared.status,
+            register=register if prepared.status in _NAMES_REGISTER else None,
+            hits=prepared.hits,
+            count=prepared.count,
+            band=prepared.band,
+            attributes=statement.want.attributes if prepared.status is AnswerStatus.ANSWERED else (),
+            runs=prepared.runs(),
+            release=committed.receipts[0],
+            result=(salt, prepared.result),
+        )
+
+    def _again(self, statement: AskStatement, states: tuple[ExchangeState, ...]) -> Iterator[Answer]:
+        """The same answer again, without a new debit; logged as an `access`."""
+        if any(state.statement_digest != statement_digest(statement) for state in states):
+            raise SluisError(
+                Code.REQUEST_ID_REUSED,
+                "this request id was used for another question; make a new UUID for every question, "
+                "and repeat a question only with the same bytes",
+            )
+        if any(state.status is None for state in states):
+            raise SluisError(
+                Code.EXCHANGE_OPEN,
+                "this exchange is still being answered; send the same request again in a moment",
+                retry_after_ms=500,
+            )
+        body = {"party": statement.asker, "what": "answer-repeated", "exchange": statement.request_id}
+        self._sequencer.submit(lambda tx: tx.append("access", body))
+        for state in states:
+            yield self._rebuilt(statement, state)
+
+    def _rebuilt(self, statement: AskStatement, state: ExchangeState) -> Answer:
+        head = state.answer
+        status = state.status or AnswerStatus.UNKNOWN
+        commitment = str(head.get("result", ""))
+        return Answer(
+            answerer=state.answerer,
+            status=status,
+            exchange=state.exchange,
+            decision=self._gate.logged_decision(self._reader, state.ask_index),
+            register=self._gate.logged_register(self._reader, state.ask_index) if status in _NAMES_REGISTER else None,
+            hits=int(str(head.get("hits", 0))),
+            count=None if head.get("count") is None else int(str(head["count"])),
+            band=str(head.get("band", "")),
+            attributes=statement.want.attributes if status is AnswerStatus.ANSWERED else (),
+            runs=stored_runs(self._reader, self._answering.spool, head),
+            ask=self.receipt(state.ask_index),
+            release=None if state.release_index is None else self.receipt(state.release_index),
+            result=self._reader.opening(commitment) if commitment else None,
+        )
+
+    def receipt(self, index: int) -> Receipt:
+        """The receipt of a committed entry, under the newest checkpoint."""
+        size, checkpoint = self._reader.checkpoint()
+        (entry,) = self._reader.entries(index, index + 1)
+        return Receipt(entry.leaf, index, self._reader.inclusion(index, size), checkpoint)
+
+    def recover(self, leased_before: datetime) -> int:
+        """Closes asks without release whose lease has run out as UNKNOWN, logged; returns how many.
+
+        After this, nothing can be sent for them: the release that another process may still try loses the race.
+        """
+        stale = self._reader.open_exchanges(leased_before)
+        for state in stale:
+            self._sequencer.submit(partial(_give_up, state, self._entropy.token(16).hex()))
+        return len(stale)
+
+
+def _give_up(state: ExchangeState, nonce: str, tx: Transaction) -> None:
+    body = {
+        "exchange": state.exchange,
+        "asker": state.asker,
+        "answerer": state.answerer,
+        "ask_index": state.ask_index,
+        "outcome": "unknown",
+        "status": AnswerStatus.UNKNOWN.name,
+        "register": None,
+        "attributes": [],
+        "result": None,
+        "nonce": nonce,
+    }
+    current = {other.answerer: other.status for other in tx.exchange(state.asker, state.exchange)}
+    if current.get(state.answerer, AnswerStatus.UNKNOWN) is None:
+        tx.close_exchange(state, AnswerStatus.UNKNOWN, tx.append("release", body), {})
+
+
+def _release_entry(
+    statement: AskStatement, ask: AskedOf, prepared: Prepared, result: str, nonce: str
+) -> dict[str, object]:
+    answered = prepared.status is AnswerStatus.ANSWERED
+    return {
+        "exchange": ask.state.exchange,
+        "asker": ask.state.asker,
+        "answerer": ask.state.answerer,
+        "ask_index": ask.state.ask_index,
+        "outcome": prepared.outcome,
+        "status": prepared.status.name,
+        "register": register_reference(ask.register),
+        "attributes": list(statement.want.attributes) if answered else [],
+        "result": result,
+        "nonce": nonce,
+    }

@@ -1,0 +1,320 @@
+"""Registers from begin to withdrawal: begin, append, seal (build, log, swap), withdraw, sweep.
+
+The version in force answers until the new one is complete and its entry is in the log; the swap and the entry are one
+commit. An abandoned upload changes nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from broker.canonical import canonical_json
+from broker.errors import Code, SluisError, field_error
+from broker.exchange import SEAL_OVERHEAD, Receipt, RegisterManifest, RegisterVersion, register_name
+from broker.exchange_log.append import Sequencer
+from broker.parties import Caller
+from broker.policy.document import PolicySet, Purpose
+from broker.ports import Clock, LogReader, RegisterChunk, RegisterStore, Transaction, UploadSpec
+from broker.statements import Scope, Signed, read_epoch, read_register_manifest, verify_signature
+
+
+@dataclass(frozen=True)
+class BeginUpload:
+    """What an answerer says it will upload."""
+
+    request_id: str
+    purpose: str
+    epoch: str
+    key_id: str
+    scheme: str
+    match_keys: int
+    attributes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An upload as stored."""
+
+    spec: UploadSpec
+    party: str
+    begun: BeginUpload
+    sealed: str = ""
+    """Hex SHA-256 of the manifest statement once sealed."""
+    entry: int = -1
+
+
+class Publication:
+    """Publishes and withdraws registers. One at a time builds and swaps; uploads run side by side."""
+
+    def __init__(
+        self,
+        *,
+        sequencer: Sequencer,
+        reader: LogReader,
+        registers: RegisterStore,
+        policies: Callable[[], PolicySet],
+        scope: Scope,
+        clock: Clock,
+        receipt: Callable[[int], Receipt],
+    ) -> None:
+        self._sequencer = sequencer
+        self._reader = reader
+        self._registers = registers
+        self._policies = policies
+        self._scope = scope
+        self._clock = clock
+        self._receipt = receipt
+        self._swap = threading.Lock()
+
+    def begin(self, caller: Caller, begun: BeginUpload) -> tuple[Upload, int]:
+        """Opens an upload or finds the one this request id opened; returns it with its committed rows.
+
+        Raises:
+            SluisError: PURPOSE_UNKNOWN, POLICY_DENIES, FIELD_INVALID, EPOCH_UNKNOWN, KEY_ID_WRONG, REQUEST_ID_REUSED.
+        """
+        policies = self._policies()
+        widths = self._check_begin(caller, begun, policies)
+        key = f"{caller.party}.{begun.request_id}"
+        name = register_name(caller.party, begun.purpose, begun.epoch, begun.scheme)
+
+        def work(tx: Transaction) -> Upload:
+            stored = tx.document("upload", key)
+            if stored is not None:
+                earlier = _load_upload(stored)
+                if earlier.begun != begun:
+                    raise SluisError(
+                        Code.REQUEST_ID_REUSED, "this request id opened another upload; make a new UUID per upload"
+                    )
+                return earlier
+            _check_epoch_key(tx.document("epoch", f"{begun.purpose}/{begun.epoch}"), begun.key_id, self._scope)
+            spec = UploadSpec(key, name, tx.next_version(name), begun.match_keys, begun.attributes, widths)
+            upload = Upload(spec, caller.party, begun)
+            tx.put_document("upload", key, _dump_upload(upload))
+            return upload
+
+        upload = self._sequencer.submit(work).value
+        if upload.sealed:
+            return upload, 0
+        self._registers.begin(upload.spec)
+        return upload, self._registers.committed(key)
+
+    def append(self, upload: Upload, offset: int, chunk: RegisterChunk) -> int:
+        """Adds rows; durable on return. Returns the committed rows. Raises UPLOAD_SEALED, OFFSET_WRONG."""
+        if upload.sealed:
+            raise SluisError(Code.UPLOAD_SEALED, "this upload is sealed; begin a new one to replace the register")
+        return self._registers.append(upload.spec.upload, offset, chunk)
+
+    def upload(self, caller: Caller, key: str) -> Upload:
+        """One of the caller's own uploads. Raises NOT_FOUND."""
+        stored = self._reader.document("upload", key)
+        upload = _load_upload(stored) if stored is not None else None
+        if upload is None or upload.party != caller.party:
+            raise SluisError(Code.NOT_FOUND, "you have no upload of that name; begin one with BeginRegister")
+        return upload
+
+    def committed(self, upload: Upload) -> int:
+        """Durable rows of an upload; what was declared once it is sealed."""
+        if upload.sealed:
+            register = self._reader.register(upload.spec.register)
+            return register.manifest.rows if register else 0
+        return self._registers.committed(upload.spec.upload)
+
+    def seal(self, caller: Caller, key: str, signed: Signed) -> tuple[RegisterVersion, Receipt]:
+        """Checks the manifest against what was uploaded, builds, logs and swaps. Idempotent for the same bytes.
+
+        Raises:
+            SluisError: SIGNATURE_WRONG, STATEMENT_INVALID, COUNT_WRONG, DIGEST_WRONG, TOO_MANY_PER_PSEUDONYM,
+                UPLOAD_SEALED, POLICY_DENIES; then the version in force still answers.
+        """
+        verify_signature(signed, caller.certificate)
+        manifest = read_register_manifest(signed, self._scope)
+        digest = hashlib.sha256(signed.statement).hexdigest()
+        with self._swap:
+            upload = self.upload(caller, key)
+            if upload.sealed:
+                return self._sealed_before(upload, digest)
+            now = self._clock.now()
+            policies = self._policies()
+            self._check_manifest(upload, manifest, policies, now)
+            identifier = policies.catalogue.identifiers[manifest.scheme]
+            self._registers.build(
+                key,
+                rows=manifest.rows,
+                digest=manifest.digest,
+                rows_per_pseudonym=identifier.rows_per_pseudonym,
+            )
+            version = RegisterVersion(upload.spec.register, upload.spec.version, manifest, now)
+            index = self._publish(caller, upload, version, digest)
+            self._sweep_locked(now)
+        return version, self._receipt(index)
+
+    def withdraw(self, caller: Caller, name: str) -> Receipt:
+        """Takes a register out of service at once, logged. Idempotent. Raises NOT_FOUND."""
+
+        def work(tx: Transaction) -> int:
+            register = tx.register(name)
+            if register is None or register.manifest.answerer != caller.party:
+                raise SluisError(Code.NOT_FOUND, "you have no register of that name; see ListRegisters")
+            stored = tx.document("withdrawal", f"{name}/{register.version}")
+            if stored is not None:
+                return int(stored)
+            tx.withdraw(name)
+            body = {"action": "withdrawn", "party": caller.party, "register": name, "version": register.version}
+            index = tx.append("register", body)
+            tx.put_document("withdrawal", f"{name}/{register.version}", str(index).encode())
+            return index
+
+        index = self._sequencer.submit(work).value
+        with self._swap:
+            self._sweep_locked(self._clock.now())
+        return self._receipt(index)
+
+    def sweep(self) -> tuple[tuple[str, int], ...]:
+        """Drops what expired, was replaced or withdrawn; returns what was dropped."""
+        with self._swap:
+            return self._sweep_locked(self._clock.now())
+
+    def _sweep_locked(self, now: datetime) -> tuple[tuple[str, int], ...]:
+        keep = [
+            (register.name, register.version)
+            for register in self._reader.all_registers()
+            if not register.withdrawn and register.manifest.expires_at > now
+        ]
+        return self._registers.sweep(keep)
+
+    def _publish(self, caller: Caller, upload: Upload, version: RegisterVersion, digest: str) -> int:
+        manifest = version.manifest
+        record = {
+            "statement": base64.b64encode(manifest.raw).decode(),
+            "signature": base64.b64encode(manifest.signature).decode(),
+            "published_at": version.published_at.isoformat(),
+        }
+
+        def work(tx: Transaction) -> int:
+            current = tx.register(version.name)
+            tx.publish(version, expect=current.version if current else None)
+            body = {
+                "action": "published",
+                "party": caller.party,
+                "register": version.name,
+                "version": version.version,
+                "statement": json.loads(manifest.raw),
+                "signature": record["signature"],
+                "certificate": caller.fingerprint,
+            }
+            index = tx.append("register", body)
+            sealed = Upload(upload.spec, upload.party, upload.begun, digest, index)
+            tx.put_document("upload", upload.spec.upload, _dump_upload(sealed))
+            tx.put_document("register-manifest", f"{version.name}/{version.version}", canonical_json(record))
+            return index
+
+        return self._sequencer.submit(work).value
+
+    def _sealed_before(self, upload: Upload, digest: str) -> tuple[RegisterVersion, Receipt]:
+        register = self._reader.register(upload.spec.register)
+        if upload.sealed != digest or register is None:
+            raise SluisError(Code.UPLOAD_SEALED, "this upload was sealed with another manifest; begin a new upload")
+        return register, self._receipt(upload.entry)
+
+    def _check_begin(self, caller: Caller, begun: BeginUpload, policies: PolicySet) -> tuple[int, ...]:
+        purpose = answering_purpose(policies, caller, begun.purpose)
+        if begun.scheme not in purpose.identified_by:
+            allowed = ", ".join(purpose.identified_by)
+            raise field_error(Code.FIELD_INVALID, "scheme", f"this purpose identifies by {allowed}")
+        expected = policies.catalogue.identifiers[begun.scheme].match_keys
+        if begun.match_keys != expected:
+            raise field_error(Code.FIELD_INVALID, "match_keys", f"this scheme has {expected}")
+        unknown = sorted(set(begun.attributes) - set(purpose.may_learn.attributes))
+        if unknown:
+            raise field_error(Code.FIELD_INVALID, "attributes", "the purpose does not name: " + ", ".join(unknown))
+        return tuple(policies.catalogue.attributes[name].width + SEAL_OVERHEAD for name in begun.attributes)
+
+    def _check_manifest(self, upload: Upload, manifest: RegisterManifest, policies: PolicySet, now: datetime) -> None:
+        begun, spec = upload.begun, upload.spec
+        said = {
+            "answerer": (manifest.answerer, upload.party),
+            "purpose": (manifest.purpose, begun.purpose),
+            "epoch": (manifest.epoch, begun.epoch),
+            "key_id": (manifest.key_id, begun.key_id),
+            "scheme": (manifest.scheme, begun.scheme),
+            "match_keys": (manifest.match_keys, begun.match_keys),
+            "attributes": (manifest.attributes, begun.attributes),
+            "version": (manifest.version, spec.version),
+        }
+        wrong = [name for name, (stated, begun_with) in said.items() if stated != begun_with]
+        if wrong:
+            raise SluisError(
+                Code.STATEMENT_INVALID, "the manifest differs from what the upload was begun with: " + ", ".join(wrong)
+            )
+        if manifest.expires_at <= now:
+            raise SluisError(Code.STATEMENT_INVALID, "manifest.expires_at has passed; publish fresher data")
+        if manifest.as_of > now + timedelta(days=1):
+            raise SluisError(Code.STATEMENT_INVALID, "manifest.as_of lies in the future")
+        unknown = sorted(set(manifest.rules) - set(policies.purposes[begun.purpose].register_rules()))
+        if unknown:
+            raise SluisError(
+                Code.STATEMENT_INVALID, "manifest.rules has rules the purpose does not ask: " + ", ".join(unknown)
+            )
+
+
+def answering_purpose(policies: PolicySet, caller: Caller, name: str) -> Purpose:
+    """The purpose, when the caller answers it and it is in use. Raises PURPOSE_UNKNOWN, POLICY_DENIES."""
+    purpose = policies.purposes.get(name)
+    if purpose is None:
+        raise SluisError(Code.PURPOSE_UNKNOWN, "no purpose of that name is in the policy set; see ListPurposes")
+    if caller.party not in policies.answerers(purpose):
+        raise SluisError(Code.POLICY_DENIES, "your organisation does not answer this purpose")
+    if purpose.state not in {"active", "shadow"}:
+        raise SluisError(Code.POLICY_DENIES, f"this purpose is {purpose.state}: nothing can be published for it")
+    return purpose
+
+
+def _check_epoch_key(stored: bytes | None, key_id: str, scope: Scope) -> None:
+    if stored is None:
+        raise SluisError(
+            Code.EPOCH_UNKNOWN,
+            "this purpose has no key for this epoch yet; ask its steward to run `sluis-client keys create`",
+        )
+    record = json.loads(stored)
+    signed = Signed(base64.b64decode(record["statement"]), base64.b64decode(record["signature"]))
+    if read_epoch(signed, scope).key_id != key_id:
+        raise SluisError(
+            Code.KEY_ID_WRONG, "the key id is not this epoch's; run `sluis-client keys fetch` and publish again"
+        )
+
+
+def _dump_upload(upload: Upload) -> bytes:
+    return canonical_json(asdict(upload))
+
+
+def _load_upload(stored: bytes) -> Upload:
+    value = json.loads(stored)
+    spec, begun = value["spec"], value["begun"]
+    return Upload(
+        UploadSpec(
+            spec["upload"],
+            spec["register"],
+            spec["version"],
+            spec["match_keys"],
+            tuple(spec["attributes"]),
+            tuple(spec["widths"]),
+        ),
+        value["party"],
+        BeginUpload(
+            begun["request_id"],
+            begun["purpose"],
+            begun["epoch"],
+            begun["key_id"],
+            begun["scheme"],
+            begun["match_keys"],
+            tuple(begun["attributes"]),
+        ),
+        value["sealed"],
+        value["entry"],
+    )

@@ -1,0 +1,1 @@
+"""The edge: gRPC servicers that translate and delegate. Nothing here decides."""

@@ -1,0 +1,144 @@
+"""AuditService: read-only by construction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import grpc
+from sluis.v1 import audit_pb2, audit_pb2_grpc
+
+from broker.errors import Code, field_error
+from broker.exchange import Receipt
+from broker.exchange_log.append import Sequencer
+from broker.ports import LogReader, StoredEntry
+from broker.rpc import convert
+from broker.rpc.interceptors import Call, StreamSlots, call_of
+
+WATCH_PAGE = 100
+RECEIPT_KINDS = frozenset({"ask", "release"})
+
+
+class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
+    """Reads the log for those it concerns."""
+
+    def __init__(
+        self,
+        *,
+        reader: LogReader,
+        sequencer: Sequencer,
+        verifier_key: str,
+        receipt: Callable[[int], Receipt],
+        slots: StreamSlots,
+        pause: Callable[[float], None],
+    ) -> None:
+        self._reader = reader
+        self._sequencer = sequencer
+        self._verifier_key = verifier_key
+        self._receipt = receipt
+        self._slots = slots
+        self._pause = pause
+
+    def GetCheckpoint(
+        self, request: audit_pb2.GetCheckpointRequest, context: grpc.ServicerContext
+    ) -> audit_pb2.GetCheckpointResponse:
+        """See audit.proto."""
+        _, checkpoint = self._reader.checkpoint()
+        return audit_pb2.GetCheckpointResponse(checkpoint=checkpoint, verifier_key=self._verifier_key)
+
+    def ListEntries(
+        self, request: audit_pb2.ListEntriesRequest, context: grpc.ServicerContext
+    ) -> audit_pb2.ListEntriesResponse:
+        """See audit.proto. An auditor's read of others' entries is an entry itself."""
+        call = call_of(context)
+        size = convert.page_size(request.page_size, 100, 1000)
+        total = self._reader.size()
+        if request.from_index > total:
+            raise field_error(Code.FIELD_INVALID, "from_index", "lies behind the end of the log")
+        if call.caller.is_auditor:
+            stop = min(total, request.from_index + size)
+            entries = tuple(self._reader.entries(request.from_index, stop))
+            body = {"party": call.caller.party, "what": "entries", "exchange": None}
+            if entries:
+                self._sequencer.submit(lambda tx: tx.append("access", body))
+            next_index = stop
+        else:
+            entries = self._reader.entries_of(call.caller.party, request.from_index, size)
+            next_index = entries[-1].index + 1 if len(entries) == size else total
+        return audit_pb2.ListEntriesResponse(
+            entries=[audit_pb2.LogEntry(index=entry.index, leaf=entry.leaf) for entry in entries],
+            next_index=next_index,
+        )
+
+    def GetInclusionProof(
+        self, request: audit_pb2.GetInclusionProofRequest, context: grpc.ServicerContext
+    ) -> audit_pb2.GetInclusionProofResponse:
+        """See audit.proto."""
+        size = self._size(request.tree_size, "tree_size")
+        if request.index >= size:
+            raise field_error(Code.FIELD_INVALID, "index", "must be less than the tree size")
+        proof = self._reader.inclusion(request.index, size)
+        return audit_pb2.GetInclusionProofResponse(inclusion=proof, tree_size=size)
+
+    def GetConsistencyProof(
+        self, request: audit_pb2.GetConsistencyProofRequest, context: grpc.ServicerContext
+    ) -> audit_pb2.GetConsistencyProofResponse:
+        """See audit.proto."""
+        self._size(request.new_size, "new_size")
+        new, checkpoint = self._reader.checkpoint(request.new_size)
+        if not 1 <= request.old_size <= new:
+            raise field_error(Code.FIELD_INVALID, "old_size", "is 1 to the new size")
+        proof = self._reader.consistency(request.old_size, new)
+        return audit_pb2.GetConsistencyProofResponse(consistency=proof, checkpoint=checkpoint)
+
+    def ListReceipts(
+        self, request: audit_pb2.ListReceiptsRequest, context: grpc.ServicerContext
+    ) -> audit_pb2.ListReceiptsResponse:
+        """See audit.proto."""
+        size = convert.page_size(request.page_size, 100, 1000)
+        exchange = convert.text(request.exchange, "exchange", "uuid", optional=True)
+        receipts: list[Receipt] = []
+        at = request.from_index
+        while len(receipts) < size:
+            page = self._reader.entries_of(call_of(context).caller.party, at, size)
+            if not page:
+                break
+            for entry in page:
+                at = entry.index + 1
+                if _is_receipt(entry, exchange):
+                    receipts.append(self._receipt(entry.index))
+                if len(receipts) == size:
+                    break
+        return audit_pb2.ListReceiptsResponse(
+            receipts=[convert.receipt_message(receipt) for receipt in receipts], next_index=at
+        )
+
+    def WatchReceipts(
+        self, request: audit_pb2.WatchReceiptsRequest, context: grpc.ServicerContext
+    ) -> Iterator[audit_pb2.WatchReceiptsResponse]:
+        """See audit.proto. Ends with the call's deadline; the caller goes on from the last index it got."""
+        call = call_of(context)
+        with self._slots.slot(call.caller.party):
+            yield from self._watch(call, request.from_index)
+
+    def _watch(self, call: Call, start: int) -> Iterator[audit_pb2.WatchReceiptsResponse]:
+        at = start
+        while call.context.is_active():
+            page = self._reader.entries_of(call.caller.party, at, WATCH_PAGE)
+            for entry in page:
+                at = entry.index + 1
+                if _is_receipt(entry, ""):
+                    yield audit_pb2.WatchReceiptsResponse(receipt=convert.receipt_message(self._receipt(entry.index)))
+            if not page:
+                self._pause(0.5)
+
+    def _size(self, asked: int, field: str) -> int:
+        total = self._reader.size()
+        if asked > total:
+            raise field_error(Code.FIELD_INVALID, field, "is larger than the log")
+        return asked or total
+
+
+def _is_receipt(entry: StoredEntry, exchange: str) -> bool:
+    leaf = json.loads(entry.leaf)
+    return leaf["kind"] in RECEIPT_KINDS and exchange in {"", leaf["body"]["exchange"]}

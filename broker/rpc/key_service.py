@@ -1,0 +1,87 @@
+"""KeyService and PseudonymService: for participants."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import grpc
+from sluis.v1 import keys_pb2, keys_pb2_grpc, pseudonym_pb2, pseudonym_pb2_grpc
+
+from broker.epochs import MAX_ENVELOPE_BYTES, Epochs
+from broker.errors import Code, SluisError, field_error
+from broker.rpc import convert
+from broker.rpc.interceptors import call_of
+
+MAX_PARTIES = 400
+
+
+class KeyServicer(keys_pb2_grpc.KeyServiceServicer):
+    """Translates and delegates to the epochs."""
+
+    def __init__(self, epochs: Epochs) -> None:
+        self._epochs = epochs
+
+    def PublishEncryptionKey(
+        self, request: keys_pb2.PublishEncryptionKeyRequest, context: grpc.ServicerContext
+    ) -> keys_pb2.PublishEncryptionKeyResponse:
+        """See keys.proto."""
+        receipt = self._epochs.publish_key(call_of(context).caller, convert.signed(request.key, "key"))
+        return keys_pb2.PublishEncryptionKeyResponse(receipt=convert.receipt_message(receipt))
+
+    def ListEncryptionKeys(
+        self, request: keys_pb2.ListEncryptionKeysRequest, context: grpc.ServicerContext
+    ) -> keys_pb2.ListEncryptionKeysResponse:
+        """See keys.proto."""
+        parties = convert.names(request.parties, "parties", low=1, high=MAX_PARTIES)
+        keys = [
+            keys_pb2.EncryptionKey(party=key.party, key=convert.signed_message(key.signed), certificate=key.certificate)
+            for key in self._epochs.keys(parties)
+        ]
+        return keys_pb2.ListEncryptionKeysResponse(keys=keys)
+
+    def PublishEpoch(
+        self, request: keys_pb2.PublishEpochRequest, context: grpc.ServicerContext
+    ) -> keys_pb2.PublishEpochResponse:
+        """See keys.proto."""
+        manifest = convert.signed(request.manifest, "manifest")
+        convert.names((item.recipient for item in request.envelopes), "envelopes", low=1, high=MAX_PARTIES)
+        for item in request.envelopes:
+            if not 1 <= len(item.ciphertext) <= MAX_ENVELOPE_BYTES:
+                raise field_error(Code.LENGTH_WRONG, "envelopes.ciphertext", f"has 1 to {MAX_ENVELOPE_BYTES} bytes")
+        envelopes = {item.recipient: item.ciphertext for item in request.envelopes}
+        receipt = self._epochs.publish_epoch(call_of(context).caller, manifest, envelopes)
+        return keys_pb2.PublishEpochResponse(receipt=convert.receipt_message(receipt))
+
+    def GetEpoch(self, request: keys_pb2.GetEpochRequest, context: grpc.ServicerContext) -> keys_pb2.GetEpochResponse:
+        """See keys.proto."""
+        purpose = convert.text(request.purpose, "purpose", "name")
+        epoch = convert.text(request.epoch, "epoch", "epoch", optional=True)
+        published = self._epochs.epoch(purpose, epoch)
+        return keys_pb2.GetEpochResponse(
+            manifest=convert.signed_message(published.manifest),
+            certificate=published.certificate,
+            envelope=published.envelopes.get(call_of(context).caller.party, b""),
+        )
+
+
+class PseudonymServicer(pseudonym_pb2_grpc.PseudonymServiceServicer):
+    """Says plainly that this broker holds no VOPRF keys, so that a client never takes silence for an answer."""
+
+    def GetPublicKey(
+        self, request: pseudonym_pb2.GetPublicKeyRequest, context: grpc.ServicerContext
+    ) -> pseudonym_pb2.GetPublicKeyResponse:
+        """Always MODE_NOT_AVAILABLE."""
+        return _not_available()
+
+    def Evaluate(
+        self, request: pseudonym_pb2.EvaluateRequest, context: grpc.ServicerContext
+    ) -> pseudonym_pb2.EvaluateResponse:
+        """Always MODE_NOT_AVAILABLE."""
+        return _not_available()
+
+
+def _not_available() -> NoReturn:
+    raise SluisError(
+        Code.MODE_NOT_AVAILABLE,
+        "this broker serves mode keyed only: purposes of mode oblivious stay draft until it holds VOPRF keys",
+    )

@@ -1,0 +1,132 @@
+"""RegisterService: for answerers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import grpc
+from sluis.v1 import register_pb2, register_pb2_grpc
+
+from broker.errors import Code, SluisError, field_error
+from broker.ports import Clock, LogReader
+from broker.publication import BeginUpload, Publication
+from broker.rpc import convert
+from broker.rpc.interceptors import StreamSlots, call_of, check_alive
+
+
+class RegisterServicer(register_pb2_grpc.RegisterServiceServicer):
+    """Translates and delegates to the publication."""
+
+    def __init__(self, *, publication: Publication, reader: LogReader, clock: Clock, slots: StreamSlots) -> None:
+        self._publication = publication
+        self._reader = reader
+        self._clock = clock
+        self._slots = slots
+
+    def BeginRegister(
+        self, request: register_pb2.BeginRegisterRequest, context: grpc.ServicerContext
+    ) -> register_pb2.BeginRegisterResponse:
+        """See register.proto."""
+        call = call_of(context)
+        request_id = convert.text(request.request_id, "request_id", "uuid")
+        call.request_id(request_id)
+        attributes = convert.names(request.attributes, "attributes", low=0, high=100)
+        if list(attributes) != sorted(attributes):
+            raise field_error(Code.FIELD_INVALID, "attributes", "must be sorted")
+        if not 1 <= request.match_keys <= 64:
+            raise field_error(Code.FIELD_INVALID, "match_keys", "is 1 to 64")
+        begun = BeginUpload(
+            request_id=request_id,
+            purpose=convert.text(request.purpose, "purpose", "name"),
+            epoch=convert.text(request.epoch, "epoch", "epoch"),
+            key_id=convert.text(request.key_id, "key_id", "hex32"),
+            scheme=convert.text(request.scheme, "scheme", "name"),
+            match_keys=request.match_keys,
+            attributes=attributes,
+        )
+        upload, committed = self._publication.begin(call.caller, begun)
+        return register_pb2.BeginRegisterResponse(
+            upload=upload.spec.upload,
+            register=upload.spec.register,
+            version=upload.spec.version,
+            committed_rows=committed,
+        )
+
+    def UploadRows(
+        self, request_iterator: Iterator[register_pb2.UploadRowsRequest], context: grpc.ServicerContext
+    ) -> register_pb2.UploadRowsResponse:
+        """See register.proto."""
+        call = call_of(context)
+        with self._slots.slot(call.caller.party):
+            first = next(request_iterator, None)
+            if first is None:
+                raise SluisError(Code.STREAM_TRUNCATED, "the stream ended before its first message")
+            name = convert.text(first.upload, "upload", "upload")
+            upload = self._publication.upload(call.caller, name)
+            committed = self._publication.committed(upload)
+            message: register_pb2.UploadRowsRequest | None = first
+            while message is not None:
+                check_alive(context)
+                if message.upload not in {"", name}:
+                    raise field_error(Code.FIELD_INVALID, "upload", "must be the same in all messages of a stream")
+                if not message.HasField("rows"):
+                    raise field_error(Code.FIELD_MISSING, "rows", "is required")
+                chunk = convert.register_chunk(message.rows, upload.spec)
+                committed = self._publication.append(upload, message.rows.offset, chunk)
+                message = next(request_iterator, None)
+            return register_pb2.UploadRowsResponse(committed_rows=committed)
+
+    def GetUpload(
+        self, request: register_pb2.GetUploadRequest, context: grpc.ServicerContext
+    ) -> register_pb2.GetUploadResponse:
+        """See register.proto."""
+        upload = self._publication.upload(call_of(context).caller, convert.text(request.upload, "upload", "upload"))
+        return register_pb2.GetUploadResponse(
+            upload=upload.spec.upload,
+            register=upload.spec.register,
+            version=upload.spec.version,
+            committed_rows=self._publication.committed(upload),
+            sealed=bool(upload.sealed),
+        )
+
+    def SealRegister(
+        self, request: register_pb2.SealRegisterRequest, context: grpc.ServicerContext
+    ) -> register_pb2.SealRegisterResponse:
+        """See register.proto."""
+        name = convert.text(request.upload, "upload", "upload")
+        signed = convert.signed(request.manifest, "manifest")
+        register, receipt = self._publication.seal(call_of(context).caller, name, signed)
+        return register_pb2.SealRegisterResponse(
+            register=convert.register_message(register, self._clock.now()), receipt=convert.receipt_message(receipt)
+        )
+
+    def WithdrawRegister(
+        self, request: register_pb2.WithdrawRegisterRequest, context: grpc.ServicerContext
+    ) -> register_pb2.WithdrawRegisterResponse:
+        """See register.proto."""
+        call = call_of(context)
+        call.request_id(convert.text(request.request_id, "request_id", "uuid"))
+        receipt = self._publication.withdraw(call.caller, convert.text(request.register, "register", "register"))
+        return register_pb2.WithdrawRegisterResponse(receipt=convert.receipt_message(receipt))
+
+    def GetRegister(
+        self, request: register_pb2.GetRegisterRequest, context: grpc.ServicerContext
+    ) -> register_pb2.GetRegisterResponse:
+        """See register.proto."""
+        register = self._reader.register(convert.text(request.register, "register", "register"))
+        if register is None or register.manifest.answerer != call_of(context).caller.party:
+            raise SluisError(Code.NOT_FOUND, "you have no register of that name; see ListRegisters")
+        return register_pb2.GetRegisterResponse(register=convert.register_message(register, self._clock.now()))
+
+    def ListRegisters(
+        self, request: register_pb2.ListRegistersRequest, context: grpc.ServicerContext
+    ) -> register_pb2.ListRegistersResponse:
+        """See register.proto."""
+        size = convert.page_size(request.page_size, 100, 1000)
+        after = convert.page_token(request.page_token)
+        found = self._reader.registers_of(call_of(context).caller.party, after=after, limit=size)
+        now = self._clock.now()
+        token = convert.make_page_token(found[-1].name) if len(found) == size else ""
+        return register_pb2.ListRegistersResponse(
+            registers=[convert.register_message(register, now) for register in found], next_page_token=token
+        )

@@ -1,0 +1,47 @@
+"""Diagnostic logs: JSON lines on standard error. Never an identifier, a pseudonym or a value from a request.
+
+The guard below is the last net, not the rule: it drops bytes and any text that could be a number of a person or a
+pseudonym, whatever the caller meant.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import TextIO
+
+import structlog
+
+_SUSPECT = re.compile(r"(?<![0-9a-f-])(?:[0-9]{8,9}|[0-9]{12}|[0-9]{16}|[0-9a-f]{32})(?![0-9a-f-])")
+_ALLOWED_KEYS = frozenset(
+    {"event", "level", "timestamp", "logger", "rpc", "code", "party", "type", "incident", "seconds", "environment"}
+    | {"origin", "listen", "size", "policy_set", "revision", "count", "name", "state", "version", "engine"}
+)
+
+
+def _guard(_: object, __: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
+    for key, value in list(event.items()):
+        if key not in _ALLOWED_KEYS:
+            event[key] = "dropped: not a known log field"
+        elif isinstance(value, bytes | bytearray):
+            event[key] = "dropped: bytes"
+        elif isinstance(value, str) and key not in {"incident", "timestamp", "policy_set"} and _SUSPECT.search(value):
+            event[key] = _SUSPECT.sub("(dropped)", value)
+    return event
+
+
+def configure_logging(level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Sets structlog up for this process: JSON lines with UTC times."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _guard,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
+        cache_logger_on_first_use=True,
+    )
