@@ -1,0 +1,1 @@
+"""The join and the release rules: pure functions over columns."""
