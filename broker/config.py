@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from broker.errors import Code, SluisError
 from broker.parties import Environment, check_party_name
-from broker.policy.strict_yaml import read_strict
+from broker.policy.problems import did_you_mean
+from broker.policy.strict_yaml import read_yaml
 
 _Closed = ConfigDict(extra="forbid", frozen=True)
 
@@ -95,14 +96,20 @@ def load_config(path: Path) -> Config:
         raise SluisError(
             Code.CONFIG_INVALID, f"{path}: cannot be read; make one with `sluis init` or name another with --config"
         ) from error
-    document = read_strict(text, str(path))
+    document, problems = read_yaml(text, str(path))
+    if document is None:
+        raise SluisError(Code.CONFIG_INVALID, str(problems[0]))
     try:
         config = Config.model_validate(document.value)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        line = document.line_of(first["loc"])
-        raise SluisError(Code.CONFIG_INVALID, f"{path}:{line}: {where}: {first['msg']}") from error
+        where = tuple(part for part in first["loc"] if isinstance(part, str | int))
+        shown = ".".join(str(part) for part in where)
+        hint = ""
+        if first["type"] == "extra_forbidden":
+            hint = f"; {did_you_mean(str(where[-1]), _known_keys(where))}"
+        text = f"{path}:{document.line(where)}: {shown}: {first['msg']}{hint}"
+        raise SluisError(Code.CONFIG_INVALID, text) from error
     for party in config.parties:
         check_party_name(party, "parties")
     if config.environment is Environment.PRODUCTION and config.policy.quorum < 2:
@@ -111,3 +118,8 @@ def load_config(path: Path) -> Config:
             f"{path}: policy.quorum must be at least 2 in production: unsigned policies are refused",
         )
     return config.resolved(path.resolve().parent)
+
+
+def _known_keys(where: tuple[str | int, ...]) -> list[str]:
+    model: type[BaseModel] = {"tls": Tls, "policy": Policy, "limits": Limits}.get(str(where[0]), Config)
+    return list((model if len(where) > 1 else Config).model_fields)

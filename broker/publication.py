@@ -268,7 +268,7 @@ def answering_purpose(policies: PolicySet, caller: Caller, name: str) -> Purpose
     purpose = policies.purposes.get(name)
     if purpose is None:
         raise SluisError(Code.PURPOSE_UNKNOWN, "no purpose of that name is in the policy set; see ListPurposes")
-    if caller.party not in policies.answerers(purpose):
+    if caller.party not in purpose.answers:
         raise SluisError(Code.POLICY_DENIES, "your organisation does not answer this purpose")
     if purpose.state not in {"active", "shadow"}:
         raise SluisError(Code.POLICY_DENIES, f"this purpose is {purpose.state}: nothing can be published for it")

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from broker.errors import Code, SluisError
-from broker.parties import Caller, Environment, Oin
+from broker.parties import Caller, Environment, Oin, PartyKind
 from broker.policy.document import PolicySet
 
 AuthContext = Mapping[str, Sequence[bytes]]
@@ -119,7 +119,7 @@ class Identity:
         return Caller(
             party=party.name,
             oin=oin,
-            kind=party.kind,
+            kind=PartyKind(party.kind),
             certificate=certificate.der,
             fingerprint=certificate.fingerprint,
             is_auditor=party.name in policies.catalogue.auditors,

@@ -1,0 +1,5 @@
+"""`python -m broker` is `sluis`."""
+
+from broker.cli import main
+
+main()

@@ -1,0 +1,328 @@
+"""Puts a broker together from a configuration: the only module that knows concrete stores and key holders."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from broker import __version__
+from broker.asking import LEASE, AskGate
+from broker.canonical import canonical_json
+from broker.config import Config
+from broker.coordinator import ANSWER_KEPT, Coordinator
+from broker.custody.keys import FileKeys, SystemClock, SystemEntropy
+from broker.directory import load_directory
+from broker.epochs import Epochs
+from broker.errors import Code, SluisError
+from broker.exchange_log.append import Sequencer
+from broker.exchange_log.checkpoint import parse_verifier_key
+from broker.exchange_log.opening import check_tree, check_whole, genesis
+from broker.parties import Caller, Environment
+from broker.policy.bundle import load_bundle
+from broker.policy.document import PolicySet
+from broker.policy.evaluate import ENGINE
+from broker.ports import Clock, LogReader, Transaction
+from broker.publication import Publication
+from broker.rpc.audit_service import AuditServicer
+from broker.rpc.exchange_service import ExchangeServicer
+from broker.rpc.identity import Identity
+from broker.rpc.interceptors import Edge, StreamSlots
+from broker.rpc.key_service import KeyServicer
+from broker.rpc.register_service import RegisterServicer
+from broker.rpc.server import Server, Services
+from broker.statements import Scope
+from broker.storage.answers import FileAnswerSpool
+from broker.storage.registers import FileRegisterStore
+from broker.storage.sqlite import SqliteLogStore
+
+log = structlog.get_logger("broker.app")
+
+HOUSEKEEPING_SECONDS = 30.0
+
+
+def open_log(config: Config) -> SqliteLogStore:
+    """The log store of a configuration, for reading on the host (`sluis audit export`)."""
+    keys = FileKeys.load(config.keys, origin=config.origin)
+    return SqliteLogStore(config.data / "sluis.db", keys.at_rest, SystemEntropy())
+
+
+def make_keys(config: Config) -> str:
+    """Creates the broker's keys where there are none; returns the log's verifier key."""
+    keys = FileKeys.create(config.keys, origin=config.origin)
+    return keys.signer.verifier_key
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that `sluis doctor` looked at."""
+
+    what: str
+    ok: bool
+    detail: str
+
+
+def examine(config: Config) -> tuple[Finding, ...]:
+    """Looks at everything a broker needs, in the order it needs it; the log is re-hashed whole. Writes nothing."""
+    findings: list[Finding] = []
+
+    def look(what: str, check: Callable[[], str]) -> bool:
+        try:
+            findings.append(Finding(what, ok=True, detail=check()))
+        except SluisError as error:
+            findings.append(Finding(what, ok=False, detail=f"{error.code.name}: {error.message}"))
+        except (OSError, ValueError) as error:
+            findings.append(Finding(what, ok=False, detail=f"cannot be read ({type(error).__name__})"))
+        return findings[-1].ok
+
+    def policies() -> PolicySet:
+        return _load_policies(config, SystemClock().now())[0]
+
+    look("keys", lambda: FileKeys.load(config.keys, origin=config.origin).signer.verifier_key)
+    if look("policy set", lambda: f"{policies().digest[:16]}, revision {policies().revision}"):
+        look("parties", lambda: f"{len(load_directory(config, policies()).entries)} with valid certificates")
+    if findings[0].ok and (config.data / "sluis.db").exists():
+        look("log", lambda: _examine_log(config))
+    return tuple(findings)
+
+
+def _examine_log(config: Config) -> str:
+    key = parse_verifier_key(FileKeys.load(config.keys, origin=config.origin).signer.verifier_key)
+    store = open_log(config)
+    try:
+        return f"{check_whole(store.reader, key)} entries, every checkpoint fits"
+    finally:
+        store.close()
+
+
+class Broker:
+    """One running broker. `start` refuses what it should not run with; `stop` loses nothing that was acknowledged."""
+
+    def __init__(self, config: Config, *, clock: Clock | None = None) -> None:
+        self._config = config
+        self._clock: Clock = clock or SystemClock()
+        entropy = SystemEntropy()
+        keys = FileKeys.load(config.keys, origin=config.origin)
+        self._policies, bundle = _load_policies(config, self._clock.now())
+        config.data.mkdir(parents=True, exist_ok=True)
+        self._store = SqliteLogStore(config.data / "sluis.db", keys.at_rest, entropy)
+        reader = self._store.reader
+        genesis(self._store, keys.signer, self._clock, environment=config.environment, engine=ENGINE)
+        check_tree(reader, parse_verifier_key(keys.signer.verifier_key))
+        self._sequencer = Sequencer(self._store, keys.signer, self._clock)
+        self._sequencer.start()
+        _log_policies(self._sequencer, reader, self._policies, bundle)
+        loaded = load_directory(config, self._policies)
+        _log_parties(self._sequencer, loaded.entries)
+        self._issuers = loaded.issuers_pem
+        self._identity = Identity(loaded.directory, lambda: self._policies, config.environment)
+        self._registers = FileRegisterStore(config.data / "registers", keys.at_rest, entropy)
+        self._spool = FileAnswerSpool(config.data / "answers", keys.at_rest, entropy)
+        scope = Scope(config.origin, config.environment)
+        gate = AskGate(lambda: self._policies, scope)
+        self._coordinator = Coordinator(
+            sequencer=self._sequencer,
+            reader=reader,
+            registers=self._registers,
+            spool=self._spool,
+            gate=gate,
+            clock=self._clock,
+            entropy=entropy,
+        )
+        self._publication = Publication(
+            sequencer=self._sequencer,
+            reader=reader,
+            registers=self._registers,
+            policies=lambda: self._policies,
+            scope=scope,
+            clock=self._clock,
+            receipt=self._coordinator.receipt,
+        )
+        self._recover(everything=True)
+        self._server = self._make_server(gate, reader, scope, keys.signer.verifier_key)
+        self._halt = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="housekeeping", daemon=True)
+
+    def start(self) -> int:
+        """Serves; returns the port."""
+        tls = self._config.tls
+        port = self._server.start(
+            self._config.listen,
+            certificate=lambda: (tls.key.read_bytes(), tls.certificate.read_bytes()),
+            client_issuers=self._issuers,
+        )
+        self._server.ready(is_ready=self._sequencer.ready())
+        self._keeper.start()
+        log.info("serving", listen=self._config.listen, origin=self._config.origin, version=__version__)
+        return port
+
+    def stop(self, grace: float = 20.0) -> None:
+        """Health first, then drain, then storage."""
+        self._halt.set()
+        self._server.stop(grace)
+        self._sequencer.stop()
+        self._store.close()
+        log.info("stopped", origin=self._config.origin)
+
+    def _make_server(self, gate: AskGate, reader: LogReader, scope: Scope, verifier_key: str) -> Server:
+        limits = self._config.limits
+        slots = StreamSlots(limits.streams, limits.streams_per_party)
+        bulk = StreamSlots(limits.bulk_slots, limits.bulk_slots)
+        epochs = Epochs(
+            sequencer=self._sequencer,
+            reader=reader,
+            policies=lambda: self._policies,
+            scope=scope,
+            clock=self._clock,
+            receipt=self._coordinator.receipt,
+        )
+        services = Services(
+            exchange=ExchangeServicer(
+                coordinator=self._coordinator,
+                gate=gate,
+                sequencer=self._sequencer,
+                reader=reader,
+                bundle=lambda digest: reader.document("policy-set", digest),
+                scope=scope,
+                clock=self._clock,
+                slots=slots,
+                bulk=bulk,
+                bulk_from=limits.bulk_from,
+                grid=self._wait_for_grid,
+            ),
+            register=RegisterServicer(publication=self._publication, reader=reader, clock=self._clock, slots=slots),
+            keys=KeyServicer(epochs),
+            audit=AuditServicer(
+                reader=reader,
+                sequencer=self._sequencer,
+                verifier_key=verifier_key,
+                receipt=self._coordinator.receipt,
+                slots=slots,
+                pause=self._pause,
+            ),
+        )
+        edge = Edge(self._identity, self._clock, self._log_refusal, _log_call)
+        return Server(edge=edge, services=services, workers=limits.workers)
+
+    def _wait_for_grid(self, arrived: datetime) -> None:
+        width = self._config.limits.answer_grid_ms / 1000
+        if width:
+            gone = (self._clock.now() - arrived).total_seconds()
+            time.sleep(max(0.0, width - gone % width))
+
+    def _pause(self, seconds: float) -> None:
+        self._halt.wait(seconds)
+
+    def _log_refusal(self, caller: Caller, rpc: str, code: Code, request_id: str | None) -> None:
+        body = {"party": caller.party, "rpc": rpc, "code": code.name, "request_id": request_id}
+        try:
+            self._sequencer.submit(lambda tx: tx.append("refusal", body))
+        except SluisError as error:
+            log.error("refusal not logged", code=error.code.name)
+
+    def _keep(self) -> None:
+        """Sweeps, recovers and watches until stopped. One failing chore does not keep the others from running."""
+        while not self._halt.wait(HOUSEKEEPING_SECONDS):
+            for name, chore in (
+                ("directory", self._reload_directory),
+                ("registers", self._publication.sweep),
+                ("answers", self._sweep_answers),
+                ("recovery", self._recover),
+                ("health", self._tell_health),
+            ):
+                try:
+                    chore()
+                except SluisError as error:
+                    log.error("housekeeping failed", name=name, code=error.code.name)
+                except Exception as error:  # noqa: BLE001 - housekeeping must outlive what it meets
+                    log.error("housekeeping failed", name=name, type=type(error).__name__)
+
+    def _reload_directory(self) -> None:
+        loaded = load_directory(self._config, self._policies)
+        if loaded.directory != self._identity.directory:
+            _log_parties(self._sequencer, loaded.entries)
+            self._identity.directory = loaded.directory
+            log.info("directory reloaded", count=len(loaded.entries))
+
+    def _sweep_answers(self) -> None:
+        self._spool.sweep(self._clock.now() - ANSWER_KEPT)
+
+    def _recover(self, *, everything: bool = False) -> None:
+        """At start this process alone holds the database, so every open ask is a dead process's."""
+        margin = 2 * LEASE if everything else timedelta(0)
+        closed = self._coordinator.recover(self._clock.now() + margin)
+        if closed:
+            log.info("closed open asks as unknown", count=closed)
+
+    def _tell_health(self) -> None:
+        self._server.ready(is_ready=self._sequencer.ready())
+
+
+def _load_policies(config: Config, now: datetime) -> tuple[PolicySet, bytes]:
+    bundle = _read(config.policy.bundle)
+    policies = load_bundle(bundle, signers=config.policy.signers, quorum=config.policy.quorum, now=now)
+    if config.environment is Environment.PRODUCTION:
+        for name, party in policies.catalogue.parties.items():
+            if party.oin.startswith("00000099"):
+                raise SluisError(
+                    Code.CONFIG_INVALID, f"the policy set's party {name} has a test OIN, which production refuses"
+                )
+    return policies, bundle
+
+
+def _log_policies(sequencer: Sequencer, reader: LogReader, policies: PolicySet, bundle: bytes) -> None:
+    stored = reader.document("policy-state", "current")
+    current = json.loads(stored) if stored else None
+    if current is not None and current["revision"] > policies.revision:
+        raise SluisError(
+            Code.POLICY_REVISION_LOWER,
+            f"the policy set has revision {policies.revision}, lower than {current['revision']} that was in force; "
+            "a roll-back is a new, higher revision of the old text",
+        )
+    if current is not None and current["digest"] == policies.digest and current["revision"] == policies.revision:
+        return
+    body = {
+        "digest": policies.digest,
+        "text_digest": policies.text_digest,
+        "revision": policies.revision,
+        "expires": policies.expires.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if policies.expires else None,
+        "signers": list(policies.signers),
+        "engine": ENGINE,
+    }
+
+    def work(tx: Transaction) -> int:
+        tx.put_document("policy-set", policies.digest, bundle)
+        state = {"digest": policies.digest, "revision": policies.revision}
+        tx.put_document("policy-state", "current", canonical_json(state))
+        return tx.append("policy", body)
+
+    sequencer.submit(work)
+    log.info("policy set in force", policy_set=policies.digest, revision=policies.revision)
+
+
+def _log_parties(sequencer: Sequencer, entries: Mapping[str, dict[str, object]]) -> None:
+    def work(tx: Transaction) -> None:
+        for name, body in entries.items():
+            stored = canonical_json(body)
+            if tx.document("party", name) != stored:
+                tx.append("party", body)
+                tx.put_document("party", name, stored)
+
+    sequencer.submit(work)
+
+
+def _log_call(rpc: str, outcome: str, seconds: float) -> None:
+    log.info("call", rpc=rpc, code=outcome, seconds=round(seconds, 4))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SluisError(Code.CONFIG_INVALID, f"{path}: cannot be read") from error

@@ -1,0 +1,62 @@
+"""The command `sluis`: for operators, privacy officers and auditors.
+
+Exit codes: 0 done, 1 a fault of ours, 2 wrong usage, 3 a file or setting is refused, 4 the thing asked for is not there,
+5 denied or not verified (see each command).
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from broker import __version__
+from broker.cli import audit, operate, policy
+from broker.errors import Code, Kind, SluisError
+
+app = typer.Typer(
+    name="sluis",
+    help="The broker between supervisors: pseudonymised matching under a purpose, every exchange provable.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(policy.app, name="policy", help="Write, test, explain, bundle and sign purpose policies.")
+app.add_typer(audit.app, name="audit", help="Export, verify and read the exchange log.")
+operate.mount(app)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        print(f"sluis {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+def exit_code(error: SluisError) -> int:
+    """The exit code that goes with an error."""
+    if error.code.kind is Kind.NOT_FOUND:
+        return 4
+    return 1 if error.code is Code.INTERNAL else 3
+
+
+def main() -> None:
+    """Runs the command; errors of the family are told in one line, without a traceback."""
+    try:
+        app()
+    except SluisError as error:
+        print(f"error {error.code.name}: {error.message}", file=sys.stderr)
+        sys.exit(exit_code(error))
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,112 @@
+"""The operator's directory of parties from files: pins, issuers, revocation lists; and its log entries."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from broker.config import Config
+from broker.dev_pki import is_throw_away
+from broker.errors import Code, SluisError
+from broker.parties import Environment, Oin
+from broker.policy.document import PolicySet
+from broker.rpc.identity import Directory, load_revocations
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The directory as files gave it."""
+
+    directory: Directory
+    issuers_pem: bytes
+    entries: Mapping[str, dict[str, object]]
+    """Party -> body of its `party` log entry (docs/formats.md section 3)."""
+
+
+def load_directory(config: Config, policies: PolicySet) -> Loaded:
+    """Reads and cross-checks issuers, revocation lists and pinned certificates.
+
+    Raises:
+        SluisError: CONFIG_INVALID naming the file and what to change.
+    """
+    issuers = [(path, path.read_bytes()) for path in config.tls.client_issuers]
+    if config.environment is Environment.PRODUCTION:
+        for path, pem in issuers:
+            if is_throw_away(pem):
+                raise SluisError(Code.CONFIG_INVALID, f"{path}: the throw-away CA of dev-pki is refused in production")
+    certificates = [x509.load_pem_x509_certificate(pem) for _, pem in issuers]
+    revocations = {}
+    revoked: list[str] = []
+    updates = []
+    for path in config.tls.revocation_lists:
+        pem = path.read_bytes()
+        _check_list(str(path), pem, certificates)
+        loaded = load_revocations(pem)
+        revocations[loaded.issuer] = loaded
+        revoked += [f"{serial:x}" for serial in sorted(loaded.serials)]
+        updates.append(loaded.this_update)
+    pins: dict[str, frozenset[str]] = {}
+    entries: dict[str, dict[str, object]] = {}
+    for name, paths in sorted(config.parties.items()):
+        party = policies.catalogue.parties.get(name)
+        if party is None:
+            raise SluisError(
+                Code.CONFIG_INVALID, f"parties.{name}: the policy set knows no such party; correct the name"
+            )
+        allowed = {party.oin, *party.sub_oins}
+        ders = [_pinned(str(path), path.read_bytes(), allowed, config.environment, certificates) for path in paths]
+        pins[name] = frozenset(hashlib.sha256(der).hexdigest() for der in ders)
+        entries[name] = {
+            "party": name,
+            "oin": party.oin,
+            "kind": party.kind,
+            "certificates": [base64.b64encode(der).decode() for der in ders],
+            "issuers": [base64.b64encode(issuer.public_bytes(Encoding.DER)).decode() for issuer in certificates],
+            "revoked": revoked,
+            "crl_this_update": min(updates).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        }
+    max_age = timedelta(hours=config.tls.revocation_max_age_hours)
+    return Loaded(Directory(pins, revocations, max_age), b"".join(pem for _, pem in issuers), entries)
+
+
+def _check_list(path: str, pem: bytes, issuers: list[x509.Certificate]) -> None:
+    crl = x509.load_pem_x509_crl(pem)
+    for issuer in issuers:
+        key = issuer.public_key()
+        usable = isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey)
+        if usable and crl.issuer == issuer.subject and crl.is_signature_valid(key):
+            return
+    raise SluisError(Code.CONFIG_INVALID, f"{path}: this revocation list is not signed by one of tls.client_issuers")
+
+
+def _pinned(
+    path: str, pem: bytes, allowed: set[str], environment: Environment, issuers: list[x509.Certificate]
+) -> bytes:
+    certificate = x509.load_pem_x509_certificate(pem)
+    numbers = certificate.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
+    if len(numbers) != 1 or str(numbers[0].value) not in allowed:
+        raise SluisError(
+            Code.CONFIG_INVALID, f"{path}: Subject.serialNumber is not an OIN the policy set has for this party"
+        )
+    if environment is Environment.PRODUCTION and Oin(str(numbers[0].value)).is_test:
+        raise SluisError(Code.CONFIG_INVALID, f"{path}: a test OIN (prefix 00000099) is refused in production")
+    if not any(_issued_by(certificate, issuer) for issuer in issuers):
+        raise SluisError(Code.CONFIG_INVALID, f"{path}: not issued by one of tls.client_issuers")
+    return certificate.public_bytes(Encoding.DER)
+
+
+def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
