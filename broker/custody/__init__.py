@@ -1,0 +1,1 @@
+"""Custody of the broker's own keys, clock and entropy."""
