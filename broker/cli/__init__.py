@@ -1,6 +1,6 @@
 """The command `sluis`: for operators, privacy officers and auditors.
 
-Exit codes: 0 done, 1 a fault of ours, 2 wrong usage, 3 a file or setting is refused, 4 the thing asked for is not there,
+Exit codes: 0 done, 1 a fault of ours, 2 wrong usage, 3 a file or setting is refused, 4 what was asked for is not there,
 5 denied or not verified (see each command).
 """
 

@@ -203,7 +203,7 @@ class GetConsistencyProofResponse(_message.Message):
     CONSISTENCY_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     checkpoint: _builtins.str
-    """The checkpoint of the new size, or the first that covers it."""
+    """The checkpoint whose size the proof leads to: of `new_size`, or the first that covers it, or the newest."""
     @_builtins.property
     def consistency(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
     def __init__(
