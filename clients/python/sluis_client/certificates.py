@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from cryptography import x509
@@ -19,8 +20,10 @@ PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 _PSS = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=32)
 
 
-def check_certificate(der: bytes, issuers: bytes, oin: str, now: datetime) -> x509.Certificate:
-    """The certificate, once shown to be the party's: OIN `oin` in Subject.serialNumber, signed by a CA of `issuers`.
+def check_certificate(der: bytes, issuers: bytes, oin: str | Collection[str], now: datetime) -> x509.Certificate:
+    """The certificate, once shown to be the party's: its OIN in Subject.serialNumber, signed by a CA of `issuers`.
+
+    `oin`: the party's OIN or OINs, from the signed policy (`SignedPolicy.oins_of`).
 
     `issuers` holds PEM certificates that the reader trusts by another way than the broker. Certificate and CA must
     be valid at `now` (aware). Revocation is not looked at here: the broker refuses revoked certificates on every call.
@@ -30,7 +33,7 @@ def check_certificate(der: bytes, issuers: bytes, oin: str, now: datetime) -> x5
     """
     leaf = read_certificate(der)
     public_key_of(leaf)
-    if oin_of(leaf) != oin:
+    if oin_of(leaf) not in ({oin} if isinstance(oin, str) else oin):
         raise _wrong("its Subject.serialNumber is not the OIN that the policy names for this party")
     if _is_authority(leaf):
         raise _wrong("it is the certificate of an authority, not of a party")

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from sluis_client.canonical import encode
+from sluis_client.epochs import epoch_window
 from sluis_client.errors import ClientError, Exit
 from sluis_client.policy import PurposeView
 from sluis_client.pseudonymise import Context, key_id
@@ -80,15 +80,6 @@ class EncryptionPrivateKey:
         raise TypeError("an encryption key is not pickled or copied")
 
 
-@dataclass(frozen=True)
-class NewEpoch:
-    """What the steward has after making or extending an epoch: K, the manifest to sign, the envelopes to publish."""
-
-    key: Secret
-    manifest: dict[str, Any]
-    envelopes: dict[str, bytes]
-
-
 def generate_encryption_key(entropy: Callable[[int], bytes] = os.urandom) -> EncryptionPrivateKey:
     """A fresh MLKEM768-X25519 key."""
     return EncryptionPrivateKey(entropy(MLKEM_SEED_BYTES + X25519_BYTES))
@@ -132,21 +123,32 @@ def make_epoch(
 
 
 def add_recipients(
-    key: Secret, context: Context, manifest: Mapping[str, Any], recipients: Mapping[str, tuple[bytes, str]]
+    key: Secret,
+    context: Context,
+    manifest: Mapping[str, Any],
+    recipients: Mapping[str, tuple[bytes, str]],
+    leaving: Collection[str] = (),
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The manifest with `recipients` added, or replaced when they have a new encryption key, and their envelopes only.
+    """The manifest for `recipients`, old and new, with a fresh envelope for each; the key and the rest stay the same.
 
-    The key stays the same, and so does every other member of the manifest.
+    The broker takes an envelope for every recipient of a manifest, so all are sealed again. `leaving` names those who
+    are meant to be left out: that keeps them from fetching K again, not from using it; a new epoch does.
 
     Raises:
-        ClientError: KEY_ID_WRONG when `key` is not the manifest's; KEY_UNREADABLE.
+        ClientError: KEY_ID_WRONG when `key` is not the manifest's; EPOCH_INVALID when a recipient of the manifest is
+            neither in `recipients` nor `leaving`; KEY_UNREADABLE.
     """
     if manifest["key_id"] != key_id(key, context):
         raise _key_wrong()
+    forgotten = sorted(set(manifest["recipients"]) - set(recipients) - set(leaving))
+    if forgotten:
+        text = f"give the encryption keys of all recipients, or say who leaves; missing: {', '.join(forgotten)}"
+        raise ClientError("EPOCH_INVALID", text)
     envelopes = {party: seal_envelope(key, context, party, public_key) for party, (public_key, _) in recipients.items()}
-    listed = dict(manifest["recipients"])
-    for party, (_, statement_digest) in recipients.items():
-        listed[party] = {"encryption_key": statement_digest, "envelope": _digest(envelopes[party])}
+    listed = {
+        party: {"encryption_key": statement_digest, "envelope": _digest(envelopes[party])}
+        for party, (_, statement_digest) in recipients.items()
+    }
     return {**manifest, "recipients": listed}, envelopes
 
 
@@ -217,11 +219,14 @@ def check_epoch(
         raise _refused("the policy describes another purpose or mode")
     if manifest["steward"] != view.steward:
         raise _refused(f"the policy names {view.steward} as steward")
-    strangers = sorted(set(manifest["recipients"]) - set(view.participants) - {view.steward})
+    strangers = sorted(set(manifest["recipients"]) - set(view.participants))
     if strangers:
         raise _refused(f"it gives the key to parties outside the purpose: {', '.join(strangers)}")
-    if not parse_utc(manifest["valid_from"]) <= now < parse_utc(manifest["valid_until"]):
-        raise _refused("it is not valid at this time")
+    window = (parse_utc(manifest["valid_from"]), parse_utc(manifest["valid_until"]))
+    if epoch_window(context.epoch, view.epoch_kind) != window:
+        raise _refused(f"its period is not that of the {view.epoch_kind} {context.epoch} in Europe/Amsterdam")
+    if now >= window[1]:
+        raise _refused("its epoch has ended")
     own = manifest["recipients"].get(party)
     if own is None:
         raise _refused(f"it has no envelope for {party}; ask the steward to add you")

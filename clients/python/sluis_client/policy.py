@@ -35,7 +35,7 @@ class AttributeView:
 
 @dataclass(frozen=True)
 class PurposeView:
-    """One purpose as a client needs it; groups are already listed out."""
+    """One purpose as a client needs it; `asks` and `answers` hold parties, groups are listed out."""
 
     name: str
     state: str
@@ -46,22 +46,25 @@ class PurposeView:
     """month, quarter or year."""
     asks: tuple[str, ...]
     answers: tuple[str, ...]
-    processors: tuple[tuple[str, str], ...]
+    on_behalf_of: tuple[tuple[str, str], ...]
     """Pairs (processor, principal): the first may ask on behalf of the second."""
     schemes: tuple[str, ...]
+    weakest_match_key: int | None
     hit: bool
     count: bool
     attributes: Mapping[str, AttributeView]
     rules: Mapping[str, bool | int | str]
-    """Row rules that a register manifest must declare."""
+    """Row rules that a register manifest must declare, by the names they have there."""
     limits: Mapping[str, int]
+    case_number_required: bool
+    cooperation_ref_required: bool
+    answer_keep_days: int
     rows_per_scheme: Mapping[str, int]
 
     @property
     def participants(self) -> tuple[str, ...]:
-        """Every party that may hold the purpose's key: askers, answerers, processors and the steward; sorted."""
-        processors = [processor for processor, _ in self.processors]
-        return tuple(sorted({*self.asks, *self.answers, *processors, self.steward}))
+        """Every party that may hold the purpose's key: those who ask and those who answer, sorted."""
+        return tuple(sorted({*self.asks, *self.answers}))
 
     def rows_per_pseudonym(self, scheme: str) -> int:
         """How many records may stand under one pseudonym of `scheme`; 1 means that it is unique.
@@ -115,14 +118,19 @@ class SignedPolicy:
         return tuple(sorted(self._purposes))
 
     def oin_of(self, party: str) -> str:
-        """The party's OIN as the catalogue has it.
+        """The party's own OIN. Raises PARTY_UNKNOWN."""
+        return self.oins_of(party)[0]
+
+    def oins_of(self, party: str) -> tuple[str, ...]:
+        """The OINs a certificate of the party may carry: its own first, then its sub-OINs.
 
         Raises:
             ClientError: PARTY_UNKNOWN.
         """
         try:
-            return str(self._catalogue["parties"][party]["oin"])
-        except KeyError:
+            known = self._catalogue["parties"][party]
+            return (str(known["oin"]), *map(str, known["sub_oins"]))
+        except (KeyError, TypeError):
             raise ClientError("PARTY_UNKNOWN", f"{party} is no party of the policy set") from None
 
     def purpose(self, name: str) -> PurposeView:
@@ -140,8 +148,8 @@ class SignedPolicy:
 
     def _view(self, name: str, purpose: Mapping[str, Any]) -> PurposeView:
         learn = purpose["may_learn"]
-        known = self._catalogue["attributes"]
         schemes = tuple(purpose["identified_by"])
+        identifiers = self._catalogue["identifiers"]
         return PurposeView(
             name=name,
             state=purpose["state"],
@@ -149,34 +157,39 @@ class SignedPolicy:
             steward=purpose["pseudonyms"]["steward"],
             mode=purpose["pseudonyms"]["mode"],
             epoch_kind=purpose["pseudonyms"]["epoch"],
-            asks=self._listed_out(purpose["asks"]),
-            answers=self._listed_out(purpose["answers"]),
-            processors=tuple((pair["processor"], pair["principal"]) for pair in purpose.get("on_behalf_of") or ()),
+            asks=tuple(purpose["asks"]),
+            answers=tuple(purpose["answers"]),
+            on_behalf_of=tuple((pair["processor"], pair["principal"]) for pair in purpose["on_behalf_of"]),
             schemes=schemes,
-            hit=bool(learn["hit"]),
-            count=bool(learn.get("count")),
-            attributes={
-                attribute: AttributeView(
-                    name=attribute,
-                    width=int(known[attribute]["width"]),
-                    type=known[attribute]["type"],
-                    codes=tuple(known[attribute].get("codes") or ()),
-                )
-                for attribute in sorted(learn.get("attributes") or ())
-            },
-            rules=dict(purpose.get("rules") or {}),
-            limits=dict(purpose.get("limits") or {}),
-            rows_per_scheme={
-                scheme: int(self._catalogue["identifiers"][scheme].get("rows_per_pseudonym", 1)) for scheme in schemes
-            },
+            weakest_match_key=purpose["weakest_match_key"],
+            hit=learn["hit"],
+            count=learn["count"] is not None,
+            attributes={attribute: self._attribute(attribute) for attribute in sorted(learn["attributes"])},
+            rules=_register_rules(purpose),
+            limits=dict(purpose["limits"]),
+            case_number_required=purpose["case_number"] is not None,
+            cooperation_ref_required=purpose["cooperation_ref"] is not None,
+            answer_keep_days=purpose["answer_keep_days"],
+            rows_per_scheme={scheme: identifiers[scheme]["rows_per_pseudonym"] for scheme in schemes},
         )
 
-    def _listed_out(self, names: Sequence[str]) -> tuple[str, ...]:
-        groups = self._catalogue.get("groups") or {}
-        parties: set[str] = set()
-        for name in names:
-            parties.update(groups.get(name, (name,)))
-        return tuple(sorted(parties))
+    def _attribute(self, name: str) -> AttributeView:
+        known = self._catalogue["attributes"][name]
+        return AttributeView(name, known["width"], known["type"], tuple(sorted(known["codes"])))
+
+
+def _register_rules(purpose: Mapping[str, Any]) -> dict[str, bool | int | str]:
+    """What the ask gate demands of a manifest's `rules`, by the same names."""
+    rules: dict[str, bool | int | str] = {}
+    if purpose["look_back"] is not None:
+        rules["look_back_years"] = purpose["look_back"]["years"]
+        rules["look_back_counted_from"] = purpose["look_back"]["counted_from"]
+    if purpose["valid_on"] is not None:
+        rules["valid_on"] = purpose["valid_on"]
+    for flag in ("exclude_natural_persons", "hit_only_if_natural_person"):
+        if purpose[flag]:
+            rules[flag] = True
+    return rules
 
 
 def _check_manifest(value: Mapping[str, Any]) -> dict[str, Any]:

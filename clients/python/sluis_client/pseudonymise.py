@@ -114,6 +114,7 @@ class Pseudonymiser:
         extracted = hkdf_extract(key.reveal())
         self._match = HMAC(hkdf_expand(extracted, encode("sluis/v1/match", *context.parts())), hashes.SHA256())
         self._row = HMAC(hkdf_expand(extracted, encode("sluis/v1/row", *context.parts())), hashes.SHA256())
+        self._row_started: dict[int, _Copyable] = {}
 
     def __repr__(self) -> str:
         return f"Pseudonymiser(scheme={self.scheme_id}, key_id={self.key_id})"
@@ -145,9 +146,11 @@ class Pseudonymiser:
 
     def row_secret(self, match_key: int, fields: Fields) -> Secret:
         """y of one record under one match key: what its record key is wrapped under. Independent of its pseudonym."""
-        keyed = self._started(self._row, match_key)
-        keyed.update(encode(*fields))
-        return Secret(keyed.finalize())
+        if match_key not in self._row_started:
+            self._row_started[match_key] = self._started(self._row, match_key)
+        one = self._row_started[match_key].copy()
+        one.update(encode(*fields))
+        return Secret(one.finalize())
 
     def _column(self, entries: Sequence[Fields | None], match_key: int) -> Column:
         keyed = self._started(self._match, match_key)

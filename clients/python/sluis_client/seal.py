@@ -70,14 +70,16 @@ class _RowKeys:
         if version < 1:
             raise ClientError("VERSION_WRONG", "register versions are numbered from 1")
         scope = context.scope()
-        self._register = (register, str(version))
-        self._wrap_info = encode("sluis/v1/wrap", *scope, *self._register)
+        named = (register, str(version))
+        self._wrap_info = encode("sluis/v1/wrap", *scope, *named)
+        # the match key is the last part, one byte behind its length
+        self._wrap_aad = encode("sluis/v1/wrap", *named) + b"\x00\x00\x00\x01"
         self._commit_message = encode("sluis/v1/commit", *scope)
         self.fields = {
             field.name: (
                 field.width,
-                encode("sluis/v1/field", *scope, *self._register, field.name),
-                encode("sluis/v1/field", *self._register, field.name),
+                encode("sluis/v1/field", *scope, *named, field.name),
+                encode("sluis/v1/field", *named, field.name),
             )
             for field in fields
         }
@@ -86,8 +88,7 @@ class _RowKeys:
         """Cipher and associated data of the wrap under one match key."""
         if not 1 <= match_key <= 255:
             raise ClientError("LENGTH_WRONG", "match keys are numbered 1 to 255")
-        aad = encode("sluis/v1/wrap", *self._register, bytes([match_key]))
-        return AESGCM(hkdf(row_secret.reveal(), self._wrap_info)), aad
+        return AESGCM(hkdf(row_secret.reveal(), self._wrap_info)), self._wrap_aad + bytes([match_key])
 
     def commitment(self, record_key: bytes) -> bytes:
         """What ties a record to one R: AES-GCM alone would let one ciphertext open under two keys."""
