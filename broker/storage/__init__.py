@@ -1,1 +1,1 @@
-"""Adapters that keep things: SQLite for the log and its state, files for registers and answers."""
+"""Adapters for the ports that keep things: the log and its tables (SQLite) and the register files."""

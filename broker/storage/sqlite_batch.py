@@ -1,0 +1,300 @@
+"""The open write transaction: the tree in memory, everything else in SQLite under a savepoint per work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from broker.errors import Code, SluisError
+from broker.exchange import AnswerStatus, ExchangeState, RegisterVersion
+from broker.exchange_log.entry import build_leaf, parties_of
+from broker.exchange_log.merkle import CompactRange, inclusion_proof, leaf_hash, peaks_of
+from broker.storage import sqlite_rows as rows
+from broker.storage.sqlite_reader import NODE_SHIFT
+from broker.storage.sqlite_session import Session
+from broker.storage.sqlite_vault import Vault
+
+
+class SqliteTransaction:
+    """Implements `broker.ports.Transaction` for the works of one batch."""
+
+    def __init__(
+        self, session: Session, tree: CompactRange, at: datetime, vault: Vault, heads: rows.AnswerHeads
+    ) -> None:
+        self._session = session
+        self._at = at
+        self._vault = vault
+        self._heads = heads
+        self._writing = False
+        self.tree = tree
+        self.began = tree.size
+        self.leaves: list[bytes] = []
+        self.made: list[tuple[int, int, bytes]] = []
+        self.concerns: list[tuple[str, int]] = []
+        self.files: list[Path] = []
+
+    @property
+    def sequenced_at(self) -> datetime:
+        """The batch's time."""
+        return self._at
+
+    def append(self, kind: str, body: Mapping[str, object]) -> int:
+        """Adds an entry; returns its index. Raises FIELD_INVALID, TOO_LARGE, LOG_UNAVAILABLE; see `build_leaf`."""
+        index = self.tree.size
+        leaf = build_leaf(index, kind, self._at, body)
+        self.made += self.tree.append(leaf_hash(leaf))
+        self.leaves.append(leaf)
+        self.concerns += [(party, index) for party in parties_of(body)]
+        return index
+
+    def commit_to(self, label: str, value: bytes, *, keep_until: datetime, salt: bytes | None = None) -> str:
+        """Puts salt and value in the vault; returns the commitment."""
+        name, path = self._vault.put(self._to_write(), label, value, keep_until, salt)
+        if path is not None:
+            self.files.append(path)
+        return name
+
+    def opening(self, commitment: str) -> tuple[bytes, bytes] | None:
+        """Salt and value behind a commitment, or None once erased."""
+        return self._vault.open(self._session, commitment)
+
+    def spent(self, counter: str) -> int:
+        """What was debited from `counter` so far."""
+        return rows.find_spent(self._session, counter)
+
+    def debit(self, counter: str, amount: int) -> int:
+        """Adds to `counter`; returns the new total."""
+        assert amount >= 0, "debits are never refunded"
+        self._to_write().run(
+            "INSERT INTO counters (name, spent) VALUES (?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET spent=spent+excluded.spent",
+            (counter, amount),
+        )
+        return self.spent(counter)
+
+    def exchange(self, asker: str, request_id: str) -> tuple[ExchangeState, ...]:
+        """All answerers' states, in the order asked."""
+        return rows.find_exchange(self._session, self._heads, asker, request_id)
+
+    def open_exchange(self, state: ExchangeState) -> None:
+        """Records an ask. Raises REQUEST_ID_REUSED."""
+        key = (state.asker, state.exchange, state.answerer)
+        session = self._to_write()
+        if session.row("SELECT 1 FROM exchanges WHERE asker=? AND exchange=? AND answerer=?", key) is not None:
+            raise SluisError(Code.REQUEST_ID_REUSED, "this request id was used before; make a new UUID")
+        session.run(rows.INSERT_EXCHANGE, rows.exchange_values(state, self._heads))
+
+    def close_exchange(
+        self, state: ExchangeState, status: AnswerStatus, release_index: int | None, answer: Mapping[str, object]
+    ) -> bool:
+        """Records the release; False when it was closed already."""
+        sealed = self._heads.seal(replace(state, answer=answer))
+        changed = self._to_write().run(
+            "UPDATE exchanges SET status=?, release_index=?, answer=? "
+            "WHERE asker=? AND exchange=? AND answerer=? AND status IS NULL",
+            (int(status), release_index, sealed, state.asker, state.exchange, state.answerer),
+        )
+        return changed == 1
+
+    def questions_with_count(self, asker: str, answerer: str, purpose: str, epoch: str) -> tuple[str, ...]:
+        """Token commitments of the count questions permitted so far, oldest first."""
+        found = self._session.rows(
+            "SELECT tokens FROM exchanges WHERE asker=? AND answerer=? AND purpose=? AND epoch=? AND counted=1 "
+            "AND (status IS NULL OR status<>?) ORDER BY ask_index",
+            (asker, answerer, purpose, epoch, int(AnswerStatus.DENIED)),
+        )
+        return tuple(tokens for (tokens,) in found)
+
+    def register(self, name: str) -> RegisterVersion | None:
+        """The version in force or withdrawn."""
+        return rows.find_register(self._session, name)
+
+    def registers(self, answerer: str, purpose: str, epoch: str) -> tuple[RegisterVersion, ...]:
+        """Every register of an answerer under a purpose and epoch, by name."""
+        found = self._session.rows(
+            rows.REGISTERS + " WHERE answerer=? AND purpose=? AND epoch=? ORDER BY name",
+            (answerer, purpose, epoch),
+        )
+        return tuple(map(rows.register_version, found))
+
+    def next_version(self, name: str) -> int:
+        """A version number for `name` never handed out before."""
+        session = self._to_write()
+        session.run(
+            "INSERT INTO register_versions (name, last) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET last=last+1",
+            (name,),
+        )
+        return int(session.row("SELECT last FROM register_versions WHERE name=?", (name,))[0])
+
+    def publish(self, version: RegisterVersion, *, expect: int | None) -> None:
+        """Makes `version` the one in force. Raises REGISTER_CHANGED unless `expect` is."""
+        session = self._to_write()
+        row = session.row("SELECT version FROM registers WHERE name=?", (version.name,))
+        if (None if row is None else row[0]) != expect:
+            raise SluisError(Code.REGISTER_CHANGED, "another version was published meanwhile; upload again")
+        manifest = version.manifest
+        session.run(
+            "INSERT OR REPLACE INTO registers (name, answerer, purpose, epoch, version, statement, signature, "
+            "published_at, withdrawn) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                version.name,
+                manifest.answerer,
+                manifest.purpose,
+                manifest.epoch,
+                version.version,
+                manifest.raw,
+                manifest.signature,
+                rows.to_ticks(version.published_at),
+                int(version.withdrawn),
+            ),
+        )
+
+    def withdraw(self, name: str) -> None:
+        """Marks the version in force withdrawn. Raises NOT_FOUND."""
+        if self._to_write().run("UPDATE registers SET withdrawn=1 WHERE name=? AND withdrawn=0", (name,)) != 1:
+            raise SluisError(Code.NOT_FOUND, "there is no such register in force")
+
+    def document(self, kind: str, key: str) -> bytes | None:
+        """A stored document."""
+        return rows.find_document(self._session, kind, key)
+
+    def put_document(self, kind: str, key: str, value: bytes) -> None:
+        """Stores or replaces a document."""
+        sql = "INSERT OR REPLACE INTO documents (kind, key, value) VALUES (?, ?, ?)"
+        self._to_write().run(sql, (kind, key, value))
+
+    def _to_write(self) -> Session:
+        """The session, with a savepoint to return to: taken late, since many works only append."""
+        if not self._writing:
+            self._session.run("SAVEPOINT work")
+            self._writing = True
+        return self._session
+
+    @contextmanager
+    def work(self) -> Iterator[None]:
+        """One work: undone whole when it raises."""
+        tree, marks = self.tree.copy(), (len(self.leaves), len(self.made), len(self.concerns), len(self.files))
+        try:
+            self._check_sound()
+            yield
+            self._check_sound()
+            if self._writing:
+                self._session.run("RELEASE work")
+        except BaseException:
+            self.tree = tree
+            del self.leaves[marks[0] :], self.made[marks[1] :], self.concerns[marks[2] :]
+            self._vault.drop(path.name for path in self.files[marks[3] :])
+            del self.files[marks[3] :]
+            if self._writing and not self._session.broken:
+                self._session.run("ROLLBACK TO work")
+                self._session.run("RELEASE work")
+            raise
+        finally:
+            self._writing = False
+
+    def _check_sound(self) -> None:
+        if self._session.broken:
+            raise SluisError(Code.LOG_UNAVAILABLE, "the broker's database cannot be used now; try again in a moment")
+
+    def flush(self) -> None:
+        """Writes the buffered leaves, nodes and index rows."""
+        first = self.began
+        session = self._session
+        session.many("INSERT INTO leaves (entry, leaf) VALUES (?, ?)", enumerate(self.leaves, first))
+        nodes = ((level << NODE_SHIFT | position, node) for level, position, node in self.made)
+        session.many("INSERT INTO nodes (id, hash) VALUES (?, ?)", nodes)
+        session.many("INSERT INTO concerns (party, entry) VALUES (?, ?)", self.concerns)
+
+
+class SqliteBatch:
+    """Implements `broker.ports.StoreBatch`."""
+
+    def __init__(self, session: Session, transaction: SqliteTransaction, vault: Vault) -> None:
+        self._session = session
+        self._transaction = transaction
+        self._vault = vault
+        self._nodes: dict[tuple[int, int], bytes] = {}
+        self._nodes_size = -1
+        self._start = dict(zip(peaks_of(transaction.began), transaction.tree.peaks, strict=True))
+        self.committed = False
+
+    @property
+    def transaction(self) -> SqliteTransaction:
+        """What works use."""
+        return self._transaction
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """One work: undone whole when it raises."""
+        with self._transaction.work():
+            yield
+
+    @property
+    def size(self) -> int:
+        """Tree size including this batch."""
+        return self._transaction.tree.size
+
+    @property
+    def root(self) -> bytes:
+        """Root hash over `size` leaves."""
+        return self._transaction.tree.root()
+
+    def leaf(self, index: int) -> bytes:
+        """Leaf bytes. Raises NOT_FOUND."""
+        within = index - self._transaction.began
+        if 0 <= within < len(self._transaction.leaves):
+            return self._transaction.leaves[within]
+        row = self._session.row("SELECT leaf FROM leaves WHERE entry=?", (index,))
+        if row is None:
+            raise SluisError(Code.NOT_FOUND, "there is no entry with this index")
+        return row[0]  # type: ignore[no-any-return]  # BLOB column
+
+    def inclusion(self, index: int) -> tuple[bytes, ...]:
+        """Audit path of `index` in the tree of `size`.
+
+        For entries of this batch nothing is read: left of it they need only the peaks that the batch began with.
+        """
+        if self._nodes_size != self.size:
+            self._nodes = {**self._start, **{(level, at): node for level, at, node in self._transaction.made}}
+            self._nodes_size = self.size
+        return inclusion_proof(index, self.size, self._node)
+
+    def _node(self, level: int, position: int) -> bytes:
+        node = self._nodes.get((level, position))
+        if node is None:
+            row = self._session.row("SELECT hash FROM nodes WHERE id=?", (level << NODE_SHIFT | position,))
+            if row is None:
+                raise SluisError(Code.STORE_CORRUPT, "the stored tree lacks a node; run `sluis doctor`")
+            node = self._nodes[level, position] = bytes(row[0])
+        return node
+
+    def commit(self, checkpoint: str) -> None:
+        """Makes all durable; `checkpoint` is "" when the batch appended no entry.
+
+        Raises:
+            SluisError: LOG_UNAVAILABLE when nothing was committed, LOG_OUTCOME_UNKNOWN when it may have been.
+        """
+        session, began, size = self._session, self._transaction.began, self.size
+        assert bool(checkpoint) == (size > began), "a checkpoint for every batch that appends, and for no other"
+        try:
+            if session.broken:
+                raise SluisError(Code.LOG_UNAVAILABLE, "the broker's database failed earlier in this batch")
+            if self._transaction.files:
+                self._vault.sync()
+            if size > began:
+                self._transaction.flush()
+                session.run("INSERT INTO checkpoints (size, note) VALUES (?, ?)", (size, checkpoint))
+                if session.run("UPDATE head SET size=? WHERE id=1 AND size=?", (size, began)) != 1:
+                    raise SluisError(Code.LOG_UNAVAILABLE, "the log was moved by another writer")
+        except SluisError as error:
+            session.broken = True
+            raise SluisError(Code.LOG_UNAVAILABLE, error.message, retry_after_ms=1_000) from error
+        try:
+            session.run("COMMIT")
+        except SluisError as error:
+            session.broken = True
+            raise SluisError(Code.LOG_OUTCOME_UNKNOWN, "the commit may or may not have happened") from error
+        self.committed = True

@@ -1,0 +1,178 @@
+"""SQLite connections as this house uses them: durable, version-checked, and never a raw sqlite3 error.
+
+Durability: WAL with synchronous=FULL, so a commit returns after fsync of the WAL; durable as far as the volume
+honours flushes.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from broker.errors import Code, SluisError
+
+APPLICATION_ID = 0x534C5549
+"""Marks a file as ours: "SLUI"."""
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 5.0
+_CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_CALLER = frozenset({sqlite3.SQLITE_CONSTRAINT})
+"""Errors of one statement that leave the transaction sound."""
+
+
+class Session:
+    """A connection whose errors are SluisErrors.
+
+    `broken` is set by any error after which the open transaction must not be committed.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, code: Code) -> None:
+        self.connection = connection
+        self.broken = False
+        self._code = code
+
+    def run(self, sql: str, values: Sequence[object] = ()) -> int:
+        """Runs one statement; returns the number of rows it changed."""
+        try:
+            return self.connection.execute(sql, values).rowcount
+        except (sqlite3.Error, OverflowError) as error:
+            raise self._wrapped(error) from error
+
+    def many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """Runs one statement for every row."""
+        try:
+            self.connection.executemany(sql, rows)
+        except (sqlite3.Error, OverflowError) as error:
+            raise self._wrapped(error) from error
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
+        """All rows of a query."""
+        try:
+            return self.connection.execute(sql, values).fetchall()
+        except (sqlite3.Error, OverflowError) as error:
+            raise self._wrapped(error) from error
+
+    def row(self, sql: str, values: Sequence[object] = ()) -> Any:
+        """The first row of a query, or None."""
+        try:
+            return self.connection.execute(sql, values).fetchone()
+        except (sqlite3.Error, OverflowError) as error:
+            raise self._wrapped(error) from error
+
+    def close(self) -> None:
+        """Closes the connection; an open transaction is rolled back. Never raises."""
+        try:
+            self.connection.close()
+        except sqlite3.Error:
+            self.broken = True
+
+    def _wrapped(self, error: Exception) -> SluisError:
+        primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        self.broken |= primary not in _CALLER and not isinstance(error, OverflowError)
+        return wrapped(error, self._code)
+
+
+def wrapped(error: Exception, code: Code) -> SluisError:
+    """`error` as a SluisError: STORE_CORRUPT when the file is damaged, else `code`. Its text stays inside."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT:
+        return SluisError(Code.STORE_CORRUPT, "the database file is damaged; stop and restore it, see docs/operate.md")
+    return SluisError(code, "the broker's database cannot be used now; try again in a moment", retry_after_ms=1_000)
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """The one read-write connection: WAL, synchronous=FULL, schema made or checked.
+
+    Raises:
+        SluisError: CONFIG_INVALID when the file is not a Sluis database or of a newer version; STORE_UNAVAILABLE,
+            STORE_CORRUPT.
+    """
+    try:
+        _make_private(path)
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    except (OSError, sqlite3.Error) as error:
+        raise wrapped(error, Code.STORE_UNAVAILABLE) from error
+    try:
+        _migrate(connection)
+        (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        if mode != "wal":
+            raise SluisError(Code.CONFIG_INVALID, "the database's volume does not support WAL; use a local disk")
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF", "temp_store=MEMORY"):
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error as error:
+        connection.close()
+        raise wrapped(error, Code.STORE_UNAVAILABLE) from error
+    except SluisError:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A read-only connection to an existing database of this version.
+
+    Raises:
+        SluisError: STORE_UNAVAILABLE, STORE_CORRUPT, CONFIG_INVALID.
+    """
+    try:
+        connection = sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode=ro",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        connection.execute("PRAGMA query_only=ON")
+        if _version(connection) != SCHEMA_VERSION:
+            connection.close()
+            raise SluisError(
+                Code.CONFIG_INVALID, "the database is of another version; start this version's broker once"
+            )
+    except sqlite3.Error as error:
+        raise wrapped(error, Code.STORE_UNAVAILABLE) from error
+    return connection
+
+
+def sync_directory(path: Path) -> None:
+    """Makes creations, renames and deletions in a directory durable. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _make_private(path: Path) -> None:
+    """An empty file only we may read, before SQLite would make one that others may."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        return
+    sync_directory(path.parent)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application != APPLICATION_ID and (tables or version):
+        raise SluisError(Code.CONFIG_INVALID, "this file is not a Sluis database; set another path")
+    return int(version)
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    version = _version(connection)
+    if version > SCHEMA_VERSION:
+        raise SluisError(Code.CONFIG_INVALID, "a newer version of Sluis made this database; use that version")
+    scripts = sorted(item.name for item in files("broker.storage").joinpath("migrations").iterdir())
+    for name in scripts:
+        number = int(name.split("_")[0])
+        if version < number <= SCHEMA_VERSION:
+            script = files("broker.storage").joinpath("migrations", name).read_text("utf-8")
+            connection.executescript(
+                f"BEGIN IMMEDIATE; PRAGMA application_id={APPLICATION_ID}; {script} "
+                f"PRAGMA user_version={number}; COMMIT;"
+            )
