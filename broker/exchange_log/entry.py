@@ -134,7 +134,7 @@ KINDS: Mapping[str, Mapping[str, Shape]] = {
         "digest": _hex64,
         "text_digest": _hex64,
         "revision": _count,
-        "expires": _text,
+        "expires": _or_null(_text),
         "signers": _list_of(_text),
         "engine": _text,
     },

@@ -131,7 +131,7 @@ def _path(level: int, position: int, size: int, node: NodeReader) -> list[bytes]
 
 def _right_edge(start: int, size: int, node: NodeReader) -> bytes:
     """Root over leaves [start, size), where `start` is the left edge of a subtree of the tree of `size`."""
-    peaks = [(level, position) for level, position in peaks_of(size) if position << level >= start]
+    peaks = [(level, (start >> level) + position) for level, position in peaks_of(size - start)]
     root = node(*peaks[-1])
     for level, position in reversed(peaks[:-1]):
         root = node_hash(node(level, position), root)
