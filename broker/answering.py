@@ -10,13 +10,24 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
 
+import structlog
+
 from broker.asking import AskedOf, Terms
 from broker.canonical import encode
 from broker.errors import Code, SluisError
 from broker.exchange import AnswerRows, AnswerStatus, AskStatement, Question
 from broker.matching.join import match
-from broker.matching.release import answer_runs, release_count, result_value, rows_digest
+from broker.matching.release import (
+    CountRelease,
+    answer_runs,
+    encode_run,
+    release_count,
+    result_value,
+    rows_digest,
+)
 from broker.ports import AnswerSpool, LogReader, RegisterStore
+
+log = structlog.get_logger("broker.answering")
 
 SMALL_ANSWER = 64 * 1024
 """Bytes up to which an answer waits in the vault, inside the release's own commit; larger ones wait in the spool."""
@@ -56,7 +67,8 @@ class Answering:
             return _empty(ask.unanswerable, "withheld")
         try:
             return self._match(statement, terms, ask, question)
-        except SluisError:
+        except SluisError as error:
+            log.error("match failed", code=error.code.name)
             return _empty(AnswerStatus.FAILED, "failed")
 
     def _match(self, statement: AskStatement, terms: Terms, ask: AskedOf, question: Question) -> Prepared:
@@ -112,11 +124,6 @@ def stored_runs(reader: LogReader, spool: AnswerSpool, head: Mapping[str, object
     return (decode_run(part) for part in decode(opening[1]))
 
 
-def encode_run(run: AnswerRows) -> bytes:
-    """One run as bytes."""
-    return encode(run.positions, run.statuses, run.match_keys, run.wraps, run.commitments, *run.fields)
-
-
 def decode_run(data: bytes) -> AnswerRows:
     """The inverse of `encode_run`."""
     parts = decode(data)
@@ -142,3 +149,10 @@ def run_size(run: AnswerRows) -> int:
 
 def _empty(status: AnswerStatus, outcome: str) -> Prepared:
     return Prepared(status, outcome, result_value(hits=0, count=None, band=None, rows=None), {}, lambda: iter(()))
+
+
+def _counted(count: CountRelease) -> Prepared:
+    result = result_value(hits=0, count=count.count, band=count.band or None, rows=None)
+    head = {"count": count.count, "band": count.band}
+    outcome = "authorised" if count.status is AnswerStatus.ANSWERED else "withheld"
+    return Prepared(count.status, outcome, result, head, lambda: iter(()), count=count.count, band=count.band)

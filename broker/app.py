@@ -233,6 +233,7 @@ class Broker:
                 ("directory", self._reload_directory),
                 ("registers", self._publication.sweep),
                 ("answers", self._sweep_answers),
+                ("vault", lambda: self._store.expire_vault(self._clock.now())),
                 ("recovery", self._recover),
                 ("health", self._tell_health),
             ):

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from broker.errors import Code, SluisError
 from broker.exchange import (
@@ -28,12 +29,12 @@ from broker.parties import Caller
 from broker.policy.document import PolicySet
 from broker.policy.evaluate import (
     ENGINE,
-    CheckResult,
     Decision,
     Facts,
     RegisterFacts,
     Request,
     day_of,
+    decision_from_log,
     decision_to_log,
     evaluate,
     facts_to_log,
@@ -192,9 +193,7 @@ class AskGate:
 
     def logged_decision(self, reader: LogReader, index: int) -> Decision:
         """The decision as it stands in an `ask` entry."""
-        decision = _ask_body(reader, index)["decision"]
-        checks = tuple(CheckResult(c["id"], c["met"], c["reason"], c["path"]) for c in decision["checks"])
-        return Decision(decision["effect"] == "permit", checks, tuple(decision["obligations"]))
+        return decision_from_log(_ask_body(reader, index)["decision"])
 
     def logged_register(self, reader: LogReader, index: int) -> RegisterVersion | None:
         """The register version that an `ask` entry names, as published."""
@@ -358,7 +357,7 @@ def _fill_vault(tx: Transaction, posed: Posed, keep_until: datetime) -> None:
             tx.commit_to(label, opening[1], keep_until=keep_until, salt=opening[0])
 
 
-def _ask_body(reader: LogReader, index: int) -> dict[str, object]:
+def _ask_body(reader: LogReader, index: int) -> dict[str, Any]:
     (entry,) = reader.entries(index, index + 1)
-    body: dict[str, object] = json.loads(entry.leaf)["body"]
+    body: dict[str, Any] = json.loads(entry.leaf)["body"]
     return body

@@ -121,5 +121,5 @@ def load_config(path: Path) -> Config:
 
 
 def _known_keys(where: tuple[str | int, ...]) -> list[str]:
-    model: type[BaseModel] = {"tls": Tls, "policy": Policy, "limits": Limits}.get(str(where[0]), Config)
-    return list((model if len(where) > 1 else Config).model_fields)
+    inner: dict[str, type[BaseModel]] = {"tls": Tls, "policy": Policy, "limits": Limits}
+    return list((inner.get(str(where[0]), Config) if len(where) > 1 else Config).model_fields)

@@ -82,8 +82,9 @@ def _check_list(path: str, pem: bytes, issuers: list[x509.Certificate]) -> None:
     crl = x509.load_pem_x509_crl(pem)
     for issuer in issuers:
         key = issuer.public_key()
-        usable = isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey)
-        if usable and crl.issuer == issuer.subject and crl.is_signature_valid(key):
+        if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
+            continue
+        if crl.issuer == issuer.subject and crl.is_signature_valid(key):
             return
     raise SluisError(Code.CONFIG_INVALID, f"{path}: this revocation list is not signed by one of tls.client_issuers")
 

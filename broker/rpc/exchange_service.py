@@ -9,7 +9,7 @@ from itertools import groupby
 import grpc
 from sluis.v1 import exchange_pb2, exchange_pb2_grpc
 
-from broker.asking import AskGate, requests_counter
+from broker.asking import AskGate, Opened, requests_counter
 from broker.coordinator import Coordinator
 from broker.errors import Code, SluisError, field_error
 from broker.exchange import AskStatement, ExchangeState, Want
@@ -70,7 +70,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
 
     def _head(
         self, call: Call, messages: Iterator[exchange_pb2.MatchRequest]
-    ) -> tuple[AskStatement, convert.Opened, convert.QuestionReader]:
+    ) -> tuple[AskStatement, Opened, convert.QuestionReader]:
         first = next(messages, None)
         if first is None or first.WhichOneof("part") != "ask":
             raise SluisError(Code.STREAM_ORDER, "the first message of a question holds `ask`")
@@ -92,7 +92,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         self,
         call: Call,
         statement: AskStatement,
-        opened: convert.Opened,
+        opened: Opened,
         reader: convert.QuestionReader,
         messages: Iterator[exchange_pb2.MatchRequest],
         arrived: datetime,

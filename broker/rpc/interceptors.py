@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import structlog
@@ -22,7 +22,7 @@ from google.rpc import error_details_pb2, status_pb2
 from broker.errors import Code, Kind, SluisError
 from broker.parties import Caller
 from broker.ports import Clock
-from broker.rpc.identity import Identity
+from broker.rpc.identity import AuthContext, Identity
 
 log = structlog.get_logger("broker.rpc")
 
@@ -155,7 +155,7 @@ class Edge(grpc.ServerInterceptor):
         caller: Caller | None = None
         outcome = "OK"
         try:
-            caller = self._identity.resolve(context.auth_context(), began)
+            caller = self._identity.resolve(cast("AuthContext", context.auth_context()), began)
             _check_deadline(context, limit)
             _calls[id(context)] = Call(caller, rpc, _trace_id(context), context)
             yield
@@ -235,7 +235,7 @@ def _trace_id(context: grpc.ServicerContext) -> str | None:
 
 def _type_chain(error: BaseException) -> str:
     """The exception's types and where it rose, without a word of its text."""
-    names = []
+    names: list[str] = []
     step: BaseException | None = error
     while step is not None and len(names) < 5:
         frame = step.__traceback__

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import cast
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -111,4 +112,6 @@ def _credentials(certificate: Callable[[], tuple[bytes, bytes]], client_issuers:
                 return configuration()
         return None
 
-    return grpc.dynamic_ssl_server_credentials(current, fetch, require_client_authentication=True)
+    # The stub forgets that None means "unchanged" (grpc.dynamic_ssl_server_credentials, its docstring).
+    fetcher = cast("Callable[[], grpc.ServerCertificateConfiguration]", fetch)
+    return grpc.dynamic_ssl_server_credentials(current, fetcher, require_client_authentication=True)
