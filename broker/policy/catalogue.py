@@ -1,0 +1,110 @@
+"""The closed vocabulary that purposes draw on: parties, identifiers, attributes, legal bases and guardrails."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from broker.policy.typing_text import Closed, Day, Days, Flag, Name, OinText, Positive, Text, Wording
+
+
+class Citation(Closed):
+    """A law that says so. `to_be_confirmed` stays until a lawyer has read it."""
+
+    citation: Text
+    to_be_confirmed: Text | None = None
+
+
+class Party(Closed):
+    """An organisation that may ask or answer."""
+
+    title: Wording
+    oin: OinText
+    sub_oins: tuple[OinText, ...] = ()
+    kind: Literal["public", "private"]
+    bsn_entitled: Citation | None = None
+    """The law that lets it use the BSN (UAVG 46); absent: it never may."""
+    case_number: Text | None = None
+    """Pattern of its case numbers (`broker.policy.case_number`); absent: it cannot give one."""
+
+
+class SubjectType(Closed):
+    """What a question is about."""
+
+    title: Wording
+    natural_person: Flag
+
+
+class Identifier(Closed):
+    """A versioned normalisation profile and what is known of its values."""
+
+    title: Wording
+    about: Name
+    national_number: Flag = False
+    """Whether it is the number of a natural person issued by the state (BSN)."""
+    treated_as_bsn: Flag = False
+    """Whether it can hold a BSN (a loonheffingennummer of a sole trader), so that the same rules hold."""
+    rows_per_pseudonym: Annotated[Positive, Field(le=1_000)] = 1
+    match_keys: Annotated[Positive, Field(le=16)] = 1
+
+    @property
+    def is_national_number(self) -> bool:
+        """Whether the rules of the BSN hold for it."""
+        return self.national_number or self.treated_as_bsn
+
+
+class Attribute(Closed):
+    """A fact that may be learned. `width`: bytes of UTF-8 that its sealed value is padded to."""
+
+    title: Wording
+    meaning: Wording
+    type: Literal["text", "code", "integer", "date", "boolean"]
+    unit: Text | None = None
+    codes: dict[Name, Wording] = Field(default_factory=dict)
+    width: Annotated[Positive, Field(le=1_024)]
+    holders: tuple[Name, ...]
+
+
+class InForce(Closed):
+    """The days on which a law holds, `until` included; either end may be open."""
+
+    from_: Day | None = Field(default=None, alias="from")
+    until: Day | None = None
+
+
+class LegalBasis(Closed):
+    """Why a purpose is lawful. `dpv`: the term of the W3C Data Privacy Vocabulary."""
+
+    citation: Text
+    summary: Wording
+    dpv: Annotated[str, Field(pattern=r"^[a-z-]+:[A-Za-z0-9-]+$")]
+    longest_retention_days: Days
+    in_force: InForce = InForce()
+    to_be_confirmed: Text | None = None
+
+
+class Guardrails(Closed):
+    """Limits on every purpose. The first two are fixed: a set that weakens them is refused."""
+
+    national_number_with_private_party: Literal["never"]
+    natural_persons: Literal["oblivious only"]
+    smallest_min_group: Positive
+    most_subjects_per_request: Positive
+    longest_vault_keep_days: Days
+    longest_validity_days: Days
+
+
+class Catalogue(Closed):
+    """`policies/catalogue.yaml`."""
+
+    catalogue: Name
+    remark: Text | None = None
+    parties: dict[Name, Party]
+    groups: dict[Name, tuple[Name, ...]] = Field(default_factory=dict)
+    auditors: tuple[Name, ...] = ()
+    subject_types: dict[Name, SubjectType]
+    identifiers: dict[Name, Identifier]
+    attributes: dict[Name, Attribute]
+    legal_bases: dict[Name, LegalBasis]
+    guardrails: Guardrails

@@ -1,0 +1,129 @@
+"""What goes into a decision and what comes out, with their form in the log. No value here depends on a data subject."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from broker.errors import Code, SluisError
+from broker.exchange import Want
+from broker.policy.case_number import CaseNumber
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to one answerer, as the policy sees it. `principal`: on whose behalf `asker` asks, or None."""
+
+    asker: str
+    principal: str | None
+    answerer: str
+    purpose: str
+    epoch: str
+    scheme: str
+    match_keys: int
+    want: Want
+    subjects: int
+
+
+@dataclass(frozen=True)
+class RegisterFacts:
+    """The row rules that the register in force declares in its signed manifest."""
+
+    rules: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything a decision reads besides the policy set and the request; logged, so that it can be replayed.
+
+    `now`: the one clock reading, aware. `requests_today`, `counts_this_epoch`: permitted before this one.
+    `case_number`: the verdict of `judge_case_number`, never the number. `register`: None when none is in force.
+    `count_distance`: fewest subjects by which this count differs from an earlier one; None when there is none.
+    """
+
+    now: datetime
+    requests_today: int
+    counts_this_epoch: int
+    case_number: CaseNumber
+    cooperation_ref: bool
+    register: RegisterFacts | None
+    count_distance: int | None
+    modes_available: frozenset[str] = frozenset({"keyed"})
+
+
+class CheckResult(NamedTuple):
+    """One check's verdict. `path`: where the policy says so, for `PolicySet.line_of`; "" when no line does."""
+
+    id: str
+    met: bool
+    reason: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Permitted only if every check is met. `obligations` are the asker's duties; empty on a denial."""
+
+    permitted: bool
+    checks: tuple[CheckResult, ...]
+    obligations: tuple[str, ...]
+
+    @property
+    def failing(self) -> tuple[CheckResult, ...]:
+        """The checks that were not met, in their fixed order."""
+        return tuple(check for check in self.checks if not check.met)
+
+
+def facts_to_log(facts: Facts) -> dict[str, Any]:
+    """`facts` as the plain object of an `ask` entry."""
+    return {
+        "now": facts.now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "requests_today": facts.requests_today,
+        "counts_this_epoch": facts.counts_this_epoch,
+        "case_number": facts.case_number,
+        "cooperation_ref": facts.cooperation_ref,
+        "register": None if facts.register is None else {"rules": dict(facts.register.rules)},
+        "count_distance": facts.count_distance,
+        "modes_available": sorted(facts.modes_available),
+    }
+
+
+def facts_from_log(logged: Mapping[str, Any]) -> Facts:
+    """The inverse of `facts_to_log`. Raises STATEMENT_INVALID for any other members."""
+    try:
+        values = dict(logged)
+        register, moment = values.pop("register"), values.pop("now")
+        facts = Facts(
+            now=datetime.strptime(moment, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC),
+            register=None if register is None else RegisterFacts(dict(register["rules"])),
+            modes_available=frozenset(values.pop("modes_available")),
+            **values,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SluisError(Code.STATEMENT_INVALID, "these are not the facts of a decision") from error
+    if facts_to_log(facts) != logged:
+        raise SluisError(Code.STATEMENT_INVALID, "these are not the facts of a decision as they are logged")
+    return facts
+
+
+def decision_to_log(decision: Decision) -> dict[str, Any]:
+    """`decision` as docs/formats.md section 3 writes it."""
+    return {
+        "effect": "permit" if decision.permitted else "deny",
+        "checks": [check._asdict() for check in decision.checks],
+        "obligations": list(decision.obligations),
+    }
+
+
+def decision_from_log(logged: Mapping[str, Any]) -> Decision:
+    """The inverse of `decision_to_log`. Raises STATEMENT_INVALID."""
+    try:
+        checks = tuple(CheckResult(**check) for check in logged["checks"])
+        decision = Decision(logged["effect"] == "permit", checks, tuple(logged["obligations"]))
+    except (KeyError, TypeError) as error:
+        raise SluisError(Code.STATEMENT_INVALID, "this is not a decision") from error
+    if decision_to_log(decision) != logged:
+        raise SluisError(Code.STATEMENT_INVALID, "this is not a decision as it is logged")
+    return decision

@@ -1,0 +1,70 @@
+"""Days, quarters and midnights of the law: Europe/Amsterdam, from the `tzdata` package, never from the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from importlib.resources import files
+from zoneinfo import ZoneInfo
+
+from broker.policy.purpose import Purpose
+
+
+def _amsterdam() -> ZoneInfo:
+    with files("tzdata.zoneinfo.Europe").joinpath("Amsterdam").open("rb") as data:
+        return ZoneInfo.from_file(data, key="Europe/Amsterdam")
+
+
+AMSTERDAM = _amsterdam()
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The period for which a purpose's keys hold: from `valid_from` up to but not including `valid_until`, UTC."""
+
+    name: str
+    valid_from: datetime
+    valid_until: datetime
+
+
+def local_day(now: datetime) -> date:
+    """The calendar day in Europe/Amsterdam. `now` must be aware; a naive time raises ValueError."""
+    if now.tzinfo is None:
+        raise ValueError("a time without a zone decides nothing")
+    return now.astimezone(AMSTERDAM).date()
+
+
+def day_of(now: datetime) -> str:
+    """The day's name in counters, such as `2026-11-23`."""
+    return local_day(now).isoformat()
+
+
+def midnight(day: date) -> datetime:
+    """The moment in UTC at which `day` begins in Europe/Amsterdam."""
+    return datetime(day.year, day.month, day.day, tzinfo=AMSTERDAM).astimezone(UTC)
+
+
+def next_midnight(now: datetime) -> datetime:
+    """When the next day begins, UTC: 23, 24 or 25 hours after the last one did."""
+    return midnight(local_day(now) + timedelta(days=1))
+
+
+def epoch_of(purpose: Purpose, now: datetime) -> Epoch:
+    """The epoch in force at `now`: `2026Q4`, `2026-11` or `2026`."""
+    return _epoch(purpose.pseudonyms.epoch, local_day(now))
+
+
+def epoch_name(period: str, day: date) -> str:
+    """The name of the epoch that `day` lies in; `period` is quarter, month or year."""
+    if period == "quarter":
+        return f"{day.year}Q{(day.month + 2) // 3}"
+    return f"{day.year}-{day.month:02d}" if period == "month" else str(day.year)
+
+
+def _epoch(period: str, day: date) -> Epoch:
+    months = {"quarter": 3, "month": 1, "year": 12}[period]
+    first = (day.month - 1) // months * months
+    end = first + months
+    start_day = date(day.year, first + 1, 1)
+    end_day = date(day.year + end // 12, end % 12 + 1, 1)
+    return Epoch(epoch_name(period, day), midnight(start_day), midnight(end_day))

@@ -1,0 +1,127 @@
+"""One purpose: who may ask whom, about what, with which identifiers, to learn what, and under which law."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from broker.policy.typing_text import Closed, Day, Days, Flag, Name, Positive, Text, Wording
+
+Required = Literal["required"]
+State = Literal["draft", "shadow", "active", "suspended", "withdrawn"]
+
+
+class OnBehalfOf(Closed):
+    """A processor that may ask for a principal; the log names both."""
+
+    processor: Name
+    principal: Name
+
+
+class CountRule(Closed):
+    """How numbers of hits may be learned: never of a group smaller than `min_group`, in bands if `bands` are given.
+
+    `bands`: lower bounds, ascending, the first equal to `min_group`: `[5, 10, 50]` gives 5-9, 10-49, 50 or more.
+    """
+
+    min_group: Positive
+    bands: tuple[Positive, ...] = ()
+    per_epoch: Positive
+
+
+class MayLearn(Closed):
+    """What an answer may hold. Each attribute stands with its necessity."""
+
+    hit: Flag = False
+    attributes: dict[Name, Text] = Field(default_factory=dict)
+    count: CountRule | None = None
+
+
+class Pseudonyms(Closed):
+    """How identifiers are pseudonymised, for how long one key holds, and who makes it."""
+
+    mode: Literal["keyed", "oblivious"]
+    epoch: Literal["quarter", "month", "year"]
+    steward: Name
+
+
+class LookBack(Closed):
+    """How far back the records go."""
+
+    years: Annotated[Positive, Field(le=100)]
+    counted_from: Literal["as-of", "receipt-of-overview"]
+
+
+class Limits(Closed):
+    """Bounds on use."""
+
+    subjects_per_request: Positive
+    requests_per_day: Positive
+
+
+class Validity(Closed):
+    """First and last day, both included, in Europe/Amsterdam."""
+
+    from_: Day = Field(alias="from")
+    until: Day
+
+
+class Purpose(Closed):
+    """`policies/purposes/<purpose>.yaml`. After loading, `asks` and `answers` hold parties: groups are listed out."""
+
+    purpose: Name
+    title: Wording
+    because: Text
+    state: State
+    asks: tuple[Name, ...]
+    on_behalf_of: tuple[OnBehalfOf, ...] = ()
+    answers: tuple[Name, ...]
+    about: Name
+    identified_by: tuple[Name, ...]
+    weakest_match_key: Annotated[Positive, Field(le=16)] | None = None
+    may_learn: MayLearn
+    legal_basis: Name
+    use_only_for: Wording | None = None
+    processing_activity: Text
+    dpia: Text | None = None
+    pseudonyms: Pseudonyms
+    look_back: LookBack | None = None
+    valid_on: Literal["as-of"] | None = None
+    """Only records that are valid on the register's as-of date."""
+    exclude_natural_persons: Flag = False
+    hit_only_if_natural_person: Flag = False
+    human_check: Required | None = None
+    deliver_every_days: Days | None = None
+    answer_keep_days: Days
+    vault_keep_days: Days
+    case_number: Required | None = None
+    cooperation_ref: Required | None = None
+    limits: Limits
+    valid: Validity
+
+    @property
+    def name(self) -> str:
+        """Its name, which is also its file's."""
+        return self.purpose
+
+    def register_rules(self) -> dict[str, str | int | bool]:
+        """The row rules that a register under this purpose must declare (docs/formats.md section 4), by their names."""
+        rules: dict[str, str | int | bool] = {}
+        if self.look_back is not None:
+            rules["look_back_years"] = self.look_back.years
+            rules["look_back_counted_from"] = self.look_back.counted_from
+        if self.valid_on is not None:
+            rules["valid_on"] = self.valid_on
+        if self.exclude_natural_persons:
+            rules["exclude_natural_persons"] = True
+        if self.hit_only_if_natural_person:
+            rules["hit_only_if_natural_person"] = True
+        return rules
+
+
+RULE_PATHS = {
+    "look_back_years": "look_back.years",
+    "look_back_counted_from": "look_back.counted_from",
+}
+"""Where a rule stands in the file, when not under its own name."""

@@ -1,0 +1,98 @@
+"""How the schema types text: every scalar of a policy file arrives as text and leaves typed, or is refused."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Any, NoReturn
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from broker.errors import SluisError
+from broker.parties import Oin
+from broker.policy.strict_yaml import PlainScalar
+
+MAX_TEXT = 2_000
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_WHOLE = re.compile(r"0|[1-9][0-9]{0,8}")
+_DAY = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}")
+_WILDCARDS = frozenset({"*", "all", "any", "everyone", "anyone", "alle", "iedereen"})
+
+
+def _refuse(code: str, text: str) -> NoReturn:
+    raise PydanticCustomError(code, "{text}", {"text": text})
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        _refuse("NOT_TEXT", "must be text")
+    if isinstance(value, PlainScalar) and value == "null":
+        _refuse("NULL", "null stands where text is needed; leave the key out, or quote the word")
+    if not value.strip() or len(value) > MAX_TEXT:
+        _refuse("TEXT_LENGTH", f"must have 1 to {MAX_TEXT} characters")
+    return str(value)
+
+
+def _name(value: Any) -> str:
+    text = _text(value)
+    if text in _WILDCARDS or "*" in text:
+        _refuse("WILDCARD", f"'{text}' would cover what nobody listed; list the names")
+    if not _NAME.fullmatch(text):
+        _refuse("NAME_SHAPE", "a name has lower-case ASCII letters, digits and hyphens, and begins with a letter")
+    return text
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, str) or not _WHOLE.fullmatch(value):
+        _refuse("NOT_A_NUMBER", "must be a whole number of at most 9 digits, without leading zeros or separators")
+    return int(value)
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, PlainScalar) or value not in ("true", "false"):
+        _refuse("NOT_TRUE_OR_FALSE", "must be true or false, in lower case and without quotes")
+    return value == "true"
+
+
+def _day(value: Any) -> date:
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    return _refuse("NOT_A_DAY", "must be a day that exists, written as 2026-12-31")
+
+
+def _oin(value: Any) -> str:
+    text = _text(value)
+    try:
+        Oin(text)
+    except SluisError as error:
+        _refuse("OIN_INVALID", error.message)
+    return text
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+"""1 to 2,000 characters."""
+Name = Annotated[str, BeforeValidator(_name)]
+"""A word of the vocabulary: lower-case ASCII letters, digits and hyphens, at most 63."""
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Day = Annotated[date, BeforeValidator(_day)]
+"""A calendar day in Europe/Amsterdam."""
+OinText = Annotated[str, BeforeValidator(_oin)]
+Positive = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
+Days = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=36_525)]
+
+
+class Closed(BaseModel):
+    """A frozen part of a policy file that accepts no key it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False)
+
+
+class Wording(Closed):
+    """The same said in Dutch and in English."""
+
+    nl: Text
+    en: Text
