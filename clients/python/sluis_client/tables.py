@@ -5,90 +5,23 @@ What is made here holds identifiers and stays inside the agency; only counts, li
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import overload
+from collections.abc import Hashable, Mapping, Sequence
 
-from sluis_client.cells import Fields, Unusable
+import numpy as np
+
+from sluis_client.cells import Unusable
 from sluis_client.errors import ClientError, Exit
 from sluis_client.headers import locate, named_column
+from sluis_client.normalised import ColumnKeys, Keys, NormalisedTable, Problem, SourceRows
 from sluis_client.reading import Table, read_table
 from sluis_client.schemes import Scheme
 
-__all__ = ["NormalisedTable", "Problem", "SourceRows", "Table", "normalise_table", "read_table"]
+__all__ = ["NormalisedTable", "Problem", "Table", "normalise_table", "read_table"]
 
 REPORTED = 20
 """So many problems are written out when `strict` refuses a file."""
 
 TOO_MANY_CELLS = "more cells than the header: a delimiter inside a cell needs quotes around the cell"
-
-_Keys = tuple[Fields | None, ...]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One row that gives no match key. Holds no cell: `column` is a name from the header, `reason` a fixed text.
-
-    `row` is the line of the file on which the row begins, counted from 1.
-    """
-
-    row: int
-    column: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"row {self.row}: {self.column}: {self.reason}" if self.column else f"row {self.row}: {self.reason}"
-
-
-class SourceRows(Sequence[dict[str, str]]):
-    """The source rows behind the keys; each becomes a dict (header name to cell) when it is asked for."""
-
-    def __init__(self, table: Table, indices: Sequence[int]) -> None:
-        self._header = table.header
-        self._rows = table.rows
-        self._indices = indices
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    @overload
-    def __getitem__(self, place: int) -> dict[str, str]: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[dict[str, str]]: ...
-    def __getitem__(self, place: int | slice) -> dict[str, str] | list[dict[str, str]]:
-        if isinstance(place, slice):
-            return [self._row(index) for index in self._indices[place]]
-        return self._row(self._indices[place])
-
-    def __iter__(self) -> Iterator[dict[str, str]]:
-        return map(self._row, self._indices)
-
-    def __repr__(self) -> str:
-        return f"SourceRows({len(self)})"
-
-    def _row(self, index: int) -> dict[str, str]:
-        return {name: cell for name, cell in zip(self._header, self._rows[index], strict=False) if name}
-
-
-@dataclass(repr=False)
-class NormalisedTable:
-    """The match keys of a table.
-
-    `keys`, `row_numbers` (lines of the file) and `rows` run together, one entry for each subject kept. `positions` has
-    one entry for each row of the source table: its subject's place in `keys`, or -1 when the row is a problem.
-    `fast_block` is the one field of all keys joined as ASCII, for schemes of fixed width; else None.
-    """
-
-    keys: list[_Keys]
-    row_numbers: list[int]
-    problems: list[Problem]
-    duplicates: int
-    rows: Sequence[Mapping[str, str]]
-    fast_block: bytes | None
-    positions: list[int]
-
-    def __repr__(self) -> str:
-        return f"NormalisedTable(keys={len(self.keys)}, problems={len(self.problems)}, duplicates={self.duplicates})"
 
 
 def normalise_table(
@@ -117,7 +50,9 @@ def normalise_table(
     places = locate(table.header, scheme.columns, scheme.optional, columns or {})
     carried = [named_column(table.header, name, name) for name in carry]
     fast = _fast(table, scheme, places)
-    keys, problems, block = fast if fast is not None else _slow(table, scheme, places, restore_zeros)
+    if fast is not None and (keep_duplicates or not _repeats(fast[1], len(fast[0]))):
+        return _whole(table, *fast)
+    keys, problems = _slow(table, scheme, places, restore_zeros)
     kept, positions, conflicts = _distinct(table, keys, carried, None if keep_duplicates else rows_per_pseudonym)
     column = table.header[places[scheme.columns[0]]]
     for index, first in conflicts:
@@ -125,9 +60,9 @@ def normalise_table(
     problems.sort(key=lambda problem: problem.row)
     if strict and problems:
         raise _refused(problems)
-    usable = keys if len(kept) == len(keys) else [keys[index] for index in kept]
-    chosen = [key for key in usable if key is not None]
-    if scheme.width is not None and (block is None or len(chosen) != len(keys)):
+    chosen = [key for index in kept if (key := keys[index]) is not None]
+    block = None
+    if scheme.width is not None:
         block = "".join(key[0][0] for key in chosen if key[0] is not None).encode("ascii")
     return NormalisedTable(
         keys=chosen,
@@ -140,27 +75,52 @@ def normalise_table(
     )
 
 
-_Found = tuple[list[_Keys | None], list[Problem], bytes | None]
+def _whole(table: Table, column: list[str], block: bytes) -> NormalisedTable:
+    """The table of a canonical column without repeats: every row is a subject, and nothing needs a second look."""
+    return NormalisedTable(
+        keys=ColumnKeys(column),
+        row_numbers=table.line_numbers,
+        problems=[],
+        duplicates=0,
+        rows=SourceRows(table, range(len(column))),
+        fast_block=block,
+        positions=range(len(column)),
+    )
 
 
-def _fast(table: Table, scheme: Scheme, places: Mapping[str, int]) -> _Found | None:
-    """All rows at once, if the scheme has one column and every cell of it is canonical already; else None."""
+def _repeats(block: bytes, rows: int) -> bool:
+    """Whether a number stands twice in a block of at most 18 digits a row."""
+    if not rows:
+        return False
+    digits = np.frombuffer(block, dtype=np.uint8).reshape(rows, -1)
+    numbers = np.zeros(rows, dtype=np.uint64)
+    for place in range(digits.shape[1]):
+        numbers *= np.uint64(10)
+        numbers += digits[:, place] - np.uint8(48)
+    numbers.sort()
+    return bool((numbers[1:] == numbers[:-1]).any())
+
+
+def _fast(table: Table, scheme: Scheme, places: Mapping[str, int]) -> tuple[list[str], bytes] | None:
+    """The column and its block, if the scheme has one column and every cell of it is canonical already; else None."""
     if len(scheme.columns) != 1 or scheme.width is None:
         return None
     place = places[scheme.columns[0]]
-    if any(len(row) > len(table.header) for row in table.rows):
+    width = len(table.header)
+    if max(map(len, table.rows), default=0) > width:
         return None
     column = [row[place] for row in table.rows]
     block = scheme.canonical_block(column)
-    if block is None:
-        return None
-    return [((cell,),) for cell in column], [], block
+    return None if block is None else (column, block)
 
 
-def _slow(table: Table, scheme: Scheme, places: Mapping[str, int], restore_zeros: bool) -> _Found:
+def _slow(
+    table: Table, scheme: Scheme, places: Mapping[str, int], restore_zeros: bool
+) -> tuple[list[Keys | None], list[Problem]]:
+    """Row by row: the keys of each, None where the row is a problem."""
     width = len(table.header)
     cells = tuple(places.items())
-    keys: list[_Keys | None] = []
+    keys: list[Keys | None] = []
     problems: list[Problem] = []
     for row, line in zip(table.rows, table.line_numbers, strict=True):
         if len(row) > width:
@@ -174,11 +134,11 @@ def _slow(table: Table, scheme: Scheme, places: Mapping[str, int], restore_zeros
             column = unusable.column if place is None else table.header[place]
             problems.append(Problem(line, column, unusable.reason))
             keys.append(None)
-    return keys, problems, None
+    return keys, problems
 
 
 def _distinct(
-    table: Table, keys: list[_Keys | None], carried: Sequence[int], limit: int | None
+    table: Table, keys: list[Keys | None], carried: Sequence[int], limit: int | None
 ) -> tuple[list[int], list[int], list[tuple[int, int]]]:
     """Which rows are kept, where each row's subject went, and which rows contradict which first row.
 
@@ -195,7 +155,7 @@ def _distinct(
     kept: list[int] = []
     positions = [-1] * len(keys)
     conflicts: list[tuple[int, int]] = []
-    seen: dict[_Keys | None, dict[Hashable, int]] = {}
+    seen: dict[Keys | None, dict[Hashable, int]] = {}
     for index in usable:
         row = table.rows[index]
         versions = seen.setdefault(keys[index], {})
