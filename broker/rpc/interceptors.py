@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -151,11 +152,11 @@ class Edge(grpc.ServerInterceptor):
 
     @contextmanager
     def _guard(self, rpc: str, context: grpc.ServicerContext, limit: int) -> Iterator[None]:
-        began = self._clock.now()
+        began = time.monotonic()
         caller: Caller | None = None
         outcome = "OK"
         try:
-            caller = self._identity.resolve(cast("AuthContext", context.auth_context()), began)
+            caller = self._identity.resolve(cast("AuthContext", context.auth_context()), self._clock.now())
             _check_deadline(context, limit)
             _calls[id(context)] = Call(caller, rpc, _trace_id(context), context)
             yield
@@ -175,7 +176,7 @@ class Edge(grpc.ServerInterceptor):
         finally:
             _calls.pop(id(context), None)
             _notes.pop(id(context), None)
-            self._on_call(rpc, outcome, (self._clock.now() - began).total_seconds())
+            self._on_call(rpc, outcome, time.monotonic() - began)
 
     def _refused(self, caller: Caller | None, rpc: str, error: SluisError, request_id: str | None) -> None:
         party = caller.party if caller else None

@@ -1,0 +1,168 @@
+"""A whole world for tests: throw-away PKI, signed sample policies, a broker in this process, a signed-in client side.
+
+Everything is real but the clock, which stands where a test puts it.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("GRPC_SSL_CIPHER_SUITES", "ECDHE-RSA-AES256-GCM-SHA384")  # before grpc: no TLS 1.2 with EC keys
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import grpc
+import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from broker.app import Broker, make_keys
+from broker.config import Config, load_config
+from broker.dev_pki import ThrowAwayCa
+from broker.policy.bundle import build_bundle, policy_set_from_texts, sign_bundle
+
+ROOT = Path(__file__).parents[2]
+ORIGIN = "sluis.example/test-2026"
+START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+
+
+@dataclass
+class SetClock:
+    """A clock that stands still until it is moved."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        """Each reading is a microsecond later, as clocks do."""
+        self.at += timedelta(microseconds=1)
+        return self.at
+
+
+def policy_texts(directory: Path = ROOT / "policies") -> dict[str, str]:
+    """The sample policies as texts by file name."""
+    files = [directory / "catalogue.yaml", *sorted((directory / "purposes").glob("*.yaml"))]
+    return {str(path.relative_to(directory)): path.read_text(encoding="utf-8") for path in files}
+
+
+@dataclass
+class World:
+    """Where everything of one test lies."""
+
+    directory: Path
+    clock: SetClock
+    config: Config
+    verifier_key: str
+    authority: ThrowAwayCa
+    signers: list[Ed25519PrivateKey]
+    parties: dict[str, str]
+    broker: Broker | None = None
+    port: int = 0
+    channels: list[grpc.Channel] = field(default_factory=list)
+
+    @property
+    def pki(self) -> Path:
+        """Certificates and keys."""
+        return self.directory / "pki"
+
+    def start(self) -> None:
+        """Starts the broker on a free port."""
+        self.broker = Broker(self.config, clock=self.clock)
+        self.port = self.broker.start()
+
+    def stop(self) -> None:
+        """Stops it, and the channels to it."""
+        for channel in self.channels:
+            channel.close()
+        self.channels.clear()
+        if self.broker is not None:
+            self.broker.stop(grace=2)
+            self.broker = None
+
+    def channel(self, party: str, certificate: str | None = None) -> grpc.Channel:
+        """A mutual TLS channel as `party`, or with another certificate of the PKI."""
+        name = certificate or party
+        credentials = grpc.ssl_channel_credentials(
+            (self.pki / "ca.pem").read_bytes(),
+            (self.pki / f"{name}.key").read_bytes(),
+            (self.pki / f"{name}.pem").read_bytes(),
+        )
+        options = [("grpc.ssl_target_name_override", "localhost")]
+        channel = grpc.secure_channel(f"127.0.0.1:{self.port}", credentials, options)
+        self.channels.append(channel)
+        return channel
+
+    def signer_keys(self) -> list[str]:
+        """Hex public keys of the policy signers."""
+        raw = [key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw) for key in self.signers]
+        return [item.hex() for item in raw]
+
+    def write_bundle(self, texts: dict[str, str], revision: int, signers: int = 2) -> None:
+        """Signs and writes a policy bundle where the broker reads it."""
+        bundle = build_bundle(texts, revision=revision, expires=START + timedelta(days=365))
+        for key in self.signers[:signers]:
+            bundle = sign_bundle(bundle, key, "test")
+        (self.directory / "policy.bundle").write_bytes(bundle)
+
+    def issue(self, name: str, oin: str | None, **times: datetime) -> None:
+        """Writes one more certificate and key to the PKI."""
+        issued = self.authority.issue(name, oin, **times)
+        (self.pki / f"{name}.pem").write_bytes(issued.certificate)
+        (self.pki / f"{name}.key").write_bytes(issued.key)
+
+
+def make_world(directory: Path, texts: dict[str, str] | None = None, **settings: object) -> World:
+    """Builds the files of a world; `settings` are added to broker.yaml."""
+    texts = texts or policy_texts()
+    catalogue = policy_set_from_texts(texts).catalogue
+    parties = {name: party.oin for name, party in catalogue.parties.items()}
+    clock = SetClock(START)
+    # The handshake reads the machine's clock, the broker the test's: certificates must hold at both.
+    authority = ThrowAwayCa(datetime(2020, 1, 1, tzinfo=UTC), days=365 * 60)
+    pki = directory / "pki"
+    pki.mkdir(parents=True)
+    (pki / "ca.pem").write_bytes(authority.certificate)
+    (pki / "ca.crl").write_bytes(authority.revocation_list(this_update=START - timedelta(hours=1)))
+    world_parties: dict[str, str | None] = {"broker": None, **parties}
+    for name, oin in world_parties.items():
+        issued = authority.issue(name, oin, hosts=["localhost"] if oin is None else ())
+        (pki / f"{name}.pem").write_bytes(issued.certificate)
+        (pki / f"{name}.key").write_bytes(issued.key)
+    signers = [Ed25519PrivateKey.generate() for _ in range(2)]
+    raw = [key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex() for key in signers]
+    document = {
+        "origin": ORIGIN,
+        "environment": "test",
+        "listen": "127.0.0.1:0",
+        "data": "data",
+        "keys": "keys",
+        "tls": {
+            "certificate": "pki/broker.pem",
+            "key": "pki/broker.key",
+            "client_issuers": ["pki/ca.pem"],
+            "revocation_lists": ["pki/ca.crl"],
+        },
+        "policy": {"bundle": "policy.bundle", "signers": raw, "quorum": 2},
+        "parties": {name: [f"pki/{name}.pem"] for name in parties},
+        "limits": {"answer_grid_ms": 0},
+        **settings,
+    }
+    (directory / "broker.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    config = load_config(directory / "broker.yaml")
+    world = World(directory, clock, config, make_keys(config), authority, signers, parties)
+    world.write_bundle(texts, revision=1)
+    return world
+
+
+@contextmanager
+def running(directory: Path, texts: dict[str, str] | None = None, **settings: object) -> Iterator[World]:
+    """A world whose broker serves while the block runs."""
+    world = make_world(directory, texts, **settings)
+    world.start()
+    try:
+        yield world
+    finally:
+        world.stop()
