@@ -279,7 +279,7 @@ def _bound_rules(catalogue: Catalogue, purpose: Purpose, say: Say) -> Iterator[P
         yield say(("limits", "subjects_per_request"), "LIMIT_ABOVE_GUARDRAIL", text, "ask about fewer at a time")
     if purpose.state == "active" and purpose.dpia is None:
         yield say(("state",), "NO_DPIA", "an active purpose names its DPIA (AVG 35)", "add `dpia:`, or make it a draft")
-    keys = min((catalogue.identifiers[name].match_keys for name in purpose.identified_by), default=1)
+    keys = max(catalogue.identifiers[name].match_keys for name in purpose.identified_by)
     if purpose.weakest_match_key is not None and purpose.weakest_match_key > keys:
-        text = f"the identifiers have {keys} match keys"
+        text = f"the identifiers have at most {keys} match keys"
         yield say(("weakest_match_key",), "MATCH_KEY_UNKNOWN", text, f"write at most {keys}")
