@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sluis_client.decoding import decode, find_delimiter, split_sep_line
 from sluis_client.errors import ClientError, Exit
-from sluis_client.headers import check_header
+from sluis_client.headers import check_header, fold
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,7 +68,7 @@ def _records(text: str, delimiter: str, first_line: int) -> tuple[list[str], lis
     try:
         for row in reader:
             if header is None:
-                if any(map(str.strip, row)):
+                if any(map(fold, row)):
                     header = _header(row)
                     width = len(header)
             elif len(row) == width == 1 or any(map(str.strip, row)):

@@ -86,7 +86,7 @@ def test_tables_hold_the_letters_they_say() -> None:
 def test_latin_table_a_has_every_letter_of_its_range() -> None:
     for code in (*range(0xC0, 0xDF), *range(0x100, 0x17E), 0x1E9E):
         letter = chr(code)
-        if letter.isalpha() and letter.upper() == letter:
+        if letter.isalpha() and letter.upper() == letter and code != 0x138:  # kra: no capital, no row
             assert transliteration.latin(letter) is not None, hex(code)
 
 

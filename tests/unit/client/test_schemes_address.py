@@ -1,5 +1,7 @@
 """Postcode, house number and addition from separate and combined columns."""
 
+# ruff: noqa: RUF001  # full-width digits and long dashes are the point here
+
 from __future__ import annotations
 
 import pytest
