@@ -92,8 +92,16 @@ def _check(value: object, depth: int) -> None:
 
 
 def encode(*parts: bytes | str) -> bytes:
-    """Each part behind its length in 4 bytes, big-endian; text as UTF-8. No two lists of parts encode alike."""
-    raw = [part.encode("utf-8") if isinstance(part, str) else part for part in parts]
+    """Each part behind its length in 4 bytes, big-endian; text as UTF-8. No two lists of parts encode alike.
+
+    Raises:
+        ClientError: FIELD_INVALID for text that holds lone surrogates.
+    """
+    try:
+        raw = [part.encode("utf-8") if isinstance(part, str) else part for part in parts]
+    except UnicodeEncodeError:
+        # from None: the codec's message quotes the text
+        raise ClientError("FIELD_INVALID", "text to encode holds lone surrogates; it is not Unicode") from None
     return b"".join(len(part).to_bytes(4, "big") + part for part in raw)
 
 

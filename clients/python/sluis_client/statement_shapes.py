@@ -74,7 +74,8 @@ def _names(low: int, high: int) -> Shape:
 
 
 def _text(limit: int) -> Shape:
-    return lambda value: isinstance(value, str) and 1 <= len(value.encode()) <= limit
+    # a lone surrogate counts here and is refused by the canonical form
+    return lambda value: isinstance(value, str) and 1 <= len(value.encode("utf-8", "surrogatepass")) <= limit
 
 
 def _is_flag(value: object) -> bool:

@@ -180,7 +180,7 @@ def test_manifests_that_are_refused(epoch, keys):
         "another log": {"manifest": with_member(epoch, origin="sluis.example/other")},
         "another environment": {"manifest": with_member(epoch, environment="production")},
         "another purpose": {"manifest": with_member(epoch, purpose="verhuurvergunning")},
-        "another epoch": {"manifest": with_member(epoch, **{"epoch": "2027Q1"})},
+        "another epoch": {"manifest": with_member(epoch, epoch="2027Q1")},
         "another mode": {"manifest": with_member(epoch, mode="oblivious")},
         "another steward": {"manifest": with_member(epoch, steward="utrecht")},
         "a recipient outside the purpose": {"manifest": with_member(epoch, recipients=stranger)},
