@@ -32,6 +32,7 @@ from broker.storage.durable import write_durably
 
 ROWS_PER_BATCH = 65_536
 READ_BYTES = 4 << 20
+FEW_ROWS = 4
 LARGE_FILE = 64 << 20
 """Bytes from which a file is mapped twice: with readahead for bulk, without for small questions."""
 
@@ -236,30 +237,45 @@ class OpenVersion:
         pairs = np.sort(np.concatenate(found)) if found else np.empty(0, np.uint64)
         return (pairs >> np.uint64(32)).astype(np.uint32), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
-    def column(
-        self, name: str, rows: npt.NDArray[np.int64], order: npt.NDArray[np.intp], edges: Sequence[tuple[int, int, int]]
-    ) -> Bytes:
-        """Plain bytes of one payload column for `rows`, shape (n, width), in the order given.
-
-        `order`, `edges`: from `batches_of`, shared by the columns of one fetch.
-        """
+    def column(self, name: str, chosen: Chosen) -> bytes:
+        """Plain bytes of one payload column for the chosen rows, packed in the order given."""
         assert self._payload is not None
         width, cipher = self._columns[name]
+        rows = chosen.rows
         batches = self._payload.bulk if len(rows) * 1024 > self.facts.rows else self._payload.small
+        if len(rows) <= FEW_ROWS:
+            return b"".join(_one_row(batches, name, cipher, row) for row in rows.tolist())
         sealed = np.empty((len(rows), width), np.uint8)
-        for batch, start, stop in edges:
-            at = order[start:stop]
+        for batch, start, stop in chosen.batches:
+            at = chosen.order[start:stop]
             sealed[at] = batches[batch][name][rows[at] - batch * ROWS_PER_BATCH]
-        return crypt_rows(cipher, rows, sealed)
+        return crypt_rows(cipher, rows, sealed).tobytes()
 
 
-def batches_of(rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.intp], list[tuple[int, int, int]]]:
-    """An order that groups `rows` by record batch, and (batch, start, stop) into that order for each batch touched."""
-    batch = rows // ROWS_PER_BATCH
-    order = np.argsort(batch, kind="stable")
-    touched, starts = np.unique(batch[order], return_index=True)
-    stops = [*starts[1:].tolist(), len(rows)]
-    return order, list(zip(touched.tolist(), starts.tolist(), stops, strict=True))
+class Chosen:
+    """Rows to fetch, grouped by record batch once for all their columns. No row is negative."""
+
+    def __init__(self, rows: npt.NDArray[np.int64]) -> None:
+        self.rows = rows
+        if len(rows) <= FEW_ROWS:
+            return
+        batch = rows // ROWS_PER_BATCH
+        self.order = np.argsort(batch, kind="stable")
+        touched, starts = np.unique(batch[self.order], return_index=True)
+        stops = [*starts[1:].tolist(), len(rows)]
+        self.batches = list(zip(touched.tolist(), starts.tolist(), stops, strict=True))
+        """(batch, start, stop): which part of `order` lies in which batch."""
+
+
+def _one_row(
+    batches: Sequence[Mapping[str, npt.NDArray[np.generic]]], name: str, cipher: Cipher[modes.ECB], row: int
+) -> bytes:
+    """As `crypt_rows` for a single row, without the price of arrays."""
+    sealed = batches[row // ROWS_PER_BATCH][name][row % ROWS_PER_BATCH].tobytes()
+    width, blocks = len(sealed), (len(sealed) + 15) // 16
+    counters = b"".join(number.to_bytes(16, "big") for number in range(row * blocks, (row + 1) * blocks))
+    stream = cipher.encryptor().update(counters)[:width]
+    return (int.from_bytes(sealed, "big") ^ int.from_bytes(stream, "big")).to_bytes(width, "big")
 
 
 def _edges(high: U64, buckets: int) -> list[int]:

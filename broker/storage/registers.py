@@ -34,7 +34,7 @@ from broker.storage.durable import (
     sync_directory,
 )
 from broker.storage.register_build import build_version, source_mark
-from broker.storage.register_files import OpenVersion, VersionFacts, batches_of
+from broker.storage.register_files import Chosen, OpenVersion, VersionFacts
 from broker.storage.uploads import UploadSpool
 
 OPEN_VERSIONS = 128
@@ -70,21 +70,20 @@ class FileSnapshot:
             return b"", b"", ()
         if not set(attributes) <= set(version.facts.attributes):
             raise SluisError(Code.FIELD_INVALID, "attributes: this register does not hold all attributes asked")
-        valid = np.flatnonzero(rows >= 0)
-        wanted = rows[valid]
-        order, edges = batches_of(wanted)
+        valid = None if rows.min(initial=0) >= 0 else np.flatnonzero(rows >= 0)
+        chosen = Chosen(rows if valid is None else rows[valid])
+        widths = dict(zip(version.facts.attributes, version.facts.widths, strict=True))
 
         def packed(column: str, width: int) -> bytes:
-            plain = version.column(column, wanted, order, edges)
-            if len(valid) == len(rows):
-                return plain.tobytes()
-            out = np.zeros((len(rows), width), np.uint8)
-            out[valid] = plain
-            return out.tobytes()
+            plain = version.column(column, chosen)
+            return plain if valid is None else _placed(plain, width, valid, len(rows))
 
-        widths = dict(zip(version.facts.attributes, version.facts.widths, strict=True))
         fields = tuple(packed(f"field-{name}", widths[name]) for name in attributes)
-        return self._wraps(rows, match_keys), packed("commitments", COMMITMENT_BYTES), fields
+        commitments = packed("commitments", COMMITMENT_BYTES)
+        first = int(match_keys[0]) if len(rows) else 0
+        if valid is None and first and np.all(match_keys == first):
+            return version.column(f"wraps-{first}", chosen), commitments, fields
+        return self._wraps(rows, match_keys), commitments, fields
 
     def _wraps(self, rows: npt.NDArray[np.int64], match_keys: npt.NDArray[np.uint8]) -> bytes:
         version = self._open
@@ -92,8 +91,8 @@ class FileSnapshot:
         for key in range(1, version.facts.match_keys + 1):
             under = np.flatnonzero((match_keys == key) & (rows >= 0))
             if len(under):
-                order, edges = batches_of(rows[under])
-                out[under] = version.column(f"wraps-{key}", rows[under], order, edges)
+                plain = version.column(f"wraps-{key}", Chosen(rows[under]))
+                out[under] = np.frombuffer(plain, np.uint8).reshape(-1, WRAP_BYTES)
         return out.tobytes()
 
     def close(self) -> None:
@@ -105,6 +104,12 @@ class FileSnapshot:
         if self._version is None:
             raise SluisError(Code.STORE_UNAVAILABLE, "this snapshot is closed: pin the register again")
         return self._version
+
+
+def _placed(plain: bytes, width: int, at: npt.NDArray[np.intp], rows: int) -> bytes:
+    out = np.zeros((rows, width), np.uint8)
+    out[at] = np.frombuffer(plain, np.uint8).reshape(-1, width)
+    return out.tobytes()
 
 
 class FileRegisterStore:
