@@ -112,6 +112,13 @@ class Broker:
         self._policies, bundle = _load_policies(config, self._clock.now())
         config.data.mkdir(parents=True, exist_ok=True)
         self._store = SqliteLogStore(config.data / "sluis.db", keys.at_rest, entropy)
+        try:
+            self._assemble(config, keys, entropy, bundle)
+        except BaseException:
+            self._store.close()
+            raise
+
+    def _assemble(self, config: Config, keys: FileKeys, entropy: SystemEntropy, bundle: bytes) -> None:
         reader = self._store.reader
         genesis(self._store, keys.signer, self._clock, environment=config.environment, engine=ENGINE)
         check_tree(reader, parse_verifier_key(keys.signer.verifier_key))
@@ -230,7 +237,7 @@ class Broker:
         """Sweeps, recovers and watches until stopped. One failing chore does not keep the others from running."""
         while not self._halt.wait(HOUSEKEEPING_SECONDS):
             for name, chore in (
-                ("directory", self._reload_directory),
+                ("directory", self.reload_directory),
                 ("registers", self._publication.sweep),
                 ("answers", self._sweep_answers),
                 ("vault", lambda: self._store.expire_vault(self._clock.now())),
@@ -244,7 +251,8 @@ class Broker:
                 except Exception as error:  # noqa: BLE001 - housekeeping must outlive what it meets
                     log.error("housekeeping failed", name=name, type=type(error).__name__)
 
-    def _reload_directory(self) -> None:
+    def reload_directory(self) -> None:
+        """Reads pins and revocation lists again, as housekeeping does every 30 seconds; logs what changed."""
         loaded = load_directory(self._config, self._policies)
         if loaded.directory != self._identity.directory:
             _log_parties(self._sequencer, loaded.entries)

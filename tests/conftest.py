@@ -1,1 +1,7 @@
-"""Puts `tests/` on the import path, so that suites can share kits such as `log_kit`."""
+"""Before any test module imports grpc: offer no TLS 1.2 suite that an EC certificate can serve (broker.cli.operate)."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["GRPC_SSL_CIPHER_SUITES"] = "ECDHE-RSA-AES256-GCM-SHA384"

@@ -5,10 +5,6 @@ Everything is real but the clock, which stands where a test puts it.
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("GRPC_SSL_CIPHER_SUITES", "ECDHE-RSA-AES256-GCM-SHA384")  # before grpc: no TLS 1.2 with EC keys
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
