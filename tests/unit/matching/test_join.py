@@ -57,17 +57,23 @@ def lines(matches: Matches) -> list[tuple[int, int, int, int]]:
 
 def expected(rows: list[Row], register: list[Row], keys: int, limit: int) -> list[tuple[int, int, int, int]]:
     """The join by its words in DESIGN section 5, a row at a time."""
-    if keys == 1:
-        out = []
-        for at, (asked,) in enumerate(rows):
-            found = [row for row, (held,) in enumerate(register) if held == asked and asked is not None]
-            if asked is None:
-                out.append((at, INVALID, 0, -1))
-            elif len(found) > limit:
-                out.append((at, AMBIGUOUS, 0, -1))
-            else:
-                out += [(at, HIT, 1, row) for row in found]
-        return out
+    return one_key(rows, register, limit) if keys == 1 else several_keys(rows, register, keys)
+
+
+def one_key(rows: list[Row], register: list[Row], limit: int) -> list[tuple[int, int, int, int]]:
+    out = []
+    for at, (asked,) in enumerate(rows):
+        found = [row for row, (held,) in enumerate(register) if held == asked and asked is not None]
+        if asked is None:
+            out.append((at, INVALID, 0, -1))
+        elif len(found) > limit:
+            out.append((at, AMBIGUOUS, 0, -1))
+        else:
+            out += [(at, HIT, 1, row) for row in found]
+    return out
+
+
+def several_keys(rows: list[Row], register: list[Row], keys: int) -> list[tuple[int, int, int, int]]:
     asked_times = [Counter(row[key] for row in rows) for key in range(keys)]
     held_rows: list[dict[bytes | None, list[int]]] = [{} for _ in range(keys)]
     for number, row in enumerate(register):
