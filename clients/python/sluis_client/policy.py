@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from sluis_client.canonical import canonical_json, parse_canonical
 from sluis_client.errors import ClientError, Exit
+from sluis_client.statement_shapes import is_time
 from sluis_client.statements import SIGNED_PREFIX, parse_utc
 
 _POLICY_SET = "sluis/v1/policy-set"
@@ -90,15 +91,19 @@ class SignedPolicy:
         self.expires = parse_utc(manifest["expires"])
 
     @classmethod
-    def from_bundle(cls, bundle: bytes, signers: Sequence[str], quorum: int, now: datetime) -> SignedPolicy:
+    def from_bundle(
+        cls, bundle: bytes, signers: Sequence[str], quorum: int, now: datetime, lowest_revision: int = 1
+    ) -> SignedPolicy:
         """Verifies a bundle: at least `quorum` of `signers` (hex Ed25519 keys) signed it, and it has not expired.
 
         Signatures of others are not counted; one of `signers` that does not verify refuses the whole bundle.
+        `lowest_revision`: the highest revision seen so far.
 
         Raises:
-            ClientError: POLICY_INVALID, POLICY_UNSIGNED, POLICY_EXPIRED.
+            ClientError: POLICY_INVALID, POLICY_UNSIGNED, POLICY_EXPIRED, POLICY_REVISION_LOWER.
         """
-        if not 1 <= quorum <= len(set(signers)):
+        trusted = {signer.lower() for signer in signers}
+        if not 1 <= quorum <= len(trusted):
             raise ClientError("USAGE", "the quorum must be at least 1 and at most the number of policy signers")
         value = parse_canonical(bundle)
         if set(value) != {"manifest", "meaning", "signatures", "texts"}:
@@ -111,6 +116,9 @@ class SignedPolicy:
         if now >= policy.expires:
             text = "the policy set has expired; fetch the one in force"
             raise ClientError("POLICY_EXPIRED", text, Exit.VERIFICATION_FAILED)
+        if policy.revision < lowest_revision:
+            text = f"the policy set has revision {policy.revision}, and {lowest_revision} was seen before"
+            raise ClientError("POLICY_REVISION_LOWER", text, Exit.VERIFICATION_FAILED)
         return policy
 
     def purposes(self) -> tuple[str, ...]:
@@ -200,10 +208,11 @@ def _check_manifest(value: Mapping[str, Any]) -> dict[str, Any]:
     if manifest["digest"] != _digest(value["meaning"]) or manifest["text_digest"] != _digest(value["texts"]):
         raise _invalid("its contents are not those that were signed")
     meaning = value["meaning"]
-    if not isinstance(meaning, dict) or not {"catalogue", "purposes"} <= set(meaning):
+    if not isinstance(meaning, dict) or not all(isinstance(meaning.get(k), dict) for k in ("catalogue", "purposes")):
         raise _invalid("its meaning lacks catalogue or purposes")
-    if not isinstance(manifest["revision"], int) or isinstance(manifest["revision"], bool):
-        raise _invalid("its revision is not a number")
+    revision = manifest["revision"]
+    if not isinstance(revision, int) or isinstance(revision, bool) or revision < 1 or not is_time(manifest["expires"]):
+        raise _invalid("its revision or expiry is not one")
     return manifest
 
 
@@ -215,12 +224,14 @@ def _good_signers(signatures: object, manifest: bytes, trusted: set[str]) -> set
     for item in signatures:
         if not isinstance(item, dict) or set(item) != {"key", "role", "signature"}:
             raise _invalid("a signature has other members than key, role and signature")
+        if not all(isinstance(value, str) for value in item.values()):
+            raise _invalid("a signature's members are text")
         if item["key"] not in trusted:
             continue
         try:
             key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(item["key"]))
             key.verify(bytes.fromhex(item["signature"]), SIGNED_PREFIX + manifest)
-        except (ValueError, TypeError, InvalidSignature):
+        except (ValueError, InvalidSignature):
             raise _invalid("the signature of a signer you trust does not verify") from None
         good.add(item["key"])
     return good
