@@ -8,7 +8,7 @@ after its commit, and after a commit that failed the tree is read and checked ag
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
@@ -16,11 +16,12 @@ from typing import Any, Generic, TypeVar, cast
 
 from broker.errors import Code, SluisError
 from broker.exchange import Receipt
-from broker.exchange_log.checkpoint import parse_verifier_key, sign_checkpoint
+from broker.exchange_log.checkpoint import VerifierKey, parse_verifier_key, sign_checkpoint
 from broker.exchange_log.opening import check_tree, last_time
 from broker.ports import CheckpointSigner, Clock, LogStore, StoreBatch, StoredEntry, Transaction
 
 BATCH_LIMIT = 256
+LINGER_SECONDS = 100e-6
 _TICK = timedelta(microseconds=1)
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 _PROBE = b"sluis/v1/probe"
@@ -31,11 +32,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Committed(Generic[T]):
-    """What became of a work: its value, and its entries with their receipts, in the order it appended them."""
+    """What became of a work: its value, and the receipts of its entries in the order it appended them."""
 
     value: T
-    entries: tuple[StoredEntry, ...]
     receipts: tuple[Receipt, ...]
+
+    @property
+    def entries(self) -> tuple[StoredEntry, ...]:
+        """The entries themselves."""
+        return tuple(StoredEntry(receipt.index, receipt.leaf) for receipt in self.receipts)
 
     def receipt(self, i: int) -> Receipt:
         """The receipt of the work's `i`-th entry."""
@@ -69,10 +74,13 @@ class Sequencer:
         self._clock = clock
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._gate = threading.Lock()
+        self._linger = threading.Lock()
+        self._linger.acquire()
         self._open = False
         self._thread: threading.Thread | None = None
         self._tree_known = False
         self._written = False
+        self._key: VerifierKey
         self._last_time = _BEGINNING
 
     def start(self) -> None:
@@ -134,22 +142,34 @@ class Sequencer:
         return self._open and self._written
 
     def _run(self) -> None:
-        going = True
-        while going:
-            jobs: list[_Job] = []
-            try:
-                job = self._jobs.get()
-                while job is not None and len(jobs) < BATCH_LIMIT - 1:
-                    jobs.append(job)
-                    job = self._jobs.get_nowait()
-                if job is None:
-                    going = False
-                else:
-                    jobs.append(job)
-            except Empty:
-                pass
-            if jobs:
-                self._settle(jobs)
+        jobs, stopped = self._collect(1)
+        while jobs or not stopped:
+            self._settle(jobs)
+            if stopped:
+                return
+            jobs, stopped = self._collect(len(jobs) + self._jobs.qsize())
+
+    def _collect(self, callers: int) -> tuple[list[_Job], bool]:
+        """The next batch, and whether it is the last.
+
+        `callers` are known to be about: those just answered and those who wait. Lingers while they keep coming, for
+        otherwise they fall into two halves that take turns, and every batch costs one fsync however many are in it.
+        """
+        job = self._jobs.get()
+        before, waiting = -1, self._jobs.qsize()
+        while before < waiting < min(callers, BATCH_LIMIT) - 1:
+            self._linger.acquire(timeout=LINGER_SECONDS)
+            before, waiting = waiting, self._jobs.qsize()
+        jobs: list[_Job] = []
+        try:
+            while job is not None:
+                jobs.append(job)
+                if len(jobs) == BATCH_LIMIT:
+                    return jobs, False
+                job = self._jobs.get_nowait()
+        except Empty:
+            return jobs, False
+        return jobs, True
 
     def _settle(self, jobs: list[_Job]) -> None:
         """Gives every job its outcome, whatever happens."""
@@ -203,7 +223,7 @@ class Sequencer:
         checkpoint = ""
         if batch.size > began:
             try:
-                checkpoint = sign_checkpoint(self._signer, batch.size, batch.root)
+                checkpoint = sign_checkpoint(self._signer, self._key, batch.size, batch.root)
             except SluisError as error:  # the key is locked: nothing was written, nothing will be
                 raise _unavailable(error) from error
         for job in good:
@@ -213,19 +233,17 @@ class Sequencer:
     def _read_tree(self) -> None:
         """Learns size and time of what is stored, and refuses to go on from a tree that does not fit its checkpoint."""
         reader = self._store.reader
-        check_tree(reader, parse_verifier_key(self._signer.verifier_key))
+        self._key = parse_verifier_key(self._signer.verifier_key)
+        check_tree(reader, self._key)
         self._last_time = max(self._last_time, last_time(reader))
         self._tree_known = True
 
 
 def _committed(batch: StoreBatch, job: _Job, checkpoint: str) -> Committed[Any]:
-    entries = tuple(StoredEntry(index, batch.leaf(index)) for index in range(job.first, job.last))
-    return Committed(job.value, entries, tuple(_receipts(batch, entries, checkpoint)))
-
-
-def _receipts(batch: StoreBatch, entries: Iterable[StoredEntry], checkpoint: str) -> Iterable[Receipt]:
-    for entry in entries:
-        yield Receipt(entry.leaf, entry.index, batch.inclusion(entry.index), checkpoint)
+    receipts = [
+        Receipt(batch.leaf(index), index, batch.inclusion(index), checkpoint) for index in range(job.first, job.last)
+    ]
+    return Committed(job.value, tuple(receipts))
 
 
 def _log_recovery(tx: Transaction) -> int:

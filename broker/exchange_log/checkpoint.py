@@ -95,10 +95,9 @@ def checkpoint_body(origin: str, size: int, root: bytes) -> bytes:
     return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n".encode()
 
 
-def sign_checkpoint(signer: CheckpointSigner, size: int, root: bytes) -> str:
-    """The signed note for a tree. Raises what the signer raises."""
-    body = checkpoint_body(signer.origin, size, root)
-    key = parse_verifier_key(signer.verifier_key)
+def sign_checkpoint(signer: CheckpointSigner, key: VerifierKey, size: int, root: bytes) -> str:
+    """The signed note for a tree; `key` is the signer's. Raises what the signer raises."""
+    body = checkpoint_body(key.name, size, root)
     blob = base64.b64encode(key.key_hash + signer.sign(body)).decode()
     return f"{body.decode()}\n— {key.name} {blob}\n"
 

@@ -28,6 +28,9 @@ _HEX = re.compile(r"[0-9a-f]+")
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
+_DECISION = frozenset({"effect", "checks", "obligations"})
+_CHECK = frozenset({"id", "met", "reason", "path"})
+
 Shape = Callable[[object], bool]
 
 
@@ -54,7 +57,7 @@ def parse_time(text: object) -> datetime:
     """
     try:
         if isinstance(text, str) and _TIME.fullmatch(text):
-            return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+            return datetime.fromisoformat(text)
     except ValueError:
         pass
     raise SluisError(Code.STATEMENT_INVALID, "an entry's time reads 2026-11-23T10:00:00.000000Z")
@@ -92,16 +95,27 @@ def _count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INTEGER
 
 
-def _flag(value: object) -> bool:
-    return isinstance(value, bool)
-
-
 def _object(value: object) -> bool:
     return isinstance(value, Mapping)
 
 
 def _time_shape(value: object) -> bool:
     return isinstance(value, str) and _TIME.fullmatch(value) is not None
+
+
+def _decision(value: object) -> bool:
+    """Written out: it is on the way of every ask."""
+    if not isinstance(value, Mapping) or value.keys() != _DECISION:
+        return False
+    checks, obligations = value["checks"], value["obligations"]
+    if value["effect"] not in ("permit", "deny") or not isinstance(checks, list) or not isinstance(obligations, list):
+        return False
+    for check in checks:
+        if not isinstance(check, dict) or check.keys() != _CHECK or not isinstance(check["met"], bool):
+            return False
+        if not (_text(check["id"]) and _text(check["reason"]) and _text(check["path"])):
+            return False
+    return all(map(_text, obligations))
 
 
 def _effects(value: object) -> bool:
@@ -113,13 +127,6 @@ _hex64 = _matches(_HEX64)
 _hex = _matches(_HEX)
 _base64 = _matches(_BASE64)
 _register = _or_null(_members({"name": _text, "version": _count, "manifest": _hex64}))
-_decision = _members(
-    {
-        "effect": _one_of("permit", "deny"),
-        "checks": _list_of(_members({"id": _text, "met": _flag, "reason": _text, "path": _text})),
-        "obligations": _list_of(lambda value: isinstance(value, str | Mapping)),
-    }
-)
 _SIGNED: dict[str, Shape] = {"statement": _object, "signature": _base64, "certificate": _hex64}
 
 KINDS: Mapping[str, Mapping[str, Shape]] = {

@@ -35,6 +35,15 @@ def peaks_of(size: int) -> list[tuple[int, int]]:
     return [(level, (size >> level) - 1) for level in range(size.bit_length() - 1, -1, -1) if size >> level & 1]
 
 
+def node_number(level: int, position: int) -> int:
+    """The number of a complete node in the order in which nodes become complete, from 0.
+
+    Stores that key nodes by it only ever append.
+    """
+    last = ((position + 1) << level) - 1
+    return 2 * last - last.bit_count() + level
+
+
 class CompactRange:
     """The peaks of a tree: all that is needed to append and to compute the root. log2(size) hashes of memory."""
 
@@ -81,15 +90,19 @@ def root_of(size: int, node: NodeReader) -> bytes:
     return _right_edge(0, size, node) if size else EMPTY_ROOT
 
 
-def inclusion_proof(index: int, size: int, node: NodeReader) -> tuple[bytes, ...]:
+def inclusion_proof(
+    index: int, size: int, node: NodeReader, edges: dict[int, bytes] | None = None
+) -> tuple[bytes, ...]:
     """RFC 6962 section 2.1.1: the audit path of leaf `index` in the tree of `size`, from the leaf upwards.
+
+    `edges`: a memory that many proofs in the same tree may share; an empty dict to begin with.
 
     Raises:
         SluisError: FIELD_INVALID unless index < size.
     """
     if not 0 <= index < size:
         raise SluisError(Code.FIELD_INVALID, "index: must be smaller than the tree's size")
-    return tuple(_path(0, index, size, node))
+    return tuple(_path(0, index, size, node, {} if edges is None else edges))
 
 
 def consistency_proof(old: int, new: int, node: NodeReader) -> tuple[bytes, ...]:
@@ -105,17 +118,20 @@ def consistency_proof(old: int, new: int, node: NodeReader) -> tuple[bytes, ...]
     level = (old & -old).bit_length() - 1
     position = (old - 1) >> level
     first = [node(level, position)] if position else []
-    return tuple(first + _path(level, position, new, node))
+    return tuple(first + _path(level, position, new, node, {}))
 
 
-def _path(level: int, position: int, size: int, node: NodeReader) -> list[bytes]:
+def _path(level: int, position: int, size: int, node: NodeReader, edges: dict[int, bytes]) -> list[bytes]:
     """Siblings on the way from a complete node to the root of the tree of `size`."""
     path: list[bytes] = []
     last = (size - 1) >> level
     while position != last:
         sibling = position ^ 1
         if sibling == last:
-            path.append(_right_edge(sibling << level, size, node))
+            start = sibling << level
+            if start not in edges:
+                edges[start] = _right_edge(start, size, node)
+            path.append(edges[start])
         else:
             path.append(node(level, sibling))
         position >>= 1

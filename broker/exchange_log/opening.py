@@ -9,6 +9,7 @@ from broker.exchange_log.checkpoint import (
     Checkpoint,
     VerifierKey,
     check_origin,
+    parse_verifier_key,
     sign_checkpoint,
     verify_checkpoint,
 )
@@ -40,7 +41,7 @@ def genesis(store: LogStore, signer: CheckpointSigner, clock: Clock, *, environm
                 "previous": None,
             }
             batch.transaction.append("genesis", body)
-            batch.commit(sign_checkpoint(signer, batch.size, batch.root))
+            batch.commit(sign_checkpoint(signer, parse_verifier_key(signer.verifier_key), batch.size, batch.root))
     first = _first(reader)
     for member, ours in (
         ("origin", signer.origin),

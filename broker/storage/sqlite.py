@@ -11,10 +11,10 @@ from datetime import datetime
 from pathlib import Path
 
 from broker.errors import Code, SluisError
-from broker.exchange_log.merkle import CompactRange, peaks_of
+from broker.exchange_log.merkle import CompactRange, node_number, peaks_of
 from broker.ports import AtRest, Entropy
 from broker.storage.sqlite_batch import SqliteBatch, SqliteTransaction
-from broker.storage.sqlite_reader import NODE_SHIFT, SqliteLogReader
+from broker.storage.sqlite_reader import SqliteLogReader
 from broker.storage.sqlite_rows import AnswerHeads
 from broker.storage.sqlite_session import Session, connect_writer, wrapped
 from broker.storage.sqlite_vault import Vault
@@ -120,7 +120,7 @@ class SqliteLogStore:
         if self._tree is None or self._tree.size != size:
             peaks = []
             for level, position in peaks_of(size):
-                row = session.row("SELECT hash FROM nodes WHERE id=?", (level << NODE_SHIFT | position,))
+                row = session.row("SELECT hash FROM nodes WHERE id=?", (node_number(level, position),))
                 if row is None:
                     raise SluisError(Code.STORE_CORRUPT, "the stored tree lacks a node; run `sluis doctor`")
                 peaks.append(row[0])

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from broker.errors import Code, SluisError
 from broker.exchange import AnswerStatus, ExchangeState, RegisterVersion
 from broker.exchange_log.entry import build_leaf, parties_of
-from broker.exchange_log.merkle import CompactRange, inclusion_proof, leaf_hash, peaks_of
+from broker.exchange_log.merkle import CompactRange, inclusion_proof, leaf_hash, node_number, peaks_of
 from broker.storage import sqlite_rows as rows
-from broker.storage.sqlite_reader import NODE_SHIFT
 from broker.storage.sqlite_session import Session
 from broker.storage.sqlite_vault import Vault
 
@@ -173,40 +173,62 @@ class SqliteTransaction:
             self._writing = True
         return self._session
 
-    @contextmanager
-    def work(self) -> Iterator[None]:
-        """One work: undone whole when it raises."""
-        tree, marks = self.tree.copy(), (len(self.leaves), len(self.made), len(self.concerns), len(self.files))
-        try:
-            self._check_sound()
-            yield
-            self._check_sound()
-            if self._writing:
-                self._session.run("RELEASE work")
-        except BaseException:
-            self.tree = tree
-            del self.leaves[marks[0] :], self.made[marks[1] :], self.concerns[marks[2] :]
-            self._vault.drop(path.name for path in self.files[marks[3] :])
-            del self.files[marks[3] :]
-            if self._writing and not self._session.broken:
-                self._session.run("ROLLBACK TO work")
-                self._session.run("RELEASE work")
-            raise
-        finally:
+    def mark(self) -> tuple[object, ...]:
+        """Where a work begins, for `undo`. Raises LOG_UNAVAILABLE when the transaction is spoilt."""
+        self.check_sound()
+        return self.tree.size, self.tree.peaks, len(self.leaves), len(self.made), len(self.concerns), len(self.files)
+
+    def keep(self) -> None:
+        """Ends a work that succeeded. Raises LOG_UNAVAILABLE when the transaction is spoilt."""
+        self.check_sound()
+        if self._writing:
+            self._session.run("RELEASE work")
             self._writing = False
 
-    def _check_sound(self) -> None:
+    def undo(self, mark: tuple[Any, ...]) -> None:
+        """Ends a work that failed: everything since `mark` is gone."""
+        size, peaks, leaves, made, concerns, files = mark
+        self.tree = CompactRange(size, peaks)
+        del self.leaves[leaves:], self.made[made:], self.concerns[concerns:]
+        self._vault.drop(path.name for path in self.files[files:])
+        del self.files[files:]
+        writing, self._writing = self._writing, False
+        if writing and not self._session.broken:
+            self._session.run("ROLLBACK TO work")
+            self._session.run("RELEASE work")
+
+    def check_sound(self) -> None:
+        """Raises LOG_UNAVAILABLE after an error that spoilt the transaction."""
         if self._session.broken:
             raise SluisError(Code.LOG_UNAVAILABLE, "the broker's database cannot be used now; try again in a moment")
 
     def flush(self) -> None:
         """Writes the buffered leaves, nodes and index rows."""
-        first = self.began
         session = self._session
-        session.many("INSERT INTO leaves (entry, leaf) VALUES (?, ?)", enumerate(self.leaves, first))
-        nodes = ((level << NODE_SHIFT | position, node) for level, position, node in self.made)
-        session.many("INSERT INTO nodes (id, hash) VALUES (?, ?)", nodes)
-        session.many("INSERT INTO concerns (party, entry) VALUES (?, ?)", self.concerns)
+        session.insert("leaves", "entry, leaf", list(enumerate(self.leaves, self.began)))
+        first = 2 * self.began - self.began.bit_count()
+        session.insert("nodes", "id, hash", [(first + i, node) for i, (_, _, node) in enumerate(self.made)])
+        session.insert("concerns", "party, entry", self.concerns)
+
+
+class _Work:
+    """A savepoint as a context: a plain class, for it is on the way of every entry."""
+
+    def __init__(self, transaction: SqliteTransaction) -> None:
+        self._transaction = transaction
+
+    def __enter__(self) -> None:
+        self._mark = self._transaction.mark()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._transaction.undo(self._mark)
+            return
+        try:
+            self._transaction.keep()
+        except SluisError:
+            self._transaction.undo(self._mark)
+            raise
 
 
 class SqliteBatch:
@@ -217,6 +239,7 @@ class SqliteBatch:
         self._transaction = transaction
         self._vault = vault
         self._nodes: dict[tuple[int, int], bytes] = {}
+        self._edges: dict[int, bytes] = {}
         self._nodes_size = -1
         self._start = dict(zip(peaks_of(transaction.began), transaction.tree.peaks, strict=True))
         self.committed = False
@@ -226,11 +249,9 @@ class SqliteBatch:
         """What works use."""
         return self._transaction
 
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
+    def savepoint(self) -> AbstractContextManager[None]:
         """One work: undone whole when it raises."""
-        with self._transaction.work():
-            yield
+        return _Work(self._transaction)
 
     @property
     def size(self) -> int:
@@ -259,13 +280,14 @@ class SqliteBatch:
         """
         if self._nodes_size != self.size:
             self._nodes = {**self._start, **{(level, at): node for level, at, node in self._transaction.made}}
+            self._edges = {}
             self._nodes_size = self.size
-        return inclusion_proof(index, self.size, self._node)
+        return inclusion_proof(index, self.size, self._node, self._edges)
 
     def _node(self, level: int, position: int) -> bytes:
         node = self._nodes.get((level, position))
         if node is None:
-            row = self._session.row("SELECT hash FROM nodes WHERE id=?", (level << NODE_SHIFT | position,))
+            row = self._session.row("SELECT hash FROM nodes WHERE id=?", (node_number(level, position),))
             if row is None:
                 raise SluisError(Code.STORE_CORRUPT, "the stored tree lacks a node; run `sluis doctor`")
             node = self._nodes[level, position] = bytes(row[0])

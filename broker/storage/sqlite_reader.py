@@ -10,14 +10,12 @@ from pathlib import Path
 
 from broker.errors import Code, SluisError
 from broker.exchange import ExchangeState, RegisterVersion
-from broker.exchange_log.merkle import consistency_proof, inclusion_proof
+from broker.exchange_log.merkle import consistency_proof, inclusion_proof, node_number
 from broker.ports import StoredEntry
 from broker.storage import sqlite_rows as rows
 from broker.storage.sqlite_session import Session, connect_reader
 from broker.storage.sqlite_vault import Vault
 
-NODE_SHIFT = 50
-"""A node's row id is level << 50 | position."""
 _NODES_CACHED = 65_536
 _PAGE = 256
 
@@ -175,7 +173,7 @@ class SqliteLogReader:
 
     def _read_node(self, level: int, position: int) -> bytes:
         """A complete node: these never change once committed, so they may be cached for ever."""
-        row = self._session.row("SELECT hash FROM nodes WHERE id=?", (level << NODE_SHIFT | position,))
+        row = self._session.row("SELECT hash FROM nodes WHERE id=?", (node_number(level, position),))
         if row is None:
             raise SluisError(Code.STORE_CORRUPT, "the stored tree lacks a node; run `sluis doctor`")
         return row[0]  # type: ignore[no-any-return]  # BLOB column

@@ -1,4 +1,4 @@
--- The log: leaves as hashed, complete tree nodes (id = level << 50 | position), signed checkpoints, and the one size
+-- The log: leaves as hashed, complete tree nodes in the order they became complete, signed checkpoints, and the one size
 -- that every batch moves by compare-and-set.
 CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), size INTEGER NOT NULL);
 INSERT INTO head (id, size) VALUES (1, 0);
