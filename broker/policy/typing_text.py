@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, NoReturn
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -17,41 +17,44 @@ MAX_TEXT = 2_000
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,8}")
 _DAY = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}")
+_MOMENT = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _WILDCARDS = frozenset({"*", "all", "any", "everyone", "anyone", "alle", "iedereen"})
 
 
-def _refuse(code: str, text: str) -> NoReturn:
+def refuse_value(code: str, text: str) -> NoReturn:
+    """Refuses the value at hand with one of our codes; pydantic says where it stood."""
     raise PydanticCustomError(code, "{text}", {"text": text})
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        _refuse("NOT_TEXT", "must be text")
+        refuse_value("NOT_TEXT", "must be text")
     if isinstance(value, PlainScalar) and value == "null":
-        _refuse("NULL", "null stands where text is needed; leave the key out, or quote the word")
+        refuse_value("NULL", "null stands where text is needed; leave the key out, or quote the word")
     if not value.strip() or len(value) > MAX_TEXT:
-        _refuse("TEXT_LENGTH", f"must have 1 to {MAX_TEXT} characters")
+        refuse_value("TEXT_LENGTH", f"must have 1 to {MAX_TEXT} characters")
     return str(value)
 
 
 def _name(value: Any) -> str:
     text = _text(value)
     if text in _WILDCARDS or "*" in text:
-        _refuse("WILDCARD", f"'{text}' would cover what nobody listed; list the names")
+        refuse_value("WILDCARD", f"'{text}' would cover what nobody listed; list the names")
     if not _NAME.fullmatch(text):
-        _refuse("NAME_SHAPE", "a name has lower-case ASCII letters, digits and hyphens, and begins with a letter")
+        refuse_value("NAME_SHAPE", "a name has lower-case ASCII letters, digits and hyphens, and begins with a letter")
     return text
 
 
-def _whole(value: Any) -> int:
+def whole(value: Any) -> int:
+    """A whole number of at most 9 digits."""
     if not isinstance(value, str) or not _WHOLE.fullmatch(value):
-        _refuse("NOT_A_NUMBER", "must be a whole number of at most 9 digits, without leading zeros or separators")
+        refuse_value("NOT_A_NUMBER", "must be a whole number of at most 9 digits, without leading zeros or separators")
     return int(value)
 
 
 def _flag(value: Any) -> bool:
     if not isinstance(value, PlainScalar) or value not in ("true", "false"):
-        _refuse("NOT_TRUE_OR_FALSE", "must be true or false, in lower case and without quotes")
+        refuse_value("NOT_TRUE_OR_FALSE", "must be true or false, in lower case and without quotes")
     return value == "true"
 
 
@@ -61,7 +64,17 @@ def _day(value: Any) -> date:
             return date.fromisoformat(value)
         except ValueError:
             pass
-    return _refuse("NOT_A_DAY", "must be a day that exists, written as 2026-12-31")
+    return refuse_value("NOT_A_DAY", "must be a day that exists, written as 2026-12-31")
+
+
+def moment(value: Any) -> datetime:
+    """A moment in UTC, written as 2026-06-01T10:00:00Z."""
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            pass
+    return refuse_value("NOT_A_TIME", "must be a time in UTC that exists, written as 2026-06-01T10:00:00Z")
 
 
 def _oin(value: Any) -> str:
@@ -69,7 +82,7 @@ def _oin(value: Any) -> str:
     try:
         Oin(text)
     except SluisError as error:
-        _refuse("OIN_INVALID", error.message)
+        refuse_value("OIN_INVALID", error.message)
     return text
 
 
@@ -81,8 +94,8 @@ Flag = Annotated[bool, BeforeValidator(_flag)]
 Day = Annotated[date, BeforeValidator(_day)]
 """A calendar day in Europe/Amsterdam."""
 OinText = Annotated[str, BeforeValidator(_oin)]
-Positive = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
-Days = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=36_525)]
+Positive = Annotated[int, BeforeValidator(whole), Field(ge=1)]
+Days = Annotated[int, BeforeValidator(whole), Field(ge=1, le=36_525)]
 
 
 class Closed(BaseModel):
