@@ -7,13 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import structlog
 
 from broker import __version__
-from broker.asking import LEASE, AskGate
+from broker.asking import AskGate
 from broker.canonical import canonical_json
 from broker.config import Config
 from broker.coordinator import ANSWER_KEPT, Coordinator
@@ -151,7 +151,7 @@ class Broker:
             clock=self._clock,
             receipt=self._coordinator.receipt,
         )
-        self._recover(everything=True)
+        self._recover()
         self._server = self._make_server(gate, reader, scope, keys.signer.verifier_key)
         self._halt = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="housekeeping", daemon=True)
@@ -262,10 +262,9 @@ class Broker:
     def _sweep_answers(self) -> None:
         self._spool.sweep(self._clock.now() - ANSWER_KEPT)
 
-    def _recover(self, *, everything: bool = False) -> None:
-        """At start this process alone holds the database, so every open ask is a dead process's."""
-        margin = 2 * LEASE if everything else timedelta(0)
-        closed = self._coordinator.recover(self._clock.now() + margin)
+    def _recover(self) -> None:
+        """Closes asks whose lease has run out; until then a repeat of the request is still answered."""
+        closed = self._coordinator.recover(self._clock.now())
         if closed:
             log.info("closed open asks as unknown", count=closed)
 

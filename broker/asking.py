@@ -156,6 +156,7 @@ class AskGate:
                 epoch=statement.epoch,
                 tokens=statement.tokens,
                 counted=statement.want.count,
+                answer={"unanswerable": unanswerable.name} if unanswerable else {},
             )
             tx.open_exchange(state)
             asks.append(AskedOf(state, decision, register, unanswerable))
@@ -169,6 +170,17 @@ class AskGate:
                     tx.debit(name, 1)
             _fill_vault(tx, posed, terms.vault_until)
         return Asked(tuple(asks), terms)
+
+    def resume(self, reader: LogReader, statement: AskStatement, state: ExchangeState) -> tuple[Terms, AskedOf]:
+        """A logged ask as it was put: its decision and register version, for an answer that was never released."""
+        unanswerable = state.answer.get("unanswerable")
+        ask = AskedOf(
+            state=state,
+            decision=self.logged_decision(reader, state.ask_index),
+            register=self.logged_register(reader, state.ask_index),
+            unanswerable=AnswerStatus[str(unanswerable)] if unanswerable else None,
+        )
+        return self._terms(self.policies(), statement, state.asked_at), ask
 
     def dry_run(
         self, reader: LogReader, request: Request, *, case_number: str, cooperation_ref: str, now: datetime

@@ -6,13 +6,14 @@ byte of an answer. Any step that cannot be logged ends the exchange; nothing is 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from broker.answering import Answering, Prepared, stored_runs
-from broker.asking import Asked, AskedOf, AskGate, Opened, Posed, register_reference, statement_digest
+from broker.asking import Asked, AskedOf, AskGate, Opened, Posed, Terms, register_reference, statement_digest
 from broker.errors import Code, SluisError
 from broker.exchange import (
     AnswerRows,
@@ -29,6 +30,7 @@ from broker.policy.evaluate import Decision
 from broker.ports import AnswerSpool, Clock, Entropy, LogReader, RegisterStore, Transaction
 
 ANSWER_KEPT = timedelta(hours=24)
+MAX_AHEAD = timedelta(minutes=10)
 _NAMES_REGISTER = frozenset({AnswerStatus.ANSWERED, AnswerStatus.EXPIRED, AnswerStatus.WITHHELD})
 
 
@@ -72,6 +74,8 @@ class Coordinator:
         self._clock = clock
         self._entropy = entropy
         self._answering = Answering(registers, spool)
+        self._active: set[tuple[str, str]] = set()
+        self._active_lock = threading.Lock()
 
     def ask(
         self, caller: Caller, statement: AskStatement, opened: Opened, question: Question, trace_id: str | None
@@ -84,10 +88,29 @@ class Coordinator:
             SluisError: REQUEST_ID_REUSED, EXCHANGE_OPEN, KEY_ID_WRONG, EPOCH_UNKNOWN, NOT_YOURS, STATEMENT_EXPIRED,
                 LOG_UNAVAILABLE, LOG_OUTCOME_UNKNOWN; before the first answer nothing has left.
         """
+        mark = (statement.asker, statement.request_id)
+        with self._active_lock:
+            if mark in self._active:
+                raise SluisError(
+                    Code.EXCHANGE_OPEN,
+                    "this exchange is being answered on another call; send the same request again in a moment",
+                    retry_after_ms=500,
+                )
+            self._active.add(mark)
+        try:
+            yield from self._ask(caller, statement, opened, question, trace_id)
+        finally:
+            with self._active_lock:
+                self._active.discard(mark)
+
+    def _ask(
+        self, caller: Caller, statement: AskStatement, opened: Opened, question: Question, trace_id: str | None
+    ) -> Iterator[Answer]:
         earlier = self._reader.exchange(statement.asker, statement.request_id)
         if earlier:
-            yield from self._again(statement, earlier)
+            yield from self._again(statement, earlier, question)
             return
+        self._check_time(statement)
         nonces = {answerer: self._entropy.token(16).hex() for answerer in statement.answerers}
         posed = Posed(caller, statement, opened, question, trace_id, self._clock.now(), nonces)
         policies = self._gate.policies()
@@ -95,19 +118,26 @@ class Coordinator:
         def work(tx: Transaction) -> Asked | tuple[ExchangeState, ...]:
             states = tx.exchange(statement.asker, statement.request_id)
             if states:
-                return states  # the same request came twice at once; the other call logged it
+                return states  # the same request came to another broker on this log at once; that one logged it
             return self._gate.open(tx, policies, posed)
 
         committed = self._sequencer.submit(work)
         asked = committed.value
         if isinstance(asked, tuple):
-            yield from self._again(statement, asked)
+            yield from self._again(statement, asked, question)
             return
         for ask, receipt in zip(asked.asks, committed.receipts, strict=True):
-            yield self._answer(statement, asked, ask, receipt, question)
+            yield self._answer(statement, asked.terms, ask, receipt, question)
+
+    def _check_time(self, statement: AskStatement) -> None:
+        left = statement.not_after - self._clock.now()
+        if left < timedelta(0):
+            raise SluisError(Code.STATEMENT_EXPIRED, "the statement's not_after has passed; sign a new one")
+        if left > MAX_AHEAD:
+            raise SluisError(Code.STATEMENT_INVALID, "statement.not_after is more than 10 minutes ahead")
 
     def _answer(
-        self, statement: AskStatement, asked: Asked, ask: AskedOf, receipt: Receipt, question: Question
+        self, statement: AskStatement, terms: Terms, ask: AskedOf, receipt: Receipt, question: Question
     ) -> Answer:
         state = ask.state
         head = Answer(
@@ -127,8 +157,8 @@ class Coordinator:
         )
         if not ask.decision.permitted:
             return head
-        prepared = self._answering.prepare(statement, asked.terms, ask, question)
-        return self._release(head, statement, ask, prepared, asked.terms.vault_until)
+        prepared = self._answering.prepare(statement, terms, ask, question)
+        return self._release(head, statement, ask, prepared, terms.vault_until)
 
     def _release(
         self, head: Answer, statement: AskStatement, ask: AskedOf, prepared: Prepared, vault_until: datetime
@@ -164,24 +194,36 @@ class Coordinator:
             result=(salt, prepared.result),
         )
 
-    def _again(self, statement: AskStatement, states: tuple[ExchangeState, ...]) -> Iterator[Answer]:
-        """The same answer again, without a new debit; logged as an `access`."""
+    def _again(
+        self, statement: AskStatement, states: tuple[ExchangeState, ...], question: Question
+    ) -> Iterator[Answer]:
+        """The same answers again, without a new debit; logged as an `access`.
+
+        An ask that was left without a release (a crash, a log that failed, a caller that went away) is answered now,
+        under the decision and the register version that its entry names, as long as its lease runs.
+        """
         if any(state.statement_digest != statement_digest(statement) for state in states):
             raise SluisError(
                 Code.REQUEST_ID_REUSED,
                 "this request id was used for another question; make a new UUID for every question, "
                 "and repeat a question only with the same bytes",
             )
-        if any(state.status is None for state in states):
-            raise SluisError(
-                Code.EXCHANGE_OPEN,
-                "this exchange is still being answered; send the same request again in a moment",
-                retry_after_ms=500,
-            )
         body = {"party": statement.asker, "what": "answer-repeated", "exchange": statement.request_id}
         self._sequencer.submit(lambda tx: tx.append("access", body))
         for state in states:
-            yield self._rebuilt(statement, state)
+            if state.status is None and state.lease_until > self._clock.now():
+                terms, ask = self._gate.resume(self._reader, statement, state)
+                yield self._answer(statement, terms, ask, self.receipt(state.ask_index), question)
+            elif state.status is None:
+                self._sequencer.submit(partial(_give_up, state, self._entropy.token(16).hex()))
+                (closed,) = (
+                    one
+                    for one in self._reader.exchange(statement.asker, statement.request_id)
+                    if one.answerer == state.answerer
+                )
+                yield self._rebuilt(statement, closed)
+            else:
+                yield self._rebuilt(statement, state)
 
     def _rebuilt(self, statement: AskStatement, state: ExchangeState) -> Answer:
         head = state.answer

@@ -243,7 +243,7 @@ def _read(path: Path) -> str:
 
 
 def _missing(name: str) -> str:
-    return f"{name}: not found: make keys with `sluis keys create`, or restore them from their backup"
+    return f"{name}: not found: make keys with `sluis keys init`, or restore them from their backup"
 
 
 def _check_private(path: Path, found: os.stat_result, wanted: str) -> None:

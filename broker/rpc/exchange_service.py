@@ -21,8 +21,6 @@ from broker.rpc import convert
 from broker.rpc.interceptors import Call, StreamSlots, call_of, check_alive
 from broker.statements import MAX_ANSWERERS, Scope, read_ask, verify_signature
 
-MAX_AHEAD_SECONDS = 600
-
 
 class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
     """Translates and delegates to the coordinator."""
@@ -80,11 +78,6 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         verify_signature(signed, call.caller.certificate)
         if statement.asker != call.caller.party:
             raise SluisError(Code.NOT_YOURS, "the statement's asker is not the party this connection belongs to")
-        left = (statement.not_after - self._clock.now()).total_seconds()
-        if left < 0:
-            raise SluisError(Code.STATEMENT_EXPIRED, "the statement's not_after has passed; sign a new one")
-        if left > MAX_AHEAD_SECONDS:
-            raise SluisError(Code.STATEMENT_INVALID, "statement.not_after is more than 10 minutes ahead")
         opened = convert.opened(first.ask, statement)
         return statement, opened, convert.QuestionReader(statement, opened)
 
