@@ -22,6 +22,7 @@ __all__ = [
     "Checkpoint",
     "Receipt",
     "RegisterDigest",
+    "check_verifier_key",
     "leaf_hash",
     "parse_checkpoint",
     "verify_consistency",
@@ -123,6 +124,11 @@ def parse_checkpoint(note: str, vkeys: Sequence[str]) -> Checkpoint:
     if not good:
         raise _broken("its checkpoint is not signed by a log you trust")
     return Checkpoint(origin, int(size_text), root)
+
+
+def check_verifier_key(vkey: str) -> None:
+    """Refuses a text that is no C2SP verifier key of an Ed25519 log. Raises VKEY_INVALID."""
+    _verifier_key(vkey)
 
 
 def _verifier_key(vkey: str) -> tuple[str, bytes, Ed25519PublicKey]:

@@ -1,0 +1,286 @@
+"""The state directory: what an agency must keep between two commands, readable by its owner only.
+
+    encryption.json           the private encryption key, and the statement that published its public half
+    epochs/<purpose>.<epoch>  K of one purpose and epoch, with what the steward's manifest said
+    checkpoint                the newest checkpoint of the log that was seen and verified
+    policy.json               the highest revision of the policy set that was seen
+    uploads/<id>              a publication under way: enough to go on with the very same bytes
+    exchanges/<id>            a question: enough to put it again with the very same bytes
+    local.key                 keys the fingerprints of input files, so that they tell nothing of what is in the files
+
+Every write replaces the file whole and is on disk on return (write, fsync, rename, fsync of the directory). A directory
+or file that others can read is refused: whoever reads K can enumerate the identifiers of its purpose.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sluis_client.envelopes import EncryptionPrivateKey
+from sluis_client.errors import ClientError, Exit
+from sluis_client.secret import Secret
+from sluis_client.statements import SignedStatement, parse_utc, utc
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.Q-]{0,140}")
+_EPOCH_FILE = re.compile(r"(?P<purpose>[a-z][a-z0-9-]{0,62})\.(?P<epoch>[0-9]{4}(?:Q[1-4]|-[01][0-9])?)")
+_PARTS = ("epochs", "uploads", "exchanges")
+
+
+@dataclass(frozen=True)
+class EpochKey:
+    """K of one purpose and epoch as this agency holds it. `published`: whether the broker is known to have it."""
+
+    purpose: str
+    epoch: str
+    key: Secret = field(repr=False)
+    key_id: str
+    steward: str
+    valid_from: datetime
+    valid_until: datetime
+    published: bool
+
+
+@dataclass(frozen=True)
+class EncryptionKey:
+    """This agency's encryption key and the signed statement that published it."""
+
+    private: EncryptionPrivateKey = field(repr=False)
+    statement: SignedStatement
+
+    @property
+    def digest(self) -> str:
+        """Hex SHA-256 of the statement: how manifests name this key."""
+        return hashlib.sha256(self.statement.statement).hexdigest()
+
+
+class Keystore:
+    """One state directory. Safe for several processes at once: files are replaced whole, the checkpoint under a lock.
+
+    Raises:
+        ClientError: STATE_UNSAFE (exit code 8) when others can read what is in it, STATE_UNREADABLE.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        with _readable(directory):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _check_private(directory)
+            for part in _PARTS:
+                (directory / part).mkdir(mode=0o700, exist_ok=True)
+                _check_private(directory / part)
+
+    def __repr__(self) -> str:
+        return f"Keystore({self.directory})"
+
+    def encryption_key(self) -> EncryptionKey | None:
+        """The encryption key, or None before `keys init`."""
+        value = self._read_json("encryption.json")
+        if value is None:
+            return None
+        private = EncryptionPrivateKey(bytes.fromhex(value["private"]))
+        return EncryptionKey(private, _signed(value))
+
+    def keep_encryption_key(self, key: EncryptionKey) -> None:
+        """Stores the encryption key in place of the one before."""
+        value = {"private": key.private.reveal().hex(), **_signed_json(key.statement)}
+        self._write_json("encryption.json", value)
+
+    def epoch_key(self, purpose: str, epoch: str) -> EpochKey | None:
+        """K of a purpose and epoch, or None when it was not made or fetched here."""
+        return self._epoch_key(f"epochs/{purpose}.{epoch}", purpose, epoch)
+
+    def epoch_keys(self) -> tuple[EpochKey, ...]:
+        """Every K, by purpose and epoch."""
+        found = []
+        for path in sorted((self.directory / "epochs").iterdir()):
+            match = _EPOCH_FILE.fullmatch(path.name)
+            key = match and self._epoch_key(f"epochs/{path.name}", match["purpose"], match["epoch"])
+            if key:
+                found.append(key)
+        return tuple(found)
+
+    def keep_epoch_key(self, key: EpochKey) -> None:
+        """Stores K. Another K for the same purpose and epoch is refused.
+
+        Raises:
+            ClientError: KEY_ID_WRONG.
+        """
+        known = self.epoch_key(key.purpose, key.epoch)
+        if known is not None and known.key_id != key.key_id:
+            text = f"{key.purpose} {key.epoch} has another key in {self.directory}; a second one is never taken"
+            raise ClientError("KEY_ID_WRONG", text, Exit.VERIFICATION_FAILED)
+        value = {
+            "key": key.key.reveal().hex(),
+            "key_id": key.key_id,
+            "steward": key.steward,
+            "valid_from": utc(key.valid_from),
+            "valid_until": utc(key.valid_until),
+            "published": key.published,
+        }
+        self._write_json(f"epochs/{key.purpose}.{key.epoch}", value)
+
+    def checkpoint(self) -> str | None:
+        """The newest checkpoint kept (a signed note), or None before the first."""
+        data = self._read("checkpoint")
+        return None if data is None else data.decode()
+
+    @contextlib.contextmanager
+    def checkpoint_lock(self) -> Iterator[None]:
+        """Held while a checkpoint is read, compared and replaced: two commands at once must not set it back."""
+        with _readable(self.directory):
+            handle = os.open(self.directory / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def keep_checkpoint(self, note: str) -> None:
+        """Stores a checkpoint that was verified and shown to follow from the one kept. Call under the lock."""
+        self._write("checkpoint", note.encode())
+
+    def policy_revision(self) -> int:
+        """The highest policy revision seen; 0 before the first."""
+        value = self._read_json("policy.json")
+        return 0 if value is None else int(value["revision"])
+
+    def keep_policy_revision(self, revision: int) -> None:
+        """Stores a revision if it is higher than the one kept."""
+        if revision > self.policy_revision():
+            self._write_json("policy.json", {"revision": revision})
+
+    def fingerprint(self, *parts: bytes) -> str:
+        """Names an input without telling of it: HMAC-SHA-256 of the parts under a key that never leaves here, hex."""
+        data = self._read("local.key")
+        if data is None:
+            data = secrets.token_bytes(32)
+            self._write("local.key", data)
+        encoded = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+        return hmac.digest(data, encoded, "sha256").hex()
+
+    def record(self, kind: str, name: str) -> dict[str, Any] | None:
+        """A record of `uploads` or `exchanges`, or None."""
+        return self._read_json(f"{kind}/{_checked(name)}")
+
+    def keep_record(self, kind: str, name: str, value: Mapping[str, Any]) -> None:
+        """Stores a record, on disk on return."""
+        self._write_json(f"{kind}/{_checked(name)}", value)
+
+    def drop_record(self, kind: str, name: str) -> None:
+        """Removes a record that is done with. Idempotent."""
+        with _readable(self.directory):
+            (self.directory / kind / _checked(name)).unlink(missing_ok=True)
+
+    def record_names(self, kind: str) -> tuple[str, ...]:
+        """Names of all records of a kind, oldest first."""
+        with _readable(self.directory):
+            paths = [path for path in (self.directory / kind).iterdir() if _NAME.fullmatch(path.name)]
+            return tuple(path.name for path in sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path.name)))
+
+    def _epoch_key(self, name: str, purpose: str, epoch: str) -> EpochKey | None:
+        value = self._read_json(name)
+        if value is None:
+            return None
+        return EpochKey(
+            purpose,
+            epoch,
+            Secret(bytes.fromhex(value["key"])),
+            value["key_id"],
+            value["steward"],
+            parse_utc(value["valid_from"]),
+            parse_utc(value["valid_until"]),
+            value["published"],
+        )
+
+    def _read_json(self, name: str) -> dict[str, Any] | None:
+        data = self._read(name)
+        if data is None:
+            return None
+        try:
+            value = json.loads(data)
+        except ValueError:
+            # from None: the parser's message quotes what it read
+            value = None
+        if not isinstance(value, dict):
+            text = f"{self.directory / name} is damaged; restore it from a backup"
+            raise ClientError("STATE_UNREADABLE", text, Exit.KEY_TROUBLE)
+        return value
+
+    def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        self._write(name, json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")
+
+    def _read(self, name: str) -> bytes | None:
+        path = self.directory / name
+        with _readable(path):
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                return None
+            _check_private(path)
+            return data
+
+    def _write(self, name: str, data: bytes) -> None:
+        write_private(self.directory / name, data)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replaces `path` whole by a file of mode 0600; on disk on return. Raises STATE_UNREADABLE."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    with _readable(path):
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        text = f"cannot use {path}: {error.strerror}; check the path, its owner and the disk"
+        raise ClientError("STATE_UNREADABLE", text, Exit.KEY_TROUBLE) from None
+
+
+def _check_private(path: Path) -> None:
+    if path.stat().st_mode & 0o077:
+        mode = "700" if path.is_dir() else "600"
+        text = f"{path} can be read by others on this machine; run: chmod {mode} {path}"
+        raise ClientError("STATE_UNSAFE", text, Exit.KEY_TROUBLE)
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ClientError("USAGE", "a record is named by lower-case letters, digits, dots and hyphens")
+    return name
+
+
+def _signed(value: Mapping[str, Any]) -> SignedStatement:
+    return SignedStatement(value["statement"].encode(), bytes.fromhex(value["signature"]))
+
+
+def _signed_json(signed: SignedStatement) -> dict[str, str]:
+    return {"statement": signed.statement.decode(), "signature": signed.signature.hex()}

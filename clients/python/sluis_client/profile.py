@@ -1,0 +1,306 @@
+"""The agency's configuration file, `sluis-client.yaml`: who it is, where the broker is, and whom it trusts.
+
+Every key, once; unknown keys are refused; paths are relative to the file. `sluis-client init` writes a commented one.
+
+    party: utrecht                      # your name in the policy catalogue
+    broker: sluis.example.nl:8443       # host:port
+    server_name: sluis.example.nl       # only if the broker's certificate carries another name than `broker`
+    broker_issuers: trust/broker-ca.pem # the CA (PEM) that vouches for the broker
+    certificate: utrecht.pem            # your certificate (PEM), your OIN in Subject.serialNumber
+    private_key: utrecht.key            # its key (PEM), readable by you only
+    private_key_password_file: utrecht.pass  # only if the key is encrypted
+    origin: sluis.example/test-2026     # the log's name
+    environment: test                   # test or production
+    log_keys: [sluis.example/test-2026+1a2b3c4d+AY...]  # the log's verifier keys
+    policy_signers: [<64 hex digits>, ...]              # Ed25519 keys of those who sign policies
+    policy_quorum: 2                    # how many of them must have signed
+    party_issuers: trust/party-ca.pem   # the CAs (PEM) that vouch for the other parties
+    state: state                        # directory for keys, checkpoints and unfinished work
+
+What stands under `broker_issuers`, `origin`, `log_keys`, `policy_signers` and `party_issuers` comes to you by another
+way than the broker: it is what the broker is checked against.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from sluis_client.certificates import read_certificate, read_private_key
+from sluis_client.errors import ClientError, Exit
+from sluis_client.receipts import check_verifier_key
+from sluis_client.statements import PartyKey
+
+DEFAULT_NAME = "sluis-client.yaml"
+_MAX_BYTES = 256 * 1024
+_PARTY = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_ADDRESS = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
+_ORIGIN = re.compile(r"[a-z0-9][a-z0-9./-]{2,100}")
+_HEX_KEY = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The file, read; paths are absolute. What each member means stands in the module's text."""
+
+    path: Path
+    party: str
+    broker: str
+    broker_issuers: Path
+    certificate: Path
+    private_key: Path
+    origin: str
+    environment: str
+    log_keys: tuple[str, ...]
+    policy_signers: tuple[str, ...]
+    policy_quorum: int
+    party_issuers: Path
+    state: Path
+    server_name: str = ""
+    private_key_password_file: Path | None = None
+
+    def party_key(self) -> PartyKey:
+        """Certificate and private key.
+
+        Raises:
+            ClientError: KEY_UNREADABLE, KEY_UNSAFE when others on this machine can read the key, KEY_TYPE_WRONG,
+                KEY_NOT_OF_CERTIFICATE.
+        """
+        return PartyKey(_read(self.certificate, "certificate"), self._key_bytes(), self._password())
+
+    def tls_identity(self) -> tuple[bytes, bytes]:
+        """Private key (PEM, unencrypted) and certificate chain (PEM), as TLS takes them. Raises as `party_key`."""
+        certificate = _read(self.certificate, "certificate")
+        if not certificate.lstrip().startswith(b"-----"):
+            certificate = read_certificate(certificate).public_bytes(Encoding.PEM)
+        key = read_private_key(self._key_bytes(), self._password())
+        return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), certificate
+
+    def _key_bytes(self) -> bytes:
+        return read_private(self.private_key, "private_key")
+
+    def _password(self) -> bytes | None:
+        if self.private_key_password_file is None:
+            return None
+        return read_private(self.private_key_password_file, "private_key_password_file").strip()
+
+    def trusted_parties(self) -> bytes:
+        """PEM of the CAs that vouch for other parties. Raises KEY_UNREADABLE."""
+        return _read(self.party_issuers, "party_issuers")
+
+    def trusted_broker(self) -> bytes:
+        """PEM of the CAs that vouch for the broker. Raises KEY_UNREADABLE."""
+        return _read(self.broker_issuers, "broker_issuers")
+
+
+def _read(path: Path, key: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        text = f"{key}: cannot read {path}: {error.strerror}; put the file there or change {key} in the profile"
+        raise ClientError("KEY_UNREADABLE", text, Exit.KEY_TROUBLE) from None
+
+
+def read_private(path: Path, key: str) -> bytes:
+    """The bytes of a file that only its owner may read.
+
+    Raises:
+        ClientError: KEY_UNREADABLE, KEY_UNSAFE.
+    """
+    data = _read(path, key)
+    if path.stat().st_mode & 0o077:
+        raise ClientError("KEY_UNSAFE", f"{path} can be read by others; run: chmod 600 {path}", Exit.KEY_TROUBLE)
+    return data
+
+
+def load_profile(path: Path) -> Profile:
+    """Reads a profile; nothing it points to is opened yet.
+
+    Raises:
+        ClientError: PROFILE_MISSING, PROFILE_INVALID naming the line and what to change.
+    """
+    try:
+        raw = path.read_bytes()
+        text = raw.decode("utf-8")
+    except FileNotFoundError:
+        text = f"there is no {path}; make one with `sluis-client init`, or name another with --profile"
+        raise ClientError("PROFILE_MISSING", text) from None
+    except (OSError, UnicodeDecodeError):
+        raise ClientError("PROFILE_INVALID", f"{path}: cannot be read as UTF-8 text") from None
+    if len(raw) > _MAX_BYTES:
+        raise ClientError("PROFILE_INVALID", f"{path}: is larger than {_MAX_BYTES} bytes")
+    values, lines = _mapping(path, text)
+    base = path.resolve().parent
+    for name in values:
+        if name not in _READERS:
+            raise _wrong(path, lines[name], f"{name} is not a key of a profile{_suggest(name)}")
+    read: dict[str, Any] = {}
+    for name, reader in _READERS.items():
+        if values.get(name, "") in ("", []):
+            if name not in _OPTIONAL:
+                raise _wrong(path, lines.get(name, 1), f"{name} is missing; `sluis-client init` shows what it is")
+            continue
+        try:
+            read[name] = reader(values[name], base)
+        except (ValueError, ClientError) as error:
+            raise _wrong(path, lines[name], f"{name}: {getattr(error, 'message', error)}") from None
+    if read["policy_quorum"] > len(read["policy_signers"]):
+        raise _wrong(path, lines["policy_quorum"], "policy_quorum is more than there are policy_signers")
+    if read["environment"] == "production" and read["policy_quorum"] < 2:
+        raise _wrong(path, lines["policy_quorum"], "policy_quorum is at least 2 in production")
+    return Profile(path=path.resolve(), **read)
+
+
+def _text(pattern: re.Pattern[str], words: str) -> Callable[[Any, Path], str]:
+    def reader(value: Any, _: Path) -> str:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise ValueError(f"must be {words}")
+        return value
+
+    return reader
+
+
+def _path(value: Any, base: Path) -> Path:
+    if not isinstance(value, str):
+        raise ValueError("must be a path")  # noqa: TRY004  # told as a wrong value of the file
+    return (base / Path(value).expanduser()).resolve()
+
+
+def _environment(value: Any, _: Path) -> str:
+    if value not in ("test", "production"):
+        raise ValueError("must be test or production")
+    return str(value)
+
+
+def _quorum(value: Any, _: Path) -> int:
+    if not isinstance(value, str) or not re.fullmatch(r"[1-9][0-9]?", value):
+        raise ValueError("must be a number of 1 or more: unsigned policies are never taken")
+    return int(value)
+
+
+def _log_keys(value: Any, _: Path) -> tuple[str, ...]:
+    keys = _list(value)
+    for key in keys:
+        check_verifier_key(key)
+    return keys
+
+
+def _signers(value: Any, _: Path) -> tuple[str, ...]:
+    keys = _list(value)
+    if not all(_HEX_KEY.fullmatch(key) for key in keys) or len(set(keys)) != len(keys):
+        raise ValueError("must be different Ed25519 public keys of 64 lower-case hex digits")
+    return keys
+
+
+def _list(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
+        raise ValueError("must be a list, such as [one, two]")
+    return tuple(value)
+
+
+_READERS: Mapping[str, Callable[[Any, Path], Any]] = {
+    "party": _text(_PARTY, "your name in the policy catalogue, such as utrecht"),
+    "broker": _text(_ADDRESS, "host:port, such as sluis.example.nl:8443"),
+    "server_name": _text(re.compile(r"[A-Za-z0-9.-]{1,253}"), "the host name in the broker's certificate"),
+    "broker_issuers": _path,
+    "certificate": _path,
+    "private_key": _path,
+    "private_key_password_file": _path,
+    "origin": _text(_ORIGIN, "the log's name, such as sluis.example/test-2026"),
+    "environment": _environment,
+    "log_keys": _log_keys,
+    "policy_signers": _signers,
+    "policy_quorum": _quorum,
+    "party_issuers": _path,
+    "state": _path,
+}
+_OPTIONAL = frozenset({"server_name", "private_key_password_file"})
+
+
+def _mapping(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
+    """The top-level keys with their values as text or lists of text, and the line of each key."""
+    try:
+        events = list(yaml.parse(text, Loader=yaml.SafeLoader))
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise _wrong(path, mark.line + 1 if mark else 1, "is not YAML; look for a tab or a missing quote") from None
+    if any(isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) for event in events):
+        raise _wrong(path, 1, "anchors and aliases are not read here")
+    if not isinstance(root, yaml.MappingNode):
+        raise _wrong(path, 1, "must be keys with values, such as `party: utrecht`")
+    values: dict[str, Any] = {}
+    lines: dict[str, int] = {}
+    for key, value in root.value:
+        name, line = str(key.value), key.start_mark.line + 1
+        if name in values:
+            raise _wrong(path, line, f"{name} stands here twice")
+        values[name], lines[name] = _plain(path, value), line
+    return values, lines
+
+
+def _plain(path: Path, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return str(node.value)
+    if isinstance(node, yaml.SequenceNode) and all(isinstance(item, yaml.ScalarNode) for item in node.value):
+        return [str(item.value) for item in node.value]
+    raise _wrong(path, node.start_mark.line + 1, "must be a text or a list of texts")
+
+
+def _suggest(name: str) -> str:
+    close = difflib.get_close_matches(name, list(_READERS), n=1)
+    return f"; did you mean {close[0]}?" if close else f"; the keys are {', '.join(_READERS)}"
+
+
+def _wrong(path: Path, line: int, why: str) -> ClientError:
+    return ClientError("PROFILE_INVALID", f"{path}:{line}: {why}")
+
+
+_TEMPLATE: tuple[tuple[str, str | list[str], str], ...] = (
+    ("party", "your-name", "Your organisation's name in the policy catalogue."),
+    ("broker", "sluis.example.nl:8443", "Where the broker listens: host:port."),
+    ("server_name", "", "Only if the broker's certificate carries another name than the host above."),
+    ("broker_issuers", "trust/broker-ca.pem", "The CA (PEM) that vouches for the broker."),
+    ("certificate", "certificate.pem", "Your certificate (PEM); your OIN stands in its Subject.serialNumber."),
+    ("private_key", "certificate.key", "Its private key (PEM); readable by you only (chmod 600)."),
+    ("private_key_password_file", "", "Only if that key is encrypted: a file with the password (chmod 600)."),
+    ("origin", "sluis.example/test-2026", "The name of the exchange log."),
+    ("environment", "test", "test or production."),
+    ("log_keys", [], "Verifier keys of the log (C2SP: name+hash+base64). Ask by telephone, not by the broker."),
+    ("policy_signers", [], "Ed25519 public keys (64 hex digits) of the people who sign policies."),
+    ("policy_quorum", "2", "How many of them must have signed."),
+    ("party_issuers", "trust/party-ca.pem", "The CAs (PEM) that vouch for the other parties."),
+    ("state", "state", "Directory for keys, checkpoints and unfinished work. Back it up; keep it secret."),
+)
+
+
+def template(values: Mapping[str, str | list[str]] | None = None) -> str:
+    """A commented profile with `values` filled in; an empty optional key stands as a comment.
+
+    Raises:
+        ClientError: PROFILE_INVALID for a key that no profile has.
+    """
+    given = dict(values or {})
+    for name in given:
+        if name not in _READERS:
+            raise ClientError("PROFILE_INVALID", f"{name} is not a key of a profile{_suggest(name)}")
+    lines = ["# Profile of sluis-client. Paths are relative to this file.", ""]
+    for name, default, comment in _TEMPLATE:
+        value = given.get(name, default)
+        lines.append(f"# {comment}")
+        shown = f"[{', '.join(map(_quoted, value))}]" if isinstance(value, list) else _quoted(value)
+        lines.append(f"{name}: {shown}" if value or name not in _OPTIONAL else f"# {name}:")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _quoted(value: str) -> str:
+    plain = re.fullmatch(r"[A-Za-z0-9_./-][A-Za-z0-9_./:+=-]*", value)
+    return value if plain else "'" + value.replace("'", "''") + "'"
