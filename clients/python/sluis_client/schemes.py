@@ -36,6 +36,11 @@ class Scheme:
     _rule: Callable[[Mapping[str, str], bool], _Keys] = field(repr=False, kw_only=True)
     _block: Callable[[list[str]], bytes | None] | None = field(default=None, repr=False, kw_only=True)
 
+    @property
+    def scheme_id(self) -> str:
+        """Name and version, such as `bag/1`: what goes into the derivation of a pseudonym."""
+        return f"{self.name}/{self.version}"
+
     def normalise(self, row: Mapping[str, str], *, restore_zeros: bool = False) -> _Keys:
         """The fields of every match key of `row`, None where the row has no such key.
 

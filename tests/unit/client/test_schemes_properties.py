@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from sluis_client.cells import Reason
 from sluis_client.schemes import SCHEMES, Fields, Scheme, Unusable
+from sluis_client.schemes_numbers import passes_eleven_test
 
 CANONICAL = {
     "bsn": ["[0-9]{9}"],
@@ -27,27 +29,56 @@ FIELD_COLUMNS = {
     "wid-document": ("document_country", "document_number"),
     "name-birthdate": ("family_name", "given_names", "birth_date"),
 }
-# Close enough to the real thing that a good part of it is accepted.
-LIKELY = st.one_of(
+JUNK = st.one_of(
     st.text(max_size=12),
     st.text(alphabet="0123456789 .-,\u00a0\u200bLaAbBéÄŻЩя'²½/<Oo", max_size=18),
-    st.from_regex(r"[1-9][0-9]{3} ?[A-Za-z]{2}", fullmatch=True),
-    st.from_regex(r"[0-9]{1,5}[ -]?[a-zA-Z]{0,3}", fullmatch=True),
-    st.from_regex(r"(0[1-9]|[12][0-9])-(0[1-9]|1[0-2])-19[0-9]{2}", fullmatch=True),
-    st.from_regex(r"[0-9]{8,9}", fullmatch=True),
-    st.from_regex(r"[0-9]{9}L[0-9]{2}", fullmatch=True),
-    st.from_regex(r"0[1-9][0-9]{2}(01|02|03|10|20|30)[0-9]{10}", fullmatch=True),
-    st.from_regex(r"[A-ZÄÖŁŚȘЩЮ][a-zäöłśșüñåþ]{1,8}", fullmatch=True),
-    st.sampled_from(["NL", "DEU", "d", "BG", "999993653", "857587973L01", "SPECI2014", "Щерев", "Müller"]),
+    st.sampled_from(["NL", "999993653", "857587973L01", "#N/B", "1.2E+8", "12-feb", "31-12-1990", "Müller"]),
 )
+
+
+def eleven_proof(number: int) -> str:
+    """The first number from `number` on that passes the 11-test."""
+    while not passes_eleven_test(f"{number:09d}"):
+        number += 1
+    return f"{number:09d}"
+
+
+ELEVEN = st.integers(1, 999_999_900).map(eleven_proof)
+# For each column, texts of which a good part is accepted; the junk comes on top.
+LIKELY = {
+    "bsn": ELEVEN.map(lambda number: number.removeprefix("0")),
+    "rsin": ELEVEN.map(lambda number: f"RSIN {number[:3]}.{number[3:6]}.{number[6:]}"),
+    "kvk": st.from_regex(r"(KvK:? ?)?[0-9]{7,8}(\.0)?", fullmatch=True),
+    "vestiging": st.from_regex(r"[0-9]{4}[ .-]?[0-9]{8}|[1-9][0-9]{7}", fullmatch=True),
+    "loonheffing": ELEVEN.flatmap(lambda number: st.sampled_from([f"{number}L01", f"{number} l 12", f"{number}.L.02"])),
+    "bag": st.from_regex(r"0?[1-9][0-9]{2}(01|02|03|10|20|30)[0-9]{10}", fullmatch=True),
+    "postcode": st.from_regex(r"[1-9][0-9]{3} ?[A-Za-z][B-Zb-z]", fullmatch=True),
+    "house_number": st.from_regex(r"0?[1-9][0-9]{0,4}([ -]?[a-zA-Z0-9]{0,3}|²)", fullmatch=True),
+    "house_letter": st.from_regex(r"[A-Za-z]?", fullmatch=True),
+    "house_number_addition": st.from_regex(r"[a-z]{0,2}-?[0-9]{0,2}", fullmatch=True),
+    "document_country": st.sampled_from(["NL", "nld", "D", "DE", "PL", "ROU", "bg", "EL"]),
+    "document_number": st.from_regex(r"[A-NP-Z]{2} ?[A-NP-Z0-9]{6}[0-9]", fullmatch=True),
+    "document_type": st.just("paspoort"),
+    "family_name": st.from_regex(
+        r"[A-ZÄÖŁŚȘĲØ][a-zäöłśșüñåþß]{1,8}([ -'][A-ZÄ][a-z]+)?|[ЩЮХЖ][абвгийъьюя]{1,8}", fullmatch=True
+    ),
+    "given_names": st.from_regex(r"[A-ZÄÖŁŚȘ][a-zäöłśșüñåþ]{1,8}|[ЩЮХЖЄ][абвгийъьюя]{1,8}", fullmatch=True),
+    "name_prefix": st.sampled_from(["van", "van den", "'t", "de la"]),
+    "country": st.sampled_from(["", "BG", "UKR", "Bulgaarse", "SRB", "onbekend"]),
+    "birth_date": st.one_of(
+        st.dates(date(1880, 1, 1), date(2099, 12, 31)).map(date.isoformat),
+        st.from_regex(r"(0[1-9]|[12][0-9])[-/.](0[1-9]|1[0-2])[-/.]19[0-9]{2}", fullmatch=True),
+        st.integers(10_000, 73_000).map(str),
+    ),
+}
 
 
 @st.composite
 def scheme_and_row(draw: st.DrawFn) -> tuple[Scheme, dict[str, str]]:
     scheme = SCHEMES[draw(st.sampled_from(sorted(SCHEMES)))]
-    row = {column: draw(LIKELY) for column in scheme.columns}
-    row |= {column: draw(LIKELY) for column in scheme.optional if draw(st.booleans())}
-    return scheme, row
+    columns = [*scheme.columns, *(column for column in scheme.optional if draw(st.booleans()))]
+    spoilt = draw(st.sampled_from([None, None, *columns]))
+    return scheme, {column: draw(JUNK if column == spoilt else LIKELY[column]) for column in columns}
 
 
 def row_of(scheme: Scheme, fields: Fields) -> Mapping[str, str]:
@@ -104,7 +135,7 @@ def test_the_catalogue_of_schemes() -> None:
     assert set(SCHEMES) == set(CANONICAL)
     for name, scheme in SCHEMES.items():
         assert scheme.name == name
-        assert scheme.version == 1
+        assert scheme.scheme_id == f"{name}/1"
         assert scheme.title
         assert not set(scheme.columns) & set(scheme.optional)
     assert [name for name, scheme in SCHEMES.items() if scheme.match_keys > 1] == ["name-birthdate"]
