@@ -5,6 +5,10 @@ Everything is real but the clock, which stands where a test puts it.
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,6 +48,15 @@ def policy_texts(directory: Path = ROOT / "policies") -> dict[str, str]:
     return {str(path.relative_to(directory)): path.read_text(encoding="utf-8") for path in files}
 
 
+def texts_for(today: datetime) -> dict[str, str]:
+    """The sample policies, their validity moved around `today`: for brokers that read the machine's clock."""
+    window = f"{{from: {today - timedelta(days=30):%Y-%m-%d}, until: {today + timedelta(days=300):%Y-%m-%d}}}"
+    return {
+        name: re.sub(r"(?m)^valid: \{from: 2026-01-01, until: [0-9-]+\}", f"valid: {window}", text)
+        for name, text in policy_texts().items()
+    }
+
+
 @dataclass
 class World:
     """Where everything of one test lies."""
@@ -68,6 +81,22 @@ class World:
         """Starts the broker on a free port."""
         self.broker = Broker(self.config, clock=self.clock)
         self.port = self.broker.start()
+
+    def start_process(self) -> subprocess.Popen[bytes]:
+        """Starts the broker as a process of its own, on the machine's clock."""
+        ready = self.directory / "ready"
+        ready.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "broker", "serve", "--config", str(self.directory / "broker.yaml")]
+        log = (self.directory / "broker.log").open("ab")
+        process = subprocess.Popen([*command, "--ready-file", str(ready)], stderr=log, stdout=log)
+        log.close()
+        deadline = time.monotonic() + 30
+        while not ready.exists() or not ready.read_text().endswith("\n"):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError((self.directory / "broker.log").read_text())
+            time.sleep(0.02)
+        self.port = int(ready.read_text())
+        return process
 
     def stop(self) -> None:
         """Stops it, and the channels to it."""
@@ -98,7 +127,7 @@ class World:
 
     def write_bundle(self, texts: dict[str, str], revision: int, signers: int = 2) -> None:
         """Signs and writes a policy bundle where the broker reads it."""
-        bundle = build_bundle(texts, revision=revision, expires=START + timedelta(days=365))
+        bundle = build_bundle(texts, revision=revision, expires=self.clock.at + timedelta(days=365))
         for key in self.signers[:signers]:
             bundle = sign_bundle(bundle, key, "test")
         (self.directory / "policy.bundle").write_bytes(bundle)
@@ -110,18 +139,20 @@ class World:
         (self.pki / f"{name}.key").write_bytes(issued.key)
 
 
-def make_world(directory: Path, texts: dict[str, str] | None = None, **settings: object) -> World:
-    """Builds the files of a world; `settings` are added to broker.yaml."""
+def make_world(
+    directory: Path, texts: dict[str, str] | None = None, start: datetime = START, **settings: object
+) -> World:
+    """Builds the files of a world whose clock stands at `start`; `settings` are added to broker.yaml."""
     texts = texts or policy_texts()
     catalogue = policy_set_from_texts(texts).catalogue
     parties = {name: party.oin for name, party in catalogue.parties.items()}
-    clock = SetClock(START)
+    clock = SetClock(start)
     # The handshake reads the machine's clock, the broker the test's: certificates must hold at both.
     authority = ThrowAwayCa(datetime(2020, 1, 1, tzinfo=UTC), days=365 * 60)
     pki = directory / "pki"
     pki.mkdir(parents=True)
     (pki / "ca.pem").write_bytes(authority.certificate)
-    (pki / "ca.crl").write_bytes(authority.revocation_list(this_update=START - timedelta(hours=1)))
+    (pki / "ca.crl").write_bytes(authority.revocation_list(this_update=start - timedelta(hours=1)))
     world_parties: dict[str, str | None] = {"broker": None, **parties}
     for name, oin in world_parties.items():
         issued = authority.issue(name, oin, hosts=["localhost"] if oin is None else ())
