@@ -109,7 +109,7 @@ class SignedPolicy:
         if set(value) != {"manifest", "meaning", "signatures", "texts"}:
             raise _invalid("its members are not those of docs/formats.md section 6")
         manifest = _check_manifest(value)
-        if len(_good_signers(value["signatures"], canonical_json(manifest), set(signers))) < quorum:
+        if len(_good_signers(value["signatures"], canonical_json(manifest), trusted)) < quorum:
             text = f"the policy set is not signed by {quorum} of the signers you trust"
             raise ClientError("POLICY_UNSIGNED", text, Exit.VERIFICATION_FAILED)
         policy = cls(manifest, value["meaning"])
