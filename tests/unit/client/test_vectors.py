@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,19 @@ def test_every_vector_file_is_read_by_this_test():
     here = Path(__file__).read_text("utf-8")
     unread = [path.name for path in VECTORS.glob("*.json") if f'"{path.name}"' not in here]
     assert unread == []
+
+
+def test_the_worked_example_of_the_spec_is_that_of_the_vectors():
+    spec = (VECTORS.parents[2] / "docs" / "pseudonym-spec.md").read_text("utf-8")
+    example = spec[spec.index("## 9.") : spec.index("## 10.")]
+    # text in quotes and words beside the bytes go, then bytes may stand in groups
+    bytes_only = re.sub(r"\s+", "", re.sub(r"\"[^\"\n]*\"|match key 1$|plain .*$", "", example, flags=re.MULTILINE))
+    keys, row, record = load("keys.json"), load("pseudonyms.json")["cases"][0], load("seals.json")["cases"][0]
+    derived = [keys["cases"][0][name] for name in ("key_id", "match_key", "row_key")]
+    shown = [record["record_key"], record["wraps"][0], record["commitment"]]
+    shown += [record["sealed"]["beds"], record["sealed"]["last-inspection"]]
+    for value in (keys["key"], *derived, row["x"], row["pseudonym"], row["y"], *shown):
+        assert value in bytes_only
 
 
 @pytest.mark.parametrize("case", load("keys.json")["cases"])
@@ -83,14 +97,14 @@ def test_inputs_that_must_not_meet(case):
     assert made[0][1] != made[1][1]
 
 
-def drawer(text):
-    left = bytearray.fromhex(text)
+def drawer(case):
+    """What a sealer must draw to make this case: R, then a nonce for every wrap."""
+    nonces = [wrap[:24] for wrap, y in zip(case["wraps"], case["y"], strict=True) if y is not None]
+    left = [bytes.fromhex(text) for text in (case["record_key"], *nonces)]
 
     def entropy(size):
-        # a draw is always whole hashes of the reference's stream
-        taken = bytes(left[:size])
-        del left[: -(-size // 32) * 32]
-        return taken
+        assert len(left[0]) == size
+        return left.pop(0)
 
     return entropy
 
@@ -102,7 +116,7 @@ def test_sealed_records(case):
     place = (Context(**case["context"]), case["register"], case["version"], fields)
     secrets = [None if y is None else secret(y) for y in case["y"]]
 
-    sealed = RowSealer(*place, entropy=drawer(case["entropy"])).seal(secrets, list(values.values()))
+    sealed = RowSealer(*place, entropy=drawer(case)).seal(secrets, list(values.values()))
 
     assert [wrap.hex() for wrap in sealed.wraps] == case["wraps"]
     assert sealed.commitment.hex() == case["commitment"]
