@@ -40,17 +40,23 @@ from broker.rpc.server import Server, Services
 from broker.statements import Scope
 from broker.storage.answers import FileAnswerSpool
 from broker.storage.registers import FileRegisterStore
-from broker.storage.sqlite import SqliteLogStore
+from broker.storage.sqlite import SqliteLogReader, SqliteLogStore, open_reader
 
 log = structlog.get_logger("broker.app")
 
 HOUSEKEEPING_SECONDS = 30.0
 
 
-def open_log(config: Config) -> SqliteLogStore:
-    """The log store of a configuration, for reading on the host (`sluis audit export`)."""
-    keys = FileKeys.load(config.keys, origin=config.origin)
-    return SqliteLogStore(config.data / "sluis.db", keys.at_rest, SystemEntropy())
+def open_log(config: Config) -> SqliteLogReader:
+    """The log of a configuration, for reading on the host: beside a running broker or without one, no key needed."""
+    return open_log_database(config.data / "sluis.db")
+
+
+def open_log_database(path: Path) -> SqliteLogReader:
+    """As `open_log`, by the database's path (`sluis audit export --database`)."""
+    if not path.is_file():
+        raise SluisError(Code.NOT_FOUND, f"{path}: there is no log database here")
+    return open_reader(path)
 
 
 def make_keys(config: Config) -> str:
@@ -94,11 +100,11 @@ def examine(config: Config) -> tuple[Finding, ...]:
 
 def _examine_log(config: Config) -> str:
     key = parse_verifier_key(FileKeys.load(config.keys, origin=config.origin).signer.verifier_key)
-    store = open_log(config)
+    reader = open_log(config)
     try:
-        return f"{check_whole(store.reader, key)} entries, every checkpoint fits"
+        return f"{check_whole(reader, key)} entries, every checkpoint fits"
     finally:
-        store.close()
+        reader.close()
 
 
 class Broker:
@@ -306,6 +312,7 @@ def _log_policies(sequencer: Sequencer, reader: LogReader, policies: PolicySet, 
 
     def work(tx: Transaction) -> int:
         tx.put_document("policy-set", policies.digest, bundle)
+        tx.put_document("policy-archive", f"{policies.digest}/{policies.revision}", bundle)
         state = {"digest": policies.digest, "revision": policies.revision}
         tx.put_document("policy-state", "current", canonical_json(state))
         return tx.append("policy", body)

@@ -19,6 +19,8 @@ from broker.storage.sqlite_rows import AnswerHeads
 from broker.storage.sqlite_session import Session, connect_writer, wrapped
 from broker.storage.sqlite_vault import Vault
 
+__all__ = ["SqliteLogReader", "SqliteLogStore", "open_reader"]
+
 
 class SqliteLogStore:
     """Implements `broker.ports.LogStore`. Holds an exclusive lock on `<path>.lock` until `close`.

@@ -1,0 +1,183 @@
+"""The verifier's own reading of log entries (docs/formats.md section 3): members and shapes of every kind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from broker.audit import strict_json
+
+MAX_BYTES = 65_535
+GRACE = timedelta(seconds=60)
+"""How long before its entry a decision may have been taken (docs/formats.md section 3)."""
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", re.ASCII)
+
+_BODIES: Mapping[str, Mapping[str, str]] = {
+    "genesis": {"origin": "text", "environment": "text", "engine": "text", "verifier_key": "text", "previous": "null"},
+    "policy": {
+        "digest": "hex",
+        "text_digest": "hex",
+        "revision": "number",
+        "expires": "time?",
+        "signers": "texts",
+        "engine": "text",
+    },
+    "party": {
+        "party": "text",
+        "oin": "text",
+        "kind": "text",
+        "certificates": "texts",
+        "issuers": "texts",
+        "revoked": "texts",
+        "crl_this_update": "time?",
+    },
+    "key": {"action": "text", "party": "text", "statement": "map", "signature": "text", "certificate": "hex"},
+    "register": {"action": "text", "party": "text", "register": "text", "version": "number"},
+    "ask": {
+        "exchange": "text",
+        "asker": "text",
+        "principal": "text?",
+        "answerer": "text",
+        "purpose": "text",
+        "statement": "map",
+        "signature": "text",
+        "certificate": "hex",
+        "decided_at": "time",
+        "facts": "map",
+        "decision": "map",
+        "policy_set": "hex",
+        "engine": "text",
+        "register": "map?",
+        "trace_id": "text?",
+        "nonce": "text",
+    },
+    "release": {
+        "exchange": "text",
+        "asker": "text",
+        "answerer": "text",
+        "ask_index": "number",
+        "outcome": "text",
+        "status": "text",
+        "register": "map?",
+        "attributes": "texts",
+        "result": "hex?",
+        "nonce": "text",
+    },
+    "evaluation": {
+        "party": "text",
+        "purpose": "text",
+        "answerers": "texts",
+        "decided_at": "time",
+        "effects": "any",
+    },
+    "refusal": {"party": "text?", "rpc": "text", "code": "text", "request_id": "text?"},
+    "access": {"party": "text", "what": "text", "exchange": "text?"},
+    "recovery": {"what": "text", "detail": "text"},
+}
+_BY_ACTION: Mapping[tuple[str, str], Mapping[str, str]] = {
+    ("key", "encryption-key"): {},
+    ("key", "epoch"): {"envelopes": "map"},
+    ("register", "published"): {"statement": "map", "signature": "text", "certificate": "hex"},
+    ("register", "withdrawn"): {},
+}
+
+
+class EntryError(ValueError):
+    """Not an entry."""
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """An entry whose members and their shapes are those of its kind."""
+
+    index: int
+    kind: str
+    at: datetime
+    time: str
+    body: Mapping[str, Any]
+
+
+def read_entry(leaf: bytes) -> LogEntry:
+    """The entry in `leaf`. Raises EntryError."""
+    if len(leaf) > MAX_BYTES:
+        raise EntryError("longer than 65,535 bytes")
+    try:
+        value = strict_json.read(leaf)
+    except strict_json.NotCanonicalError as error:
+        raise EntryError(str(error)) from None
+    if sorted(value) != ["body", "index", "kind", "sequenced_at", "v"] or value["v"] != 1 or value["v"] is True:
+        raise EntryError("not the members of version 1")
+    kind, body, time = value["kind"], value["body"], value["sequenced_at"]
+    if not is_number(value["index"]) or not isinstance(kind, str) or not isinstance(body, dict):
+        raise EntryError("not the members of version 1")
+    if not isinstance(time, str) or len(time) != 27:
+        raise EntryError("its time has not microseconds")
+    _check_body(kind, body)
+    return LogEntry(value["index"], kind, read_time(time), time, body)
+
+
+def read_time(text: object) -> datetime:
+    """A time of an entry or a statement, aware. Raises EntryError."""
+    try:
+        if isinstance(text, str) and _TIME.fullmatch(text):
+            return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    raise EntryError("not a time in UTC")
+
+
+def is_number(value: object) -> bool:
+    """A whole number from 0."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def is_hex(value: object) -> bool:
+    """A SHA-256 in lower-case hex."""
+    return isinstance(value, str) and len(value) == 64 and not value.strip("0123456789abcdef")
+
+
+def is_texts(value: object) -> bool:
+    """A list of texts."""
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _check_body(kind: str, body: Mapping[str, Any]) -> None:
+    members = _BODIES.get(kind)
+    if members is None:
+        raise EntryError("its kind is not known to this verifier")
+    if "action" in members:
+        extra = _BY_ACTION.get((kind, str(body.get("action"))))
+        if extra is None:
+            raise EntryError(f"a {kind} whose action is not known to this verifier")
+        members = {**members, **extra}
+    if body.keys() != members.keys():
+        raise EntryError(f"not the members of a {kind}")
+    for name, shape in members.items():
+        if not has_shape(body[name], shape):
+            raise EntryError(f"the {name} of a {kind}")
+
+
+def has_shape(value: object, shape: str) -> bool:
+    """Whether `value` has the shape: text, texts, number, hex, time, map, flag, null, any; `?` allows null."""
+    if shape.endswith("?"):
+        return value is None or has_shape(value, shape[:-1])
+    if shape == "text":
+        return isinstance(value, str)
+    if shape == "texts":
+        return is_texts(value)
+    if shape == "number":
+        return is_number(value)
+    if shape == "hex":
+        return is_hex(value)
+    if shape == "map":
+        return isinstance(value, dict)
+    if shape == "flag":
+        return isinstance(value, bool)
+    if shape == "null":
+        return value is None
+    if shape == "time":
+        return isinstance(value, str) and _TIME.fullmatch(value) is not None
+    return shape == "any"

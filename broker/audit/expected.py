@@ -1,0 +1,82 @@
+"""What an auditor holds from another source: a checkpoint, or receipts with the entry and its proof."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from broker.audit.findings import BundleError, Code, Finding
+from broker.audit.tree import LogKeys, NoteError, SignedTree, read_checkpoint, root_from_path
+
+MAX_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A signed tree that the log must contain; for a receipt also a leaf and its index."""
+
+    tree: SignedTree
+    index: int | None = None
+    leaf: bytes | None = None
+
+
+def read_expected(data: bytes, origin: str, keys: LogKeys) -> tuple[Expected, ...]:
+    """The expectations in a file: a signed note, or JSON that holds receipts at any depth.
+
+    A receipt is an object with `leaf` and `inclusion` (base64), `index` and `checkpoint`.
+
+    Raises:
+        BundleError: EXPECTED_FORM; also when a signature or a proof in it is wrong.
+    """
+    if len(data) > MAX_BYTES:
+        raise _wrong("it is larger than 16 MiB")
+    try:
+        text = data.decode("utf-8")
+        if not text.lstrip().startswith(("{", "[")):
+            found: tuple[Expected, ...] = (Expected(_tree(text, origin, keys)),)
+        else:
+            found = tuple(_receipt(item, origin, keys) for item in _receipts(json.loads(text)))
+    except (ValueError, RecursionError) as error:
+        raise _wrong(str(error) if isinstance(error, NoteError) else "neither a signed note nor JSON") from None
+    if not found:
+        raise _wrong("it holds no receipt")
+    return found
+
+
+def _receipts(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        if {"leaf", "index", "checkpoint"} <= value.keys():
+            yield value
+            return
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _receipts(item)
+
+
+def _receipt(value: dict[str, Any], origin: str, keys: LogKeys) -> Expected:
+    try:
+        leaf = base64.b64decode(value["leaf"], validate=True)
+        index = int(value["index"])
+        path = [base64.b64decode(item, validate=True) for item in value.get("inclusion", ())]
+        tree = _tree(value["checkpoint"], origin, keys)
+    except (TypeError, AttributeError, binascii.Error) as error:
+        raise _wrong("a receipt that cannot be read") from error
+    if root_from_path(leaf, index, tree.size, path) != tree.root:
+        raise _wrong("a receipt whose proof does not lead to its checkpoint")
+    return Expected(tree, index, leaf)
+
+
+def _tree(note: str, origin: str, keys: LogKeys) -> SignedTree:
+    tree = read_checkpoint(note, keys)
+    if tree.origin != origin:
+        raise _wrong("it is of another log")
+    return tree
+
+
+def _wrong(why: str) -> BundleError:
+    return BundleError(Finding(Code.EXPECTED_FORM, why))

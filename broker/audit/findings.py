@@ -1,0 +1,182 @@
+"""What a verification can find: stable codes, one line of explanation each, and the verdict over them.
+
+Codes are never reused. The exit code tells the class of the gravest fault, in the order of `Fault`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+
+MAX_LISTED = 1_000
+"""Findings kept in full; all are counted."""
+
+
+class Fault(IntEnum):
+    """Classes of fault, gravest first. The value is the exit code of `sluis audit verify`."""
+
+    FORMAT = 10
+    TREE = 11
+    ORIGIN = 12
+    EXPECTED = 13
+    POLICY = 14
+    SIGNATURE = 15
+    EXCHANGE = 16
+    REPLAY = 17
+
+
+class Code(Enum):
+    """Every finding: its class and what it means."""
+
+    BUNDLE_TRUNCATED = (Fault.FORMAT, "the bundle ends before its last line")
+    BUNDLE_TRAILING = (Fault.FORMAT, "the bundle goes on after its last line")
+    BUNDLE_DIGEST = (Fault.FORMAT, "the bundle's bytes are not those that its last line sums up")
+    BUNDLE_LINE = (Fault.FORMAT, "a line of the bundle is not what docs/formats.md section 7 allows there")
+    LEAF_FORM = (Fault.FORMAT, "an entry is not a canonical log entry of a known kind")
+    INDEX = (Fault.TREE, "an entry's index is not its place in the log")
+    GENESIS = (Fault.TREE, "the first entry is not the genesis, or there is a second one")
+    CHECKPOINT_FORM = (Fault.TREE, "a checkpoint is not a signed note of origin, size and root")
+    CHECKPOINT_SIZE = (Fault.TREE, "a checkpoint's size is not the number of entries before it")
+    CHECKPOINT_ROOT = (Fault.TREE, "a checkpoint's root is not the root of the entries: something was altered")
+    CHECKPOINT_SIGNATURE = (Fault.TREE, "a checkpoint is not signed by a log key that you trust")
+    TAIL_UNSIGNED = (Fault.TREE, "entries at the end are under no checkpoint")
+    SIZE = (Fault.TREE, "the bundle holds another number of entries than its first line says")
+    TIME_ORDER = (Fault.TREE, "an entry is older than one before it, or times differ within a batch")
+    ORIGIN = (Fault.ORIGIN, "this is another log than the one you trust")
+    ENVIRONMENT = (Fault.ORIGIN, "the log is of another environment than you trust")
+    LOG_KEY = (Fault.ORIGIN, "the genesis names a log key that you do not trust")
+    EXPECTED_FORM = (Fault.EXPECTED, "what you expect is not a checkpoint or receipt of this log")
+    EXPECTED_MISSING = (Fault.EXPECTED, "the bundle ends before the checkpoint or receipt you hold: its tail was cut")
+    EXPECTED_DIFFERS = (Fault.EXPECTED, "the log is not the one your checkpoint or receipt was taken from: a fork")
+    POLICY_ARCHIVE = (Fault.POLICY, "an archived policy set has not the digests it states")
+    POLICY_MISSING = (Fault.POLICY, "the archive lacks a policy set that the log put in force")
+    POLICY_SIGNATURES = (Fault.POLICY, "a policy set is not signed by enough of the signers you trust")
+    POLICY_UNKNOWN = (Fault.POLICY, "an ask names a policy set that was not in force before it")
+    ENGINE_UNTRUSTED = (Fault.POLICY, "an engine decided that your trust file does not list")
+    CERTIFICATE_UNKNOWN = (Fault.SIGNATURE, "a statement's certificate is not one the log had for that party")
+    CERTIFICATE_CHAIN = (Fault.SIGNATURE, "a certificate was not issued by a CA you trust")
+    CERTIFICATE_TIME = (Fault.SIGNATURE, "a certificate was not valid when its statement was logged")
+    CERTIFICATE_REVOKED = (Fault.SIGNATURE, "a certificate was revoked when its statement was logged")
+    CERTIFICATE_OIN = (Fault.SIGNATURE, "a party's certificates or OIN are not fit for its environment")
+    STATEMENT_FORM = (Fault.SIGNATURE, "a signed statement is not of the form its type demands")
+    STATEMENT_SIGNATURE = (Fault.SIGNATURE, "a statement's signature is wrong: its party did not sign this")
+    STATEMENT_DIFFERS = (Fault.SIGNATURE, "an entry says something else than the statement its party signed")
+    DECIDED_AT = (Fault.EXCHANGE, "a decision was taken after its entry, or more than 60 seconds before")
+    REQUEST_ID_REUSED = (Fault.EXCHANGE, "a request id stands for two exchanges of one asker")
+    ANSWERER_MISSING = (Fault.EXCHANGE, "the asks of an exchange are not one for each answerer of its statement")
+    REGISTER_ORDER = (Fault.EXCHANGE, "a register version is not newer than the one before, or was not in force")
+    REGISTER_DIFFERS = (Fault.EXCHANGE, "an ask names another register than the one in force")
+    RELEASE_UNASKED = (Fault.EXCHANGE, "a release has no ask before it, or differs from it")
+    RELEASE_DENIED = (Fault.EXCHANGE, "something was released on an ask that was denied")
+    RELEASE_TWICE = (Fault.EXCHANGE, "one ask was released twice")
+    RELEASE_OUTCOME = (Fault.EXCHANGE, "a release's outcome, status, attributes and result do not fit together")
+    COUNTER_REQUESTS = (Fault.EXCHANGE, "an ask counts other earlier requests of that day than the log shows")
+    COUNTER_COUNTS = (Fault.EXCHANGE, "an ask counts other earlier counts of that epoch than the log shows")
+    FACTS = (Fault.EXCHANGE, "the facts of a decision are not those of its entry")
+    REPLAY_DIFFERS = (Fault.REPLAY, "the decision, replayed, has another effect, reason or obligation")
+    NOT_REPLAYABLE = (Fault.REPLAY, "a decision cannot be replayed with what the bundle and this program hold")
+
+    @property
+    def fault(self) -> Fault:
+        """The class of fault."""
+        return self.value[0]
+
+    @property
+    def text(self) -> str:
+        """What it means, in one line."""
+        return self.value[1]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong; `index` is the entry's, `line` the bundle's (from 1), None where neither is meant."""
+
+    code: Code
+    detail: str = ""
+    index: int | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = f"entry {self.index}: " if self.index is not None else f"line {self.line}: " if self.line else ""
+        detail = f" ({self.detail})" if self.detail else ""
+        return f"{self.code.name}: {place}{self.code.text}{detail}"
+
+
+class BundleError(Exception):
+    """The bundle cannot be read further. Carries the finding; never leaves this package."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(str(finding))
+        self.finding = finding
+
+
+@dataclass
+class Findings:
+    """Collects findings: all are counted, the first thousand are kept."""
+
+    listed: list[Finding] = field(default_factory=list)
+    counts: Counter[Code] = field(default_factory=Counter)
+
+    def add(self, code: Code, detail: str = "", *, index: int | None = None, line: int | None = None) -> None:
+        """Notes one finding."""
+        self.counts[code] += 1
+        if len(self.listed) < MAX_LISTED:
+            self.listed.append(Finding(code, detail, index, line))
+
+    def note(self, finding: Finding) -> None:
+        """Notes one finding that is made already."""
+        self.add(finding.code, finding.detail, index=finding.index, line=finding.line)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of a verification."""
+
+    origin: str
+    trust: str
+    """Fingerprint of the trust file."""
+    findings: tuple[Finding, ...]
+    counts: dict[str, int]
+    """Findings by code."""
+    size: int
+    checkpoints: int
+    first: str | None
+    last: str | None
+    """Times of the first and the last entry."""
+    kinds: dict[str, int]
+    open_asks: int
+    """Permitted asks that have no release yet at the end."""
+    replayed_same: int
+    replayed_differ: int
+    not_replayable: int
+    expected: bool
+    """Whether it was compared with a checkpoint or receipt that came another way."""
+    bundle: str
+    """SHA-256 of the whole bundle, hex."""
+
+    @property
+    def verified(self) -> bool:
+        """Whether nothing at all was found."""
+        return not self.counts
+
+    @property
+    def exit_code(self) -> int:
+        """0 when verified, else the class of the gravest fault."""
+        return min((int(Code[name].fault) for name in self.counts), default=0)
+
+    @property
+    def completeness(self) -> str:
+        """How far the log can be taken to be whole."""
+        if self.last is None:
+            return "nothing could be read"
+        if self.expected:
+            return f"complete to {self.last}, and it holds what you expected"
+        return f"complete to {self.last}; later unknown (give --expect a checkpoint or receipt you hold)"
+
+    @property
+    def summary(self) -> str:
+        """The last line: `verified: ...` or `NOT verified: ...`."""
+        if self.verified:
+            return f"verified: {self.size} entries of {self.origin}, {self.completeness}"
+        return f"NOT verified: {sum(self.counts.values())} findings, gravest class {Fault(self.exit_code).name}"

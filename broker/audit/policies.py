@@ -1,0 +1,121 @@
+"""The archived policy sets: their digests recomputed, their signatures checked, and which were in force when."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from broker.audit import strict_json
+from broker.audit.entries import EntryError, LogEntry, has_shape, read_time
+from broker.audit.findings import Code, Findings
+from broker.audit.trust import Trust
+
+_PREFIX = b"sluis/v1/signed\n"
+_MANIFEST = {"digest": "hex", "expires": "time", "revision": "number", "text_digest": "hex", "type": "text"}
+
+
+@dataclass(frozen=True)
+class Archived:
+    """A policy set of the bundle: its texts, and the keys whose signatures over it are right."""
+
+    digest: str
+    text_digest: str
+    revision: int
+    expires: datetime
+    texts: Mapping[str, str]
+    signers: frozenset[str]
+
+
+class Policies:
+    """The archive, and what the log put in force of it."""
+
+    def __init__(self, trust: Trust, findings: Findings) -> None:
+        self._trust = trust
+        self._findings = findings
+        self._archive: dict[str, list[Archived]] = {}
+        self._in_force: dict[str, Archived | None] = {}
+
+    def archive(self, bundle: object, line: int) -> None:
+        """One archived set of the bundle."""
+        archived = _read(bundle)
+        if archived is None:
+            self._findings.add(Code.POLICY_ARCHIVE, line=line)
+            return
+        self._archive.setdefault(archived.digest, []).append(archived)
+
+    def put_in_force(self, entry: LogEntry) -> None:
+        """A `policy` entry."""
+        body = entry.body
+        expires = None if body["expires"] is None else read_time(body["expires"])
+        found = None
+        for archived in self._archive.get(body["digest"], []):
+            stated = (archived.text_digest, archived.revision, archived.expires)
+            if stated == (body["text_digest"], body["revision"], expires):
+                found = archived
+        self._in_force[body["digest"]] = found
+        if body["engine"] not in self._trust.engines:
+            self._findings.add(Code.ENGINE_UNTRUSTED, index=entry.index)
+        if found is None:
+            self._findings.add(Code.POLICY_MISSING, index=entry.index)
+            return
+        good = found.signers & self._trust.policy_signers
+        if len(good) < self._trust.policy_quorum or not set(body["signers"]) <= found.signers:
+            self._findings.add(Code.POLICY_SIGNATURES, index=entry.index)
+
+    def decided_under(self, entry: LogEntry) -> Archived | None:
+        """The set that an `ask` names, None (with a finding) unless it was in force before."""
+        digest = entry.body["policy_set"]
+        if digest not in self._in_force:
+            self._findings.add(Code.POLICY_UNKNOWN, index=entry.index)
+            return None
+        return self._in_force[digest]
+
+
+def _read(bundle: object) -> Archived | None:
+    if not isinstance(bundle, dict) or set(bundle) != {"manifest", "meaning", "signatures", "texts"}:
+        return None
+    manifest, meaning, texts, signatures = (bundle[k] for k in ("manifest", "meaning", "texts", "signatures"))
+    if not isinstance(manifest, dict) or manifest.keys() != _MANIFEST.keys():
+        return None
+    if not all(has_shape(manifest[name], shape) for name, shape in _MANIFEST.items()):
+        return None
+    good_texts = isinstance(texts, dict) and all(isinstance(text, str) for text in texts.values())
+    if not isinstance(meaning, dict) or not good_texts or not isinstance(signatures, list):
+        return None
+    digests = (_digest(meaning), _digest(texts), "sluis/v1/policy-set")
+    if digests != (manifest["digest"], manifest["text_digest"], manifest["type"]):
+        return None
+    message = _PREFIX + strict_json.write(manifest)
+    try:
+        expires = read_time(manifest["expires"])
+    except EntryError:
+        return None
+    signers = {_signer(signature, message) for signature in signatures} - {None}
+    return Archived(
+        digest=manifest["digest"],
+        text_digest=manifest["text_digest"],
+        revision=manifest["revision"],
+        expires=expires,
+        texts=texts,
+        signers=frozenset(signer for signer in signers if signer is not None),
+    )
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(strict_json.write(value)).hexdigest()
+
+
+def _signer(signature: Any, message: bytes) -> str | None:
+    """The key of a signature that is right; None of one that is not."""
+    try:
+        key = str(signature["key"])
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(bytes.fromhex(signature["signature"]), message)
+    except (InvalidSignature, ValueError, TypeError, KeyError):
+        return None
+    return key.lower()

@@ -1,0 +1,89 @@
+"""Replay: the decision of an `ask` taken again from archived policies and logged facts, and compared whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from broker.audit.policies import Archived
+from broker.errors import SluisError
+from broker.exchange import Want
+from broker.policy.document import PolicySet, read_policies
+from broker.policy.evaluate import ENGINE, Request, decision_to_log, evaluate, facts_from_log
+
+
+class Replayed(Enum):
+    """Only SAME counts as replayed."""
+
+    SAME = "same"
+    DIFFERS = "differs"
+    NOT_REPLAYABLE = "not replayable"
+
+
+class Replay:
+    """Replays decisions; reads each policy set once."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[str, int, datetime], PolicySet | None] = {}
+
+    def decide(self, archived: Archived | None, body: Mapping[str, Any]) -> tuple[Replayed, str]:
+        """The outcome for the body of an `ask`, and why where it is not SAME."""
+        if body["engine"] != ENGINE:
+            return Replayed.NOT_REPLAYABLE, f"this program has {ENGINE} only"
+        policies = None if archived is None else self._policies(archived)
+        if policies is None:
+            return Replayed.NOT_REPLAYABLE, "its policy set is not in the archive, or cannot be read"
+        try:
+            facts = facts_from_log(body["facts"])
+            request = _request(body)
+        except (SluisError, KeyError, TypeError):
+            return Replayed.NOT_REPLAYABLE, "its facts or its statement are not complete"
+        again = decision_to_log(evaluate(policies, request, facts))
+        if again == body["decision"]:
+            return Replayed.SAME, ""
+        return Replayed.DIFFERS, _difference(again, body["decision"])
+
+    def _policies(self, archived: Archived) -> PolicySet | None:
+        key = (archived.text_digest, archived.revision, archived.expires)
+        if key not in self._read:
+            policies, _ = read_policies(
+                archived.texts,
+                revision=archived.revision,
+                expires=archived.expires,
+                signers=tuple(sorted(archived.signers)),
+            )
+            if policies is not None and policies.digest != archived.digest:
+                policies = None
+            self._read[key] = policies
+        return self._read[key]
+
+
+def _request(body: Mapping[str, Any]) -> Request:
+    """The request as the policy saw it: from what the asker signed, and the answerer of this entry."""
+    statement = body["statement"]
+    want = statement["want"]
+    return Request(
+        asker=statement["asker"],
+        principal=statement["principal"],
+        answerer=body["answerer"],
+        purpose=statement["purpose"],
+        epoch=statement["epoch"],
+        scheme=statement["scheme"],
+        match_keys=statement["match_keys"],
+        want=Want(want["hit"], want["count"], tuple(want["attributes"])),
+        subjects=statement["subjects"],
+    )
+
+
+def _difference(again: Mapping[str, Any], logged: Mapping[str, Any]) -> str:
+    """The first thing that differs, by name."""
+    if again["effect"] != logged.get("effect"):
+        return f"replay gives {again['effect']}"
+    checks = logged.get("checks")
+    pairs = zip(again["checks"], checks if isinstance(checks, list) else [], strict=False)
+    for mine, theirs in pairs:
+        if mine != theirs:
+            return f"check {mine['id']}"
+    return "obligations" if again["checks"] == checks else "the list of checks"

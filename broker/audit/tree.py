@@ -1,0 +1,143 @@
+"""The verifier's own RFC 6962 hashing and C2SP notes, written apart from the broker's: two readings of one standard."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+LogKeys = Mapping[tuple[str, bytes], bytes]
+"""(name, key hash) -> Ed25519 public key."""
+
+
+class NoteError(ValueError):
+    """Not a checkpoint; `signature` tells that it is one, but not signed by a trusted key."""
+
+    def __init__(self, why: str, *, signature: bool = False) -> None:
+        super().__init__(why)
+        self.signature = signature
+
+
+def hash_leaf(leaf: bytes) -> bytes:
+    """RFC 6962 section 2.1."""
+    return hashlib.sha256(b"\x00" + leaf).digest()
+
+
+def hash_children(left: bytes, right: bytes) -> bytes:
+    """RFC 6962 section 2.1."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+class GrowingTree:
+    """The tree over the leaves seen so far, as a stack of (height, hash)."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._stack: list[tuple[int, bytes]] = []
+
+    def add(self, leaf: bytes) -> None:
+        """One more leaf."""
+        height, value = 0, hash_leaf(leaf)
+        while self._stack and self._stack[-1][0] == height:
+            value = hash_children(self._stack.pop()[1], value)
+            height += 1
+        self._stack.append((height, value))
+        self.size += 1
+
+    def root(self) -> bytes:
+        """The root over all leaves so far."""
+        if not self._stack:
+            return hashlib.sha256(b"").digest()
+        value = self._stack[-1][1]
+        for _, left in self._stack[-2::-1]:
+            value = hash_children(left, value)
+        return value
+
+
+def root_from_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
+    """The root that an audit path leads to (RFC 9162 section 2.1.3.2); None when the path has not the right shape."""
+    if not 0 <= index < size:
+        return None
+    value, at, last = hash_leaf(leaf), index, size - 1
+    rest = list(path)
+    while last:
+        if at % 2 == 1 or at < last:
+            if not rest:
+                return None
+            sibling = rest.pop(0)
+            value = hash_children(sibling, value) if at % 2 == 1 else hash_children(value, sibling)
+        at //= 2
+        last //= 2
+    return None if rest else value
+
+
+@dataclass(frozen=True)
+class SignedTree:
+    """What a checkpoint states."""
+
+    origin: str
+    size: int
+    root: bytes
+
+
+def parse_log_key(text: str) -> tuple[tuple[str, bytes], bytes]:
+    """A C2SP verifier key as an item of LogKeys. Raises NoteError."""
+    name, _, rest = text.partition("+")
+    hash_text, _, key_text = rest.partition("+")
+    key = _decode(key_text)
+    if not name or any(c <= " " or c == "+" or c > "~" for c in name) or len(key) != 33 or key[0] != 1:
+        raise NoteError("not an Ed25519 verifier key")
+    key_hash = hashlib.sha256(name.encode() + b"\n" + key).digest()[:4]
+    if hash_text != key_hash.hex():
+        raise NoteError("a verifier key whose hash does not fit")
+    return (name, key_hash), key[1:]
+
+
+def read_checkpoint(note: str, keys: LogKeys) -> SignedTree:
+    """What `note` states, once a key of `keys` signed it; any wrong signature under one of them refuses it.
+
+    Raises:
+        NoteError: with `signature` set when only that is wrong.
+    """
+    head, blank, tail = note.partition("\n\n")
+    lines = head.split("\n")
+    if blank == "" or len(lines) != 3 or not tail.endswith("\n") or len(note) > 65_536:
+        raise NoteError("not a signed note of three lines")
+    origin, size_text, root_text = lines
+    if not size_text.isascii() or not size_text.isdigit() or (size_text[0] == "0" and size_text != "0"):
+        raise NoteError("not a size")
+    if len(size_text) > 16 or len(root := _decode(root_text)) != 32:
+        raise NoteError("not a size and a root")
+    good = 0
+    for line in tail[:-1].split("\n"):
+        dash, name, blob_text = [*line.split(" "), "", "", ""][:3]
+        blob = _decode(blob_text)
+        if dash != "—" or line.count(" ") != 2 or not name or len(blob) < 5:
+            raise NoteError("not a signature line")
+        key = keys.get((name, blob[:4]))
+        if key is None:
+            continue
+        try:
+            Ed25519PublicKey.from_public_bytes(key).verify(blob[4:], f"{head}\n".encode())
+        except (InvalidSignature, ValueError):
+            raise NoteError("a wrong signature", signature=True) from None
+        good += name == origin
+    if not good:
+        raise NoteError("no signature by a trusted key of this origin", signature=True)
+    return SignedTree(origin, int(size_text), root)
+
+
+def _decode(text: str) -> bytes:
+    """Standard base64 and nothing else. Raises NoteError."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise NoteError("not base64") from None
+    if base64.b64encode(data) != text.encode("ascii", "replace"):
+        raise NoteError("not base64 in its one form")
+    return data

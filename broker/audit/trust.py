@@ -1,0 +1,162 @@
+"""The trust file (docs/formats.md section 8): what an auditor knows before reading a bundle, given by another way.
+
+Its fingerprint is over what it means, not over its layout, so that two people can compare it by telephone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from broker.audit import strict_json
+from broker.audit.tree import LogKeys, NoteError, parse_log_key
+from broker.errors import Code, SluisError
+from broker.policy.strict_yaml import Node, read_yaml
+
+_MEMBERS = ("origin", "environment", "log_keys", "issuers", "policy_signers", "policy_quorum", "engines")
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?")
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What is trusted. `policy_quorum` distinct keys of `policy_signers` (hex Ed25519) must sign each policy set."""
+
+    origin: str
+    environment: str
+    log_keys: LogKeys
+    log_key_texts: frozenset[str]
+    issuers: tuple[x509.Certificate, ...]
+    policy_signers: frozenset[str]
+    policy_quorum: int
+    engines: frozenset[str]
+    fingerprint: str
+    """SHA-256 in groups of four hex digits."""
+
+
+def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
+    """The trust in a file's text; `name` is only used to say where something is wrong.
+
+    Raises:
+        SluisError: CONFIG_INVALID naming what to change.
+    """
+    file, problems = read_yaml(text, name)
+    if file is None:
+        first = problems[0]
+        raise SluisError(Code.CONFIG_INVALID, f"{name}:{first.line}: {first.text}; {first.suggestion}")
+    value = file.value
+    if not isinstance(value, dict) or set(value) != set(_MEMBERS):
+        raise _wrong(name, f"has exactly these members: {', '.join(_MEMBERS)}")
+    origin, environment = value["origin"], value["environment"]
+    if not isinstance(origin, str) or not origin or environment not in ("test", "production"):
+        raise _wrong(name, "origin is the log's name, environment is test or production")
+    log_keys = _texts(name, "log_keys", value["log_keys"], least=1)
+    issuers = [pem for item in _texts(name, "issuers", value["issuers"], least=1) for pem in _pems(name, item)]
+    signers = _texts(name, "policy_signers", value["policy_signers"], least=0)
+    engines = _texts(name, "engines", value["engines"], least=1)
+    quorum_text = value["policy_quorum"]
+    if not isinstance(quorum_text, str) or not re.fullmatch(r"[0-9]{1,2}", quorum_text):
+        raise _wrong(name, "policy_quorum is a number")
+    quorum = int(quorum_text)
+    if not all(_HEX64.fullmatch(signer) for signer in signers) or quorum > len(set(signers)):
+        raise _wrong(name, "policy_signers are 64 hex digits each, and at least policy_quorum of them")
+    if quorum < 1 and environment == "production":
+        raise _wrong(name, "policy_quorum is at least 1 in production")
+    try:
+        keys = dict(parse_log_key(key) for key in log_keys)
+    except NoteError as error:
+        raise _wrong(name, f"log_keys: {error}") from None
+    if any(key_name != origin for key_name, _ in keys):
+        raise _wrong(name, "log_keys are keys of the origin, and begin with its name")
+    meaning = {
+        "origin": origin,
+        "environment": environment,
+        "log_keys": sorted(set(log_keys)),
+        "issuers": sorted({issuer.public_bytes(Encoding.DER).hex() for issuer in issuers}),
+        "policy_signers": sorted(set(signers)),
+        "policy_quorum": quorum,
+        "engines": sorted(set(engines)),
+    }
+    return Trust(
+        origin=origin,
+        environment=str(environment),
+        log_keys=keys,
+        log_key_texts=frozenset(log_keys),
+        issuers=tuple(issuers),
+        policy_signers=frozenset(signers),
+        policy_quorum=quorum,
+        engines=frozenset(engines),
+        fingerprint=_mark(meaning),
+    )
+
+
+def trust_text(
+    *,
+    origin: str,
+    environment: str,
+    log_keys: Sequence[str],
+    issuers: Sequence[str],
+    policy_signers: Sequence[str],
+    policy_quorum: int,
+    engines: Sequence[str],
+) -> str:
+    """The text of a trust file; `issuers` are PEM. For the operator who hands it to an auditor."""
+    value = {
+        "origin": origin,
+        "environment": environment,
+        "log_keys": list(log_keys),
+        "issuers": [issuer.strip() + "\n" for issuer in issuers],
+        "policy_signers": list(policy_signers),
+        "policy_quorum": policy_quorum,
+        "engines": list(engines),
+    }
+    head = "# What an auditor trusts before reading a bundle of this log (docs/formats.md section 8).\n"
+    text = head + yaml.dump(value, Dumper=_BlockDumper, sort_keys=False, default_flow_style=False, width=4096)
+    parse_trust(text)
+    return text
+
+
+class _BlockDumper(yaml.SafeDumper):
+    """Writes certificates as blocks, so that a person can read the file."""
+
+
+def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_BlockDumper.add_representer(str, _block)
+
+
+def _mark(meaning: dict[str, object]) -> str:
+    digest = hashlib.sha256(b"sluis/v1/trust\n" + strict_json.write(meaning)).hexdigest()
+    return " ".join(digest[at : at + 4] for at in range(0, 64, 4))
+
+
+def _texts(name: str, member: str, value: Node, *, least: int) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) < least:
+        raise _wrong(name, f"{member} is a list of at least {least}")
+    texts = [item for item in value if isinstance(item, str) and item]
+    if len(texts) != len(value):
+        raise _wrong(name, f"{member} is a list of texts")
+    return tuple(texts)
+
+
+def _pems(name: str, text: str) -> list[x509.Certificate]:
+    blocks = _PEM.findall(text if text.endswith("\n") else text + "\n")
+    try:
+        found = [x509.load_pem_x509_certificate(block.encode()) for block in blocks]
+    except ValueError:
+        raise _wrong(name, "issuers holds a certificate that cannot be read") from None
+    if not found or "".join(blocks).strip() != text.strip():
+        raise _wrong(name, "issuers are certificates in PEM, written as a block (|)")
+    return found
+
+
+def _wrong(name: str, what: str) -> SluisError:
+    return SluisError(Code.CONFIG_INVALID, f"{name}: {what}")

@@ -1,0 +1,295 @@
+"""The offline verifier: an export bundle (docs/formats.md section 7) against a trust file, in one pass.
+
+Takes bytes, never a handle on a broker. Memory grows only with what must be remembered to the end: request ids, the
+asks' indices, counters, certificates and policy sets. Whatever the bundle holds, the outcome is a report, never an
+exception.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, BinaryIO
+
+from broker.audit import strict_json
+from broker.audit.callers import Callers
+from broker.audit.entries import EntryError, LogEntry, read_entry
+from broker.audit.exchanges import Exchanges
+from broker.audit.expected import Expected, read_expected
+from broker.audit.findings import BundleError, Code, Finding, Findings, Report
+from broker.audit.policies import Policies
+from broker.audit.replay import Replay, Replayed
+from broker.audit.tree import GrowingTree, NoteError, read_checkpoint
+from broker.audit.trust import Trust
+
+MAX_LINE_BYTES = 80 << 20
+"""A policy set may be that long; nothing else comes near."""
+PROGRESS_EVERY = 1_000
+
+
+def read_lines(stream: BinaryIO) -> Iterator[bytes]:
+    """The lines of an opened bundle, each with its newline, none longer than the limit."""
+    while line := stream.readline(MAX_LINE_BYTES):
+        yield line
+
+
+def verify(
+    lines: Iterable[bytes],
+    trust: Trust,
+    *,
+    expect: bytes | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Checks everything that can be checked offline and reports all that is wrong.
+
+    `lines`: the bundle's lines with their newlines, as `read_lines` gives them. `expect`: the bytes of a checkpoint or
+    receipt that came another way. `progress`: called with (entries read, entries stated) now and then.
+    """
+    run = _Verification(trust, progress)
+    try:
+        if expect is not None:
+            run.expect(read_expected(expect, trust.origin, trust.log_keys))
+    except BundleError as error:
+        run.findings.note(error.finding)
+    try:
+        for line in lines:
+            run.line(line)
+    except BundleError as error:
+        run.findings.note(error.finding)
+        run.stopped = True
+    return run.report()
+
+
+class _Verification:
+    """One pass over a bundle."""
+
+    def __init__(self, trust: Trust, progress: Callable[[int, int], None] | None) -> None:
+        self.findings = Findings()
+        self.stopped = False
+        self._trust = trust
+        self._progress = progress
+        self._expected: list[Expected] = []
+        self._expected_given = False
+        self._roots: dict[int, bytes] = {}
+        self._leaves: dict[int, bytes] = {}
+        self._callers = Callers(trust, self.findings)
+        self._policies = Policies(trust, self.findings)
+        self._exchanges = Exchanges(trust, self.findings)
+        self._replay = Replay()
+        self._replayed: Counter[Replayed] = Counter()
+        self._tree = GrowingTree()
+        self._hash = hashlib.sha256()
+        self._line = 0
+        self._stated = 0
+        self._signed = 0
+        self._checkpoints = 0
+        self._kinds: Counter[str] = Counter()
+        self._first: str | None = None
+        self._last: LogEntry | None = None
+        self._batch_time: str | None = None
+        self._ended = False
+
+    def expect(self, expected: Iterable[Expected]) -> None:
+        """What the log must contain."""
+        self._expected = list(expected)
+        self._expected_given = True
+        self._roots = {item.tree.size: b"" for item in self._expected}
+        self._leaves = {item.index: b"" for item in self._expected if item.index is not None}
+
+    def line(self, line: bytes) -> None:
+        """One line of the bundle. Raises BundleError when reading on makes no sense."""
+        self._line += 1
+        if self._ended:
+            raise self._broken(Code.BUNDLE_TRAILING)
+        if not line.endswith(b"\n"):
+            raise self._broken(Code.BUNDLE_TRUNCATED)
+        try:
+            value = strict_json.read(line[:-1])
+        except strict_json.NotCanonicalError as error:
+            raise self._broken(Code.BUNDLE_LINE, str(error)) from None
+        members = tuple(sorted(value))
+        if (members == ("bundle", "origin", "size")) != (self._line == 1):
+            raise self._broken(Code.BUNDLE_LINE, "the first line, and no other, says what this is")
+        if self._line == 1:
+            self._head(value)
+        elif members == ("leaf",):
+            self._leaf(value["leaf"])
+        elif members == ("checkpoint",):
+            self._checkpoint(value["checkpoint"])
+        elif members == ("policy_set",) and not self._tree.size:
+            self._policies.archive(value["policy_set"], self._line)
+        elif members == ("lines", "sha256"):
+            self._end(value)
+        else:
+            raise self._broken(Code.BUNDLE_LINE)
+        self._hash.update(line)
+
+    def report(self) -> Report:
+        """The outcome of what was read."""
+        if not self.stopped:
+            self._exchanges.end_batch()
+            if not self._ended:
+                self.findings.add(Code.BUNDLE_TRUNCATED, line=self._line + 1)
+            if self._tree.size != self._stated:
+                self.findings.add(Code.SIZE)
+            if self._signed != self._tree.size or not self._tree.size:
+                self.findings.add(Code.TAIL_UNSIGNED)
+            self._compare_expected()
+        return Report(
+            origin=self._trust.origin,
+            trust=self._trust.fingerprint,
+            findings=tuple(self.findings.listed),
+            counts={code.name: count for code, count in self.findings.counts.items()},
+            size=self._tree.size,
+            checkpoints=self._checkpoints,
+            first=self._first,
+            last=self._last.time if self._last is not None else None,
+            kinds=dict(sorted(self._kinds.items())),
+            open_asks=self._exchanges.open_asks,
+            replayed_same=self._replayed[Replayed.SAME],
+            replayed_differ=self._replayed[Replayed.DIFFERS],
+            not_replayable=self._replayed[Replayed.NOT_REPLAYABLE],
+            expected=self._expected_given,
+            bundle=self._hash.hexdigest(),
+        )
+
+    def _head(self, value: dict[str, Any]) -> None:
+        size = value["size"]
+        if value["bundle"] != "sluis/v1/log" or not isinstance(size, int) or isinstance(size, bool) or size < 0:
+            raise self._broken(Code.BUNDLE_LINE, "not a log bundle of version 1")
+        if value["origin"] != self._trust.origin:
+            self.findings.add(Code.ORIGIN, line=1)
+        self._stated = size
+
+    def _leaf(self, text: object) -> None:
+        leaf = self._decoded(text)
+        index = self._tree.size
+        self._tree.add(leaf)
+        if index in self._leaves:
+            self._leaves[index] = leaf
+        if self._tree.size in self._roots:
+            self._roots[self._tree.size] = self._tree.root()
+        if self._progress is not None and index % PROGRESS_EVERY == 0:
+            self._progress(index, self._stated)
+        try:
+            entry = read_entry(leaf)
+        except EntryError as error:
+            self.findings.add(Code.LEAF_FORM, str(error), index=index)
+            return
+        if entry.index != index:
+            self.findings.add(Code.INDEX, index=index)
+        self._kinds[entry.kind] += 1
+        self._check_time(entry, index)
+        if (entry.kind == "genesis") != (index == 0):
+            self.findings.add(Code.GENESIS, index=index)
+        try:
+            self._check(entry)
+        except Exception as error:  # noqa: BLE001  # whatever a hostile entry makes a library raise is a finding
+            self.findings.add(Code.LEAF_FORM, type(error).__name__, index=index)
+
+    def _check_time(self, entry: LogEntry, index: int) -> None:
+        if self._first is None:
+            self._first = entry.time
+        earlier = self._last is not None and entry.at < self._last.at
+        if earlier or (self._batch_time is not None and entry.time != self._batch_time):
+            self.findings.add(Code.TIME_ORDER, index=index)
+        self._batch_time = entry.time
+        self._last = entry
+
+    def _check(self, entry: LogEntry) -> None:
+        """What the entry's kind demands."""
+        body = entry.body
+        if entry.kind == "genesis":
+            self._genesis(entry)
+        elif entry.kind == "policy":
+            self._policies.put_in_force(entry)
+        elif entry.kind == "party":
+            self._callers.learn(entry)
+        elif entry.kind == "key":
+            self._callers.check(entry, body["party"])
+            self._exchanges.key(entry)
+        elif entry.kind == "register":
+            if body["action"] == "published":
+                self._callers.check(entry, body["party"])
+            self._exchanges.register(entry)
+        elif entry.kind == "ask":
+            self._callers.check(entry, body["asker"])
+            self._exchanges.ask(entry)
+            self._check_decision(entry)
+        elif entry.kind == "release":
+            self._exchanges.release(entry)
+        elif entry.kind == "evaluation":
+            self._exchanges.evaluation(entry)
+
+    def _genesis(self, entry: LogEntry) -> None:
+        body = entry.body
+        if body["origin"] != self._trust.origin:
+            self.findings.add(Code.ORIGIN, index=entry.index)
+        if body["environment"] != self._trust.environment:
+            self.findings.add(Code.ENVIRONMENT, index=entry.index)
+        if body["verifier_key"] not in self._trust.log_key_texts:
+            self.findings.add(Code.LOG_KEY, index=entry.index)
+
+    def _check_decision(self, entry: LogEntry) -> None:
+        if entry.body["engine"] not in self._trust.engines:
+            self.findings.add(Code.ENGINE_UNTRUSTED, index=entry.index)
+        outcome, why = self._replay.decide(self._policies.decided_under(entry), entry.body)
+        self._replayed[outcome] += 1
+        if outcome is Replayed.DIFFERS:
+            self.findings.add(Code.REPLAY_DIFFERS, why, index=entry.index)
+        elif outcome is Replayed.NOT_REPLAYABLE:
+            self.findings.add(Code.NOT_REPLAYABLE, why, index=entry.index)
+
+    def _checkpoint(self, note: object) -> None:
+        self._exchanges.end_batch()
+        self._batch_time = None
+        self._checkpoints += 1
+        if not isinstance(note, str):
+            raise self._broken(Code.CHECKPOINT_FORM)
+        try:
+            tree = read_checkpoint(note, self._trust.log_keys)
+        except NoteError as error:
+            code = Code.CHECKPOINT_SIGNATURE if error.signature else Code.CHECKPOINT_FORM
+            self.findings.add(code, str(error), line=self._line)
+            return
+        if tree.origin != self._trust.origin:
+            self.findings.add(Code.ORIGIN, line=self._line)
+        if tree.size != self._tree.size or tree.size == self._signed:
+            self.findings.add(Code.CHECKPOINT_SIZE, line=self._line)
+        elif tree.root != self._tree.root():
+            self.findings.add(Code.CHECKPOINT_ROOT, line=self._line)
+        else:
+            self._signed = tree.size
+
+    def _end(self, value: dict[str, Any]) -> None:
+        if value["lines"] != self._line - 1 or value["sha256"] != self._hash.hexdigest():
+            self.findings.add(Code.BUNDLE_DIGEST, line=self._line)
+        self._ended = True
+
+    def _compare_expected(self) -> None:
+        for item in self._expected:
+            if item.tree.size > self._tree.size:
+                self.findings.add(Code.EXPECTED_MISSING, f"it covers {item.tree.size} entries")
+            elif self._root_at(item.tree.size) != item.tree.root:
+                self.findings.add(Code.EXPECTED_DIFFERS, f"at {item.tree.size} entries")
+            elif item.index is not None and self._leaves[item.index] != item.leaf:
+                self.findings.add(Code.EXPECTED_DIFFERS, index=item.index)
+
+    def _root_at(self, size: int) -> bytes:
+        return self._roots[size] if size else GrowingTree().root()
+
+    def _decoded(self, text: object) -> bytes:
+        if isinstance(text, str):
+            try:
+                data = base64.b64decode(text, validate=True)
+                if base64.b64encode(data).decode() == text:
+                    return data
+            except (binascii.Error, ValueError):
+                pass
+        raise self._broken(Code.BUNDLE_LINE, "not base64")
+
+    def _broken(self, code: Code, detail: str = "") -> BundleError:
+        return BundleError(Finding(code, detail, line=self._line))
