@@ -6,6 +6,7 @@
     policy.json               the highest revision of the policy set that was seen
     uploads/<id>              a publication under way: enough to go on with the very same bytes
     exchanges/<id>            a question: enough to put it again with the very same bytes
+    evidence/<id>             two views of the log that contradict each other, should that ever happen
     local.key                 keys the fingerprints of input files, so that they tell nothing of what is in the files
 
 Every write replaces the file whole and is on disk on return (write, fsync, rename, fsync of the directory). A directory
@@ -35,7 +36,7 @@ from sluis_client.statements import SignedStatement, parse_utc, utc
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.Q-]{0,140}")
 _EPOCH_FILE = re.compile(r"(?P<purpose>[a-z][a-z0-9-]{0,62})\.(?P<epoch>[0-9]{4}(?:Q[1-4]|-[01][0-9])?)")
-_PARTS = ("epochs", "uploads", "exchanges")
+_PARTS = ("epochs", "uploads", "exchanges", "evidence")
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ class Keystore:
         return hmac.digest(data, encoded, "sha256").hex()
 
     def record(self, kind: str, name: str) -> dict[str, Any] | None:
-        """A record of `uploads` or `exchanges`, or None."""
+        """A record of `uploads`, `exchanges` or `evidence`, or None."""
         return self._read_json(f"{kind}/{_checked(name)}")
 
     def keep_record(self, kind: str, name: str, value: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +32,8 @@ class AttributeView:
     width: int
     type: str
     codes: tuple[str, ...]
+    code_titles: Mapping[str, str] = field(default_factory=dict)
+    """What a code is called in Dutch or English, case folded -> the code; titles of several codes are left out."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,16 @@ class SignedPolicy:
 
     def _attribute(self, name: str) -> AttributeView:
         known = self._catalogue["attributes"][name]
-        return AttributeView(name, known["width"], known["type"], tuple(sorted(known["codes"])))
+        codes = known["codes"]
+        return AttributeView(name, known["width"], known["type"], tuple(sorted(codes)), _titles(codes))
+
+
+def _titles(codes: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    found: dict[str, set[str]] = {}
+    for code, titles in codes.items():
+        for title in titles.values():
+            found.setdefault(title.strip().casefold(), set()).add(code)
+    return {title: next(iter(owners)) for title, owners in found.items() if len(owners) == 1}
 
 
 def _register_rules(purpose: Mapping[str, Any]) -> dict[str, bool | int | str]:

@@ -155,6 +155,8 @@ def load_profile(path: Path) -> Profile:
         raise _wrong(path, lines["policy_quorum"], "policy_quorum is more than there are policy_signers")
     if read["environment"] == "production" and read["policy_quorum"] < 2:
         raise _wrong(path, lines["policy_quorum"], "policy_quorum is at least 2 in production")
+    if any(key.partition("+")[0] != read["origin"] for key in read["log_keys"]):
+        raise _wrong(path, lines["log_keys"], "log_keys has a key of another log than origin names")
     return Profile(path=path.resolve(), **read)
 
 

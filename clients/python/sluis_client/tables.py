@@ -16,7 +16,7 @@ from sluis_client.normalised import ColumnKeys, Keys, NormalisedTable, Problem, 
 from sluis_client.reading import Table, read_table
 from sluis_client.schemes import Scheme
 
-__all__ = ["NormalisedTable", "Problem", "Table", "normalise_table", "read_table"]
+__all__ = ["NormalisedTable", "Problem", "Table", "normalise_table", "read_table", "rows_refused"]
 
 REPORTED = 20
 """So many problems are written out when `strict` refuses a file."""
@@ -59,7 +59,7 @@ def normalise_table(
         problems.append(Problem(table.line_numbers[index], column, f"conflicts with row {table.line_numbers[first]}"))
     problems.sort(key=lambda problem: problem.row)
     if strict and problems:
-        raise _refused(problems)
+        raise rows_refused(problems)
     chosen = [key for index in kept if (key := keys[index]) is not None]
     block = None
     if scheme.width is not None:
@@ -170,7 +170,8 @@ def _distinct(
     return kept, positions, conflicts
 
 
-def _refused(problems: Sequence[Problem]) -> ClientError:
+def rows_refused(problems: Sequence[Problem]) -> ClientError:
+    """The refusal of a whole file under `--strict`: the first 20 problems by row, column and reason."""
     listed = [f"  {problem}" for problem in problems[:REPORTED]]
     if len(problems) > REPORTED:
         listed.append(f"  and {len(problems) - REPORTED} more")

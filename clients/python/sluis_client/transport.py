@@ -30,6 +30,16 @@ STATUS_NAMES = {
 """Answer statuses by their numbers on the wire, named as release entries name them."""
 
 
+MESSAGE_BYTES = 256 * 1024
+"""The size of message that packs well; the limit is 1 MiB."""
+MAX_ROWS = 65_536
+
+
+def rows_per_message(bytes_per_row: int) -> int:
+    """Rows that make a message of about 256 KiB: whole bytes of presence bitmap, at least 8."""
+    return max(8, min(MAX_ROWS, MESSAGE_BYTES // bytes_per_row // 8 * 8))
+
+
 def silent(stage: str, done: int, total: int) -> None:
     """A progress callback that shows nothing."""
 

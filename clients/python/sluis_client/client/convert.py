@@ -28,16 +28,8 @@ from sluis_client.transport import (
     Register,
     RegisterFacts,
     RegisterRun,
+    rows_per_message,
 )
-
-MESSAGE_BYTES = 256 * 1024
-"""The size of message that packs well; the limit is 1 MiB."""
-MAX_ROWS = 65_536
-
-
-def rows_per_message(bytes_per_row: int) -> int:
-    """Rows that make a message of about 256 KiB: whole bytes of presence bitmap, at least 8."""
-    return max(8, min(MAX_ROWS, MESSAGE_BYTES // bytes_per_row // 8 * 8))
 
 
 def match_messages(question: Question, progress: Progress) -> Iterator[exchange_pb2.MatchRequest]:

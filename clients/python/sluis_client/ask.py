@@ -1,0 +1,274 @@
+"""Asking: a table becomes a signed question, which is kept before it is put, so that putting it again is the same one.
+
+A question costs budget once, by its request id. What the broker may have done before a connection broke is therefore
+never asked anew by accident: the same command finds the unfinished question in the state directory and repeats it.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sluis_client.answer_rows import Posed
+from sluis_client.answers import CheckedAnswer, check_answers
+from sluis_client.canonical import SALT_BYTES, canonical_json, commitment, tokens_value
+from sluis_client.custody import epoch_key
+from sluis_client.errors import ClientError, Exit
+from sluis_client.participant import Participant
+from sluis_client.pseudonymise import Column, Context, Pseudonymiser
+from sluis_client.register_table import pseudonym_columns, scheme_named
+from sluis_client.statements import SignedStatement, ask_statement, parse_utc
+from sluis_client.tables import NormalisedTable
+from sluis_client.transport import Answer, Decision, DryRun, Opening, Progress, Question, Want, silent
+
+_VALID = timedelta(minutes=9)
+"""The broker takes at most 10 minutes ahead of its own clock."""
+_KEPT = timedelta(hours=24)
+"""As long as the broker keeps an answer."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be asked, but for the rows."""
+
+    purpose: str
+    scheme: str
+    answerers: tuple[str, ...]
+    want: Want
+    epoch: str = ""
+    case_number: str = field(default="", repr=False)
+    cooperation_ref: str = field(default="", repr=False)
+    on_behalf_of: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Checked answers, in the order of the answerers' names. `repeated`: this question had been put before."""
+
+    request_id: str
+    posed: Posed
+    answers: tuple[CheckedAnswer, ...]
+    repeated: bool
+
+
+def dry_run(me: Participant, plan: Plan, subjects: int) -> tuple[tuple[str, Decision], ...]:
+    """What the ask gate would say, for each answerer. Raises as the transport, SCHEME_UNKNOWN."""
+    scheme = scheme_named(plan.scheme)
+    described = DryRun(
+        purpose=plan.purpose,
+        answerers=tuple(sorted(set(plan.answerers))),
+        scheme=scheme.name,
+        match_keys=scheme.match_keys,
+        want=plan.want,
+        subjects=subjects,
+        epoch=plan.epoch,
+        principal=plan.on_behalf_of,
+        case_number=plan.case_number,
+        cooperation_ref=plan.cooperation_ref,
+    )
+    return me.transport.dry_run(described)
+
+
+def ask(
+    me: Participant,
+    plan: Plan,
+    table: NormalisedTable,
+    *,
+    request_id: str = "",
+    anew: bool = False,
+    progress: Progress = silent,
+) -> Asked:
+    """Puts a question and checks every answer; nothing unchecked is returned.
+
+    `request_id` repeats (or names) that question; `anew` asks a new one even where an unfinished one is known.
+
+    Raises:
+        ClientError: PURPOSE_UNKNOWN, SCHEME_UNKNOWN, NOTHING_TO_ASK, REQUEST_ID_REUSED, ANSWER_GONE; as
+            `custody.epoch_key`, the transport and `answers.check_answers`.
+    """
+    scheme = scheme_named(plan.scheme)
+    view = me.purpose(plan.purpose)
+    if not table.keys:
+        raise ClientError("NOTHING_TO_ASK", "no row of the file can be used; see the problems listed")
+    context, key = epoch_key(me, view, plan.epoch)
+    pseudonymiser = Pseudonymiser(key.key, context, f"{scheme.name}/{scheme.version}")
+    columns = pseudonym_columns(pseudonymiser, scheme, table.keys, table.fast_block)
+    fingerprint = _fingerprint(me, plan, context, key.key_id, columns)
+    found = None if anew else _unfinished(me, fingerprint, request_id)
+    repeated = found is not None
+    record = found or _new_record(me, plan, context, key.key_id, columns, fingerprint, request_id)
+    try:
+        answers = _put(me, record, columns, progress)
+    except ClientError as error:
+        if error.code != "STATEMENT_EXPIRED" or not repeated or _was_logged(me, record):
+            raise _explained(error, record) from None
+        # the broker never saw it: a fresh one costs nothing twice
+        me.keystore.drop_record("exchanges", record["request_id"])
+        repeated = False
+        record = _new_record(me, plan, context, key.key_id, columns, fingerprint, request_id)
+        answers = _put(me, record, columns, progress)
+    posed = Posed(view, context, scheme, pseudonymiser, table.keys, columns, _question(record, columns).signed)
+    checked = check_answers(me, posed, answers, progress)
+    me.keystore.keep_record("exchanges", record["request_id"], {**record, "done": True})
+    _forget_old(me)
+    return Asked(record["request_id"], posed, checked, repeated)
+
+
+def _put(
+    me: Participant, record: Mapping[str, Any], columns: tuple[Column, ...], progress: Progress
+) -> tuple[Answer, ...]:
+    return me.transport.match(_question(record, columns), progress)
+
+
+def _unfinished(me: Participant, fingerprint: str, request_id: str) -> dict[str, Any] | None:
+    """The question of that id, or the newest unfinished one with the same contents."""
+    if request_id:
+        record = me.keystore.record("exchanges", request_id)
+        if record is not None and record["fingerprint"] != fingerprint:
+            text = f"{request_id} was another question (other rows, key or options); leave out --request-id to ask anew"
+            raise ClientError("REQUEST_ID_REUSED", text)
+        return record
+    for name in reversed(me.keystore.record_names("exchanges")):
+        record = me.keystore.record("exchanges", name)
+        if record is not None and not record["done"] and record["fingerprint"] == fingerprint:
+            return record
+    return None
+
+
+def _new_record(
+    me: Participant,
+    plan: Plan,
+    context: Context,
+    key_id: str,
+    columns: tuple[Column, ...],
+    fingerprint: str,
+    request_id: str,
+) -> dict[str, Any]:
+    """A signed question, on disk before it is put."""
+    request_id = request_id or str(uuid.uuid4())
+    salt = os.urandom(SALT_BYTES)
+    case_number = _opening(plan.case_number)
+    cooperation_ref = _opening(plan.cooperation_ref)
+    statement = ask_statement(
+        origin=context.origin,
+        environment=context.environment,
+        request_id=request_id,
+        asker=me.profile.party,
+        principal=plan.on_behalf_of or None,
+        answerers=plan.answerers,
+        purpose=context.purpose,
+        epoch=context.epoch,
+        key_id=key_id,
+        scheme=plan.scheme,
+        match_keys=len(columns),
+        hit=plan.want.hit,
+        count=plan.want.count,
+        attributes=plan.want.attributes,
+        subjects=columns[0].rows,
+        tokens=commitment("tokens", salt, tokens_value(columns)),
+        case_number=_committed("case-number", case_number),
+        cooperation_ref=_committed("cooperation-ref", cooperation_ref),
+        not_after=me.now() + _VALID,
+    )
+    signed = me.key.sign(statement)
+    record = {
+        "request_id": request_id,
+        "fingerprint": fingerprint,
+        "purpose": plan.purpose,
+        "asked_at": me.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "statement": signed.statement.decode(),
+        "signature": signed.signature.hex(),
+        "tokens_salt": salt.hex(),
+        "case_number": _opening_json(case_number),
+        "cooperation_ref": _opening_json(cooperation_ref),
+        "done": False,
+    }
+    me.keystore.keep_record("exchanges", request_id, record)
+    return record
+
+
+def _question(record: Mapping[str, Any], columns: tuple[Column, ...]) -> Question:
+    return Question(
+        signed=SignedStatement(record["statement"].encode(), bytes.fromhex(record["signature"])),
+        tokens_salt=bytes.fromhex(record["tokens_salt"]),
+        columns=columns,
+        case_number=_opening_of(record["case_number"]),
+        cooperation_ref=_opening_of(record["cooperation_ref"]),
+    )
+
+
+def _fingerprint(me: Participant, plan: Plan, context: Context, key_id: str, columns: tuple[Column, ...]) -> str:
+    described = {
+        "context": list(context.parts()),
+        "key_id": key_id,
+        "scheme": plan.scheme,
+        "answerers": sorted(set(plan.answerers)),
+        "want": [plan.want.hit, plan.want.count, *sorted(set(plan.want.attributes))],
+        "case_number": plan.case_number,
+        "cooperation_ref": plan.cooperation_ref,
+        "on_behalf_of": plan.on_behalf_of,
+    }
+    return me.keystore.fingerprint(b"question", canonical_json(described), tokens_value(columns))
+
+
+def _was_logged(me: Participant, record: Mapping[str, Any]) -> bool:
+    try:
+        me.transport.exchange(record["request_id"])
+    except ClientError as error:
+        if error.code == "NOT_FOUND":
+            return False
+        raise
+    return True
+
+
+def _explained(error: ClientError, record: Mapping[str, Any]) -> ClientError:
+    """What to do next, where the broker cannot know it."""
+    if error.code == "STATEMENT_EXPIRED":
+        text = (
+            f"question {record['request_id']} stands in the log, but its signature is too old to be put again; "
+            "its receipts can be fetched; ask anew with --new (this costs budget again)"
+        )
+        return ClientError("ANSWER_GONE", text, Exit.BROKER_REFUSED)
+    if error.exit_code is Exit.BROKER_UNREACHABLE:
+        text = f"{error.message} (question {record['request_id']} is kept)"
+        return ClientError(error.code, text, error.exit_code)
+    return error
+
+
+def _forget_old(me: Participant) -> None:
+    """Drops finished questions that cannot be repeated any more."""
+    for name in me.keystore.record_names("exchanges"):
+        record = me.keystore.record("exchanges", name)
+        if record is None or me.now() - parse_utc(record["asked_at"]) < _KEPT:
+            break
+        me.keystore.drop_record("exchanges", name)
+
+
+def kept_questions(me: Participant) -> tuple[Mapping[str, Any], ...]:
+    """Questions in the state directory, oldest first: request id, purpose, asked_at, done."""
+    found = []
+    for name in me.keystore.record_names("exchanges"):
+        record = me.keystore.record("exchanges", name)
+        if record is not None:
+            found.append({key: record[key] for key in ("request_id", "purpose", "asked_at", "done")})
+    return tuple(found)
+
+
+def _opening(text: str) -> Opening | None:
+    return Opening(os.urandom(SALT_BYTES), text.encode()) if text else None
+
+
+def _committed(label: str, opening: Opening | None) -> str | None:
+    return None if opening is None else commitment(label, opening.salt, opening.value)
+
+
+def _opening_json(opening: Opening | None) -> dict[str, str] | None:
+    return None if opening is None else {"salt": opening.salt.hex(), "value": opening.value.hex()}
+
+
+def _opening_of(value: Mapping[str, str] | None) -> Opening | None:
+    return None if value is None else Opening(bytes.fromhex(value["salt"]), bytes.fromhex(value["value"]))

@@ -1,0 +1,211 @@
+"""Keys as commands handle them: publish one's encryption key; make an epoch's K as its steward, or fetch it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sluis_client.canonical import parse_canonical
+from sluis_client.certificates import check_certificate
+from sluis_client.envelopes import add_recipients, check_epoch, generate_encryption_key, open_envelope
+from sluis_client.epochs import epoch_window
+from sluis_client.errors import ClientError, Exit
+from sluis_client.keystore import EncryptionKey, EpochKey
+from sluis_client.participant import Participant, Party
+from sluis_client.policy import PurposeView
+from sluis_client.pseudonymise import Context, key_id
+from sluis_client.secret import KEY_BYTES, Secret
+from sluis_client.statement_shapes import EPOCH
+from sluis_client.statements import encryption_key_statement, epoch_statement, verify
+from sluis_client.transport import PublishedEpoch
+
+
+@dataclass(frozen=True)
+class Created:
+    """What `create_epoch` did. `waiting`: participants that have no encryption key yet and so got no envelope."""
+
+    key: EpochKey
+    recipients: tuple[str, ...]
+    waiting: tuple[str, ...]
+    changed: bool
+
+
+def init_encryption_key(me: Participant, *, renew: bool = False) -> EncryptionKey:
+    """Makes this agency's encryption key unless it has one, and publishes it. Safe to repeat.
+
+    `renew` makes another; every steward must then add this agency again before it can fetch a K.
+
+    Raises:
+        ClientError: as the transport; RECEIPT_BROKEN, LOG_FORKED, LOG_SHRUNK.
+    """
+    key = me.keystore.encryption_key()
+    if key is None or renew:
+        private = generate_encryption_key()
+        statement = encryption_key_statement(
+            origin=me.profile.origin,
+            environment=me.profile.environment,
+            party=me.profile.party,
+            public_key=private.public_bytes(),
+            created_at=me.now(),
+        )
+        key = EncryptionKey(private, me.key.sign(statement))
+        # kept before it is published: an envelope sealed to a lost key is lost too
+        me.keystore.keep_encryption_key(key)
+    receipt = me.transport.publish_encryption_key(key.statement)
+    statement = parse_canonical(key.statement.statement)
+    me.own_entry(receipt, "key", {"action": "encryption-key", "party": me.profile.party, "statement": statement})
+    return key
+
+
+def create_epoch(me: Participant, purpose: str, epoch: str = "") -> Created:
+    """Makes K for a purpose and epoch and seals it to every participant; or seals the same K to those who came later.
+
+    Raises:
+        ClientError: NOT_STEWARD, ENCRYPTION_KEY_MISSING, MODE_NOT_AVAILABLE, EPOCH_INVALID, KEY_ID_WRONG,
+            CERTIFICATE_WRONG, SIGNATURE_WRONG, EPOCH_REFUSED; as the transport.
+    """
+    view = me.purpose(purpose)
+    context = me.context(view, epoch)
+    if view.steward != me.profile.party:
+        text = f"the steward of {purpose} is {view.steward}: it makes the key, and you run `sluis-client keys fetch`"
+        raise ClientError("NOT_STEWARD", text, Exit.KEY_TROUBLE)
+    _own_encryption_key(me)
+    manifest, key = _manifest_and_key(me, view, context)
+    parties = me.parties(view.participants)
+    recipients = {name: (party.encryption_key, _digest(party)) for name, party in parties.items()}
+    waiting = tuple(sorted(set(view.participants) - set(recipients)))
+    before = {name: entry["encryption_key"] for name, entry in manifest["recipients"].items()}
+    changed = before != {name: digest for name, (_, digest) in recipients.items()}
+    if changed:
+        me.keystore.keep_epoch_key(key)
+        leaving = set(manifest["recipients"]) - set(view.participants)
+        manifest, envelopes = add_recipients(key.key, context, manifest, recipients, leaving)
+        receipt = me.transport.publish_epoch(me.key.sign(manifest), sorted(envelopes.items()))
+        me.own_entry(receipt, "key", {"action": "epoch", "party": me.profile.party, "statement": manifest})
+    key = replace(key, published=True)
+    me.keystore.keep_epoch_key(key)
+    return Created(key, tuple(sorted(recipients)), waiting, changed)
+
+
+def fetch_epoch(me: Participant, purpose: str, epoch: str = "") -> EpochKey:
+    """K of a purpose and epoch out of one's own envelope, once manifest, steward and recipients agree with the policy.
+
+    Raises:
+        ClientError: EPOCH_UNKNOWN, EPOCH_REFUSED, ENVELOPE_BROKEN, KEY_ID_WRONG, ENCRYPTION_KEY_MISSING,
+            CERTIFICATE_WRONG, SIGNATURE_WRONG, MODE_NOT_AVAILABLE; as the transport.
+    """
+    view = me.purpose(purpose)
+    context = me.context(view, epoch)
+    published = me.transport.epoch(purpose, context.epoch)
+    manifest = _checked_manifest(me, view, context, published)
+    return _opened(me, context, manifest, published)
+
+
+def epoch_key(me: Participant, view: PurposeView, epoch: str = "") -> tuple[Context, EpochKey]:
+    """The stored K, or the fetched one when none is stored yet. Raises as `fetch_epoch`."""
+    context = me.context(view, epoch)
+    stored = me.keystore.epoch_key(view.name, context.epoch)
+    if stored is not None and stored.published:
+        return context, stored
+    return context, fetch_epoch(me, view.name, context.epoch)
+
+
+def _manifest_and_key(me: Participant, view: PurposeView, context: Context) -> tuple[dict[str, Any], EpochKey]:
+    """The manifest in force with its K, or a fresh manifest without recipients for the stored or a new K."""
+    stored = me.keystore.epoch_key(view.name, context.epoch)
+    try:
+        published = me.transport.epoch(view.name, context.epoch)
+    except ClientError as error:
+        if error.code != "EPOCH_UNKNOWN":
+            raise
+    else:
+        if stored is None:
+            manifest = _checked_manifest(me, view, context, published)
+            return manifest, _opened(me, context, manifest, published)
+        manifest = _signed_manifest(me, view, published)
+        if manifest["key_id"] != stored.key_id:
+            text = f"{view.name} {context.epoch} was published with another key than the one kept here"
+            raise ClientError("KEY_ID_WRONG", text, Exit.KEY_TROUBLE)
+        return manifest, stored
+    valid_from, valid_until = epoch_window(context.epoch, view.epoch_kind)
+    if valid_until <= me.now():
+        raise ClientError("EPOCH_INVALID", f"epoch {context.epoch} has ended; make the key of the one in force")
+    secret = stored.key if stored else Secret(os.urandom(KEY_BYTES))
+    identity = key_id(secret, context)
+    key = EpochKey(view.name, context.epoch, secret, identity, view.steward, valid_from, valid_until, published=False)
+    manifest = epoch_statement(
+        origin=context.origin,
+        environment=context.environment,
+        purpose=context.purpose,
+        epoch=context.epoch,
+        mode=context.mode,
+        key_id=identity,
+        steward=view.steward,
+        recipients={},
+        valid_from=valid_from,
+        valid_until=valid_until,
+        created_at=me.now(),
+    )
+    return manifest, key
+
+
+def _checked_manifest(
+    me: Participant, view: PurposeView, context: Context, published: PublishedEpoch
+) -> dict[str, Any]:
+    manifest = _signed_manifest(me, view, published)
+    stored = me.keystore.epoch_key(view.name, context.epoch)
+    check_epoch(
+        manifest,
+        view,
+        context,
+        party=me.profile.party,
+        envelope=published.envelope,
+        now=me.now(),
+        encryption_key_digest=_own_encryption_key(me).digest,
+        known_key_id=stored.key_id if stored else None,
+    )
+    return manifest
+
+
+def _signed_manifest(me: Participant, view: PurposeView, published: PublishedEpoch) -> dict[str, Any]:
+    oins = me.policy.oins_of(view.steward)
+    check_certificate(published.certificate, me.profile.trusted_parties(), oins, me.now())
+    return verify(published.manifest, published.certificate, EPOCH)
+
+
+def _opened(me: Participant, context: Context, manifest: dict[str, Any], published: PublishedEpoch) -> EpochKey:
+    own = _own_encryption_key(me)
+    secret = open_envelope(own.private, context, me.profile.party, published.envelope, manifest["key_id"])
+    valid_from, valid_until = epoch_window(context.epoch, _kind(context.epoch))
+    key = EpochKey(
+        context.purpose,
+        context.epoch,
+        secret,
+        manifest["key_id"],
+        manifest["steward"],
+        valid_from,
+        valid_until,
+        published=True,
+    )
+    me.keystore.keep_epoch_key(key)
+    return key
+
+
+def _kind(epoch: str) -> str:
+    if "Q" in epoch:
+        return "quarter"
+    return "month" if "-" in epoch else "year"
+
+
+def _own_encryption_key(me: Participant) -> EncryptionKey:
+    key = me.keystore.encryption_key()
+    if key is None:
+        text = "this agency has no encryption key yet; run `sluis-client keys init` first"
+        raise ClientError("ENCRYPTION_KEY_MISSING", text, Exit.KEY_TROUBLE)
+    return key
+
+
+def _digest(party: Party) -> str:
+    return hashlib.sha256(party.signed.statement).hexdigest()

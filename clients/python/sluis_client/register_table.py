@@ -1,0 +1,156 @@
+"""What is to be published: an agency's table, its identifiers and attributes in the catalogue's spelling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sluis_client.attributes import Unfit, attribute_value
+from sluis_client.errors import ClientError
+from sluis_client.headers import named_column
+from sluis_client.policy import AttributeView, PurposeView
+from sluis_client.pseudonymise import Column, Fields, Pseudonymiser
+from sluis_client.schemes import SCHEMES, Scheme
+from sluis_client.tables import NormalisedTable, Problem, Table, normalise_table, rows_refused
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be published. `attributes`: catalogue name -> header, for columns that are named otherwise.
+
+    `expires_at` None: the end of the epoch, after which nobody can ask anyway.
+    """
+
+    purpose: str
+    scheme: str
+    as_of: datetime
+    coverage: str
+    epoch: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    expires_at: datetime | None = None
+    rules: Mapping[str, bool | int | str] = field(default_factory=dict)
+    strict: bool = False
+    restore_zeros: bool = False
+
+
+@dataclass(frozen=True, repr=False)
+class Prepared:
+    """A table ready to be sealed. Holds identifiers: stays inside the agency."""
+
+    view: PurposeView
+    scheme: Scheme
+    keys: Sequence[tuple[Fields | None, ...]]
+    values: Sequence[tuple[str | None, ...]]
+    attributes: tuple[AttributeView, ...]
+    left_out: tuple[str, ...]
+    """Attributes of the purpose for which the file has no column."""
+    problems: tuple[Problem, ...]
+    duplicates: int
+
+
+def scheme_named(name: str) -> Scheme:
+    """An identifier scheme. Raises SCHEME_UNKNOWN."""
+    if name not in SCHEMES:
+        raise ClientError("SCHEME_UNKNOWN", f"there is no identifier scheme {name}; there are {', '.join(SCHEMES)}")
+    return SCHEMES[name]
+
+
+def pseudonym_columns(
+    pseudonymiser: Pseudonymiser, scheme: Scheme, keys: Sequence[tuple[Fields | None, ...]], block: bytes | None
+) -> tuple[Column, ...]:
+    """The pseudonym columns of a table, by the quick way where the scheme has one field of fixed width."""
+    if scheme.width is not None:
+        if block is None:
+            block = "".join(fields[0] for (fields,) in keys if fields is not None).encode("ascii")
+        return (pseudonymiser.column_of_block(block, scheme.width),)
+    return pseudonymiser.columns(keys, scheme.match_keys)
+
+
+def prepare(view: PurposeView, plan: Plan, table: Table) -> Prepared:
+    """Normalises identifiers and attributes. Rows that cannot be used are left out and reported, never their values.
+
+    Raises:
+        ClientError: SCHEME_UNKNOWN, ATTRIBUTE_UNKNOWN, RULES_MISSING, RULES_WRONG, COLUMN_*, ROWS_REFUSED under
+            `strict`, NOTHING_TO_PUBLISH.
+    """
+    scheme = scheme_named(plan.scheme)
+    limit = view.rows_per_pseudonym(plan.scheme)
+    _check_rules(view, plan.rules)
+    headers, left_out = _attribute_headers(view, plan, table)
+    attributes = tuple(view.attributes[name] for name in headers)
+    normal = normalise_table(
+        table,
+        scheme,
+        columns=plan.columns,
+        strict=plan.strict,
+        restore_zeros=plan.restore_zeros,
+        carry=tuple(headers.values()),
+        rows_per_pseudonym=limit,
+    )
+    kept, values, unfit = _values(normal, attributes, tuple(headers.values()))
+    problems = tuple(sorted([*normal.problems, *unfit], key=lambda problem: problem.row))
+    if plan.strict and problems:
+        raise rows_refused(problems)
+    if not kept:
+        text = f"none of the {len(table.rows)} rows can be used; to take a register out of service use `withdraw`"
+        raise ClientError("NOTHING_TO_PUBLISH", text)
+    keys = normal.keys if len(kept) == len(normal.keys) else [normal.keys[index] for index in kept]
+    return Prepared(view, scheme, keys, values, attributes, left_out, problems, normal.duplicates)
+
+
+def _attribute_headers(view: PurposeView, plan: Plan, table: Table) -> tuple[dict[str, str], tuple[str, ...]]:
+    for name in plan.attributes:
+        if name not in view.attributes:
+            known = ", ".join(view.attributes) or "none"
+            raise ClientError("ATTRIBUTE_UNKNOWN", f"{view.name} has no attribute {name}; it has {known}")
+    found: dict[str, str] = {}
+    for name in sorted(view.attributes):
+        if name in plan.attributes:
+            header = plan.attributes[name]
+            found[name] = table.header[named_column(table.header, name, header)]
+            continue
+        try:
+            found[name] = table.header[named_column(table.header, name, name)]
+        except ClientError:
+            continue
+    return found, tuple(name for name in sorted(view.attributes) if name not in found)
+
+
+def _values(
+    normal: NormalisedTable, attributes: Sequence[AttributeView], headers: Sequence[str]
+) -> tuple[list[int], list[tuple[str | None, ...]], list[Problem]]:
+    """Which subjects can be published, their values, and what is wrong with the others."""
+    if not attributes:
+        return list(range(len(normal.keys))), [()] * len(normal.keys), []
+    kept: list[int] = []
+    values: list[tuple[str | None, ...]] = []
+    problems: list[Problem] = []
+    named = tuple(zip(attributes, headers, strict=True))
+    for index, row in enumerate(normal.rows):
+        try:
+            values.append(tuple(attribute_value(attribute, row[header]) for attribute, header in named))
+            kept.append(index)
+        except Unfit as unfit:
+            header = next(header for attribute, header in named if attribute.name == unfit.attribute)
+            problems.append(Problem(normal.row_numbers[index], header, unfit.reason))
+    return kept, values, problems
+
+
+def _check_rules(view: PurposeView, rules: Mapping[str, bool | int | str]) -> None:
+    missing = [f"--rules {name}={_shown(value)}" for name, value in view.rules.items() if name not in rules]
+    if missing:
+        text = (
+            f"{view.name} demands row rules that only you can apply; apply them to the file, then declare: "
+            + " ".join(missing)
+        )
+        raise ClientError("RULES_MISSING", text)
+    for name, value in rules.items():
+        if name not in view.rules or view.rules[name] != value:
+            asked = f"asks {_shown(view.rules[name])}" if name in view.rules else "has no such rule"
+            raise ClientError("RULES_WRONG", f"--rules {name}: {view.name} {asked}")
+
+
+def _shown(value: bool | int | str) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
