@@ -148,9 +148,9 @@ def check_ask_entry(entry: Mapping[str, Any], signed: SignedStatement, answerer:
     """Refuses an ask entry that is not about this signed question at this answerer. Raises RECEIPT_BROKEN."""
     statement = parse_canonical(signed.statement)
     if canonical_json(entry.get("statement")) != signed.statement:
-        raise receiptbroken("its ask entry holds another statement than the one you signed")
+        raise receipt_broken("its ask entry holds another statement than the one you signed")
     if entry.get("signature") != base64.b64encode(signed.signature).decode():
-        raise receiptbroken("its ask entry holds another signature than yours")
+        raise receipt_broken("its ask entry holds another signature than yours")
     expected = {
         "exchange": statement["request_id"],
         "asker": statement["asker"],
@@ -160,7 +160,7 @@ def check_ask_entry(entry: Mapping[str, Any], signed: SignedStatement, answerer:
     }
     for name, value in expected.items():
         if entry.get(name) != value:
-            raise receiptbroken(f"its ask entry says something else of {name}")
+            raise receipt_broken(f"its ask entry says something else of {name}")
 
 
 def check_release_entry(
@@ -177,7 +177,7 @@ def check_release_entry(
     }
     for name, value in expected.items():
         if release.get(name) != value:
-            raise receiptbroken(f"its release entry says something else of {name}")
+            raise receipt_broken(f"its release entry says something else of {name}")
 
 
 def _check_decision(ask: Mapping[str, Any], answer: Answer) -> None:
@@ -187,7 +187,7 @@ def _check_decision(ask: Mapping[str, Any], answer: Answer) -> None:
         (logged["effect"] == "permit") == said.permitted
         and checks == [(check.id, check.met, check.reason) for check in said.checks]
         and ask["policy_set"] == said.policy_set
-        and said.permitted == all(check.met for check in said.checks)
+        and not (said.permitted and said.unmet)
     )
     if not same:
         raise broken(answer.answerer, "its decision is not the one in the log")
