@@ -153,7 +153,7 @@ def test_missing_and_damaged_files_say_what_to_do(directory: Path, name: str) ->
     path.unlink()
     code, told = code_and_text(lambda: FileKeys.load(directory, ORIGIN))
     assert code is Code.CONFIG_INVALID
-    assert "sluis keys create" in told
+    assert "sluis keys init" in told
 
 
 def test_every_changed_character_of_the_signing_key_is_seen(directory: Path) -> None:
@@ -181,7 +181,7 @@ def test_origins_that_cannot_name_a_key(tmp_path: Path, origin: str) -> None:
 def test_no_directory_at_all(tmp_path: Path) -> None:
     code, text = code_and_text(lambda: FileKeys.load(tmp_path / "keys", ORIGIN))
     assert code is Code.CONFIG_INVALID
-    assert "sluis keys create" in text
+    assert "sluis keys init" in text
 
 
 def test_keys_do_not_print_themselves(directory: Path) -> None:

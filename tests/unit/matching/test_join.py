@@ -111,7 +111,7 @@ def tables(draw: st.DrawFn) -> tuple[int, list[Row], list[Row], int]:
     return keys, draw(st.lists(row, max_size=14)), draw(st.lists(row, max_size=14)), draw(st.integers(1, 3))
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(tables())
 def test_the_join_is_the_plain_one(drawn: tuple[int, list[Row], list[Row], int]) -> None:
     keys, rows, register, limit = drawn

@@ -151,6 +151,20 @@ def test_a_torn_tail_of_any_length_is_cut(tmp_path: Path) -> None:
     assert answers(store, t)
 
 
+def test_rows_whose_sync_failed_are_not_counted_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel may have dropped them and call the next fsync clean."""
+    t = table(20)
+    store = open_store(tmp_path)
+    store.begin(t.spec)
+    store.append("u1", 0, t.chunk(0, 10))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+        with pytest.raises(SluisError):
+            store.append("u1", 10, t.chunk(10, 20))
+    assert store.committed("u1") == 10
+    assert open_store(tmp_path).committed("u1") == 10
+
+
 def test_rows_sent_again_meet_a_fresh_key_stream(tmp_path: Path) -> None:
     t = table(10)
     store = open_store(tmp_path)
@@ -188,3 +202,55 @@ def test_two_processes_over_one_spool_see_each_other(tmp_path: Path) -> None:
         one.append("u1", 30, t.chunk(0, 1))
     assert caught.value.code is Code.UPLOAD_SEALED
     assert answers(one, t)
+
+
+class Synced:
+    """What was made durable, and as what: file sizes, and the names in directories."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.state: dict[int, object] = {}
+        real = os.fsync
+
+        def fsync(descriptor: int) -> None:
+            real(descriptor)
+            path = Path(f"/proc/self/fd/{descriptor}").resolve()
+            self.state[os.fstat(descriptor).st_ino] = (
+                sorted(p.name for p in path.iterdir()) if path.is_dir() else path.stat().st_size
+            )
+
+        monkeypatch.setattr(os, "fsync", fsync)
+
+    def covers(self, path: Path) -> bool:
+        now: object = sorted(p.name for p in path.iterdir()) if path.is_dir() else path.stat().st_size
+        return self.state.get(path.stat().st_ino) == now
+
+
+def test_all_is_synced_before_it_is_acknowledged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = Synced(monkeypatch)
+    root = tmp_path / "a" / "b"
+    t, store = table(40), open_store(root)
+    store.begin(t.spec)
+    upload = root / "uploads" / "u1"
+    assert synced.covers(upload / "spec.json")
+    assert synced.covers(upload)
+    for start in (0, 20):
+        store.append("u1", start, t.chunk(start, start + 20))
+        assert synced.covers(upload / "rows.spool")
+    store.build("u1", rows=40, digest=t.digest, rows_per_pseudonym=1)
+    version = next(root.rglob("version.json")).parent
+    assert {path.name for path in version.iterdir()} == {"version.json", "rows.arrow", "index-1.arrow"}
+    for path in [*version.iterdir(), version, version.parent, upload, upload / "built"]:
+        assert synced.covers(path), path
+    assert all(synced.covers(path) for path in (tmp_path / "a", root))
+
+
+def test_what_a_killed_writer_left_is_synced_before_it_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    t = table(20)
+    store = open_store(tmp_path)
+    store.begin(t.spec)
+    store.append("u1", 0, t.chunk(0, 20))
+    synced = Synced(monkeypatch)
+    assert open_store(tmp_path).committed("u1") == 20
+    assert synced.covers(tmp_path / "uploads" / "u1" / "rows.spool")
