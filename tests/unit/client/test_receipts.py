@@ -198,6 +198,8 @@ def test_a_checkpoint_must_be_signed_by_a_log_one_trusts():
     # right key, but the note is another origin's, or the signature line names another
     assert refused(replace(good, checkpoint=note(5, root, origin="sluis.example/other"))).code == "RECEIPT_BROKEN"
     assert refused(replace(good, checkpoint=note(5, root, name="someone"))).code == "RECEIPT_BROKEN"
+    # the trusted log's own key and name under another origin's text
+    assert refused(replace(good, checkpoint=note(5, root, origin="other", name=ORIGIN))).code == "RECEIPT_BROKEN"
     # the trusted key's hash with a stranger's signature
     text = f"{ORIGIN}\n5\n{base64.b64encode(root).decode()}\n"
     forged = base64.b64encode(key_hash() + stranger.sign(text.encode())).decode()
@@ -229,6 +231,18 @@ def test_notes_of_another_form_are_refused(change):
     with pytest.raises(ClientError) as caught:
         parse_checkpoint(change(text), [vkey()])
     assert caught.value.code == "RECEIPT_BROKEN"
+
+
+def test_a_signature_has_one_spelling():
+    text = held().checkpoint
+    assert text.endswith("=\n")
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    last = alphabet.index(text[-3])
+    assert last % 4 == 0  # two bits that decode to nothing
+    other = text[:-3] + alphabet[last + 1] + text[-2:]
+    assert base64.b64decode(other.split(" ")[-1]) == base64.b64decode(text.split(" ")[-1])
+    with pytest.raises(ClientError):
+        parse_checkpoint(other, [vkey()])
 
 
 @pytest.mark.parametrize(
