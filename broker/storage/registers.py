@@ -237,9 +237,9 @@ class FileRegisterStore:
         try:
             with storage_errors("opening a register"):
                 opened = OpenVersion(directory, name, version, self._key(name, version))
-                self._mark_used(directory)
-            with self._lock:
+            with self._lock, storage_errors("opening a register"):
                 if directory.exists():  # else a sweep took it meanwhile: answer this pin, keep nothing
+                    self._mark_used(directory)
                     self._opened[name, version] = opened
                 while len(self._opened) > self._open_versions:
                     self._opened.popitem(last=False)

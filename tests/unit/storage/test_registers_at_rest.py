@@ -11,6 +11,7 @@ import pytest
 from register_kit import NAME, AtRest, Entropy, Table, code_of, column, publish, table
 
 from broker.errors import Code, SluisError
+from broker.storage import registers
 from broker.storage.registers import FileRegisterStore
 
 
@@ -168,6 +169,24 @@ def test_a_pinned_version_counts_as_published(tmp_path: Path) -> None:
     store.pin(NAME, 1).close()
     assert store.sweep([]) == ((NAME, 1),)
     assert code_of(lambda: store.pin(NAME, 1)) is Code.NOT_FOUND
+
+
+def test_a_sweep_while_a_version_is_opened_leaves_no_trace_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    t, store = table(5), open_store(tmp_path)
+    publish(store, t)
+    real = registers.OpenVersion
+
+    def swept_meanwhile(*arguments: object) -> object:
+        opened = real(*arguments)
+        assert open_store(tmp_path).sweep([]) == ((NAME, 1),)
+        return opened
+
+    monkeypatch.setattr(registers, "OpenVersion", swept_meanwhile)
+    assert store.pin(NAME, 1).lookup(0, column(t.records[4]["pseudonyms"][0]))[1].tolist() == [4]
+    assert code_of(lambda: store.pin(NAME, 1)) is Code.NOT_FOUND
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_sweep_finishes_what_a_crash_left(tmp_path: Path) -> None:
