@@ -8,7 +8,9 @@ from enum import Enum
 
 from broker.errors import Code, SluisError
 
-_PARTY_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+NAME = re.compile(r"(?!.*[0-9]{8})[a-z][a-z0-9-]{0,62}")
+"""Names of parties, purposes, schemes and attributes. They are logged as they came, so none may hide a number of a
+person or an enterprise: a run of eight digits or more is no name."""
 _OIN = re.compile(r"[0-9]{8}[0-9A-Z]{9}000|[0-9]{16}0000")
 TEST_PREFIX = "00000099"
 
@@ -70,6 +72,9 @@ class Caller:
 
 def check_party_name(name: str, field: str) -> str:
     """`name` when it has the shape of a party's name in the catalogue; else FIELD_INVALID."""
-    if not _PARTY_NAME.fullmatch(name):
-        raise SluisError(Code.FIELD_INVALID, f"{field}: a party's name is lower-case letters, digits and hyphens")
+    if not NAME.fullmatch(name):
+        raise SluisError(
+            Code.FIELD_INVALID,
+            f"{field}: a party's name is lower-case letters, digits and hyphens, without eight digits in a row",
+        )
     return name

@@ -13,13 +13,14 @@ from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from broker.canonical import parse_canonical
 from broker.errors import Code, SluisError
 from broker.exchange import AskStatement, RegisterManifest, Want
+from broker.parties import NAME as _NAME
 from broker.parties import Environment
 
 SIGNED_PREFIX = b"sluis/v1/signed\n"
@@ -29,9 +30,12 @@ MAX_ANSWERERS = 400
 _UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _HEX32 = re.compile(r"[0-9a-f]{32}")
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _EPOCH = re.compile(r"[0-9]{4}(Q[1-4]|-(0[1-9]|1[0-2]))?")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_TIME = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_LONG_NUMBER = re.compile(r"[0-9]{8}")
+MAX_RULES = 16
+MAX_RULE_TEXT = 100
+MAX_RULE_NUMBER = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,8 @@ class _Members:
         value = self.take(name)
         if not isinstance(value, str) or not 1 <= len(value.encode()) <= limit:
             raise self.wrong(name, f"must be text of 1 to {limit} bytes")
+        if _LONG_NUMBER.search(value):
+            raise self.wrong(name, "holds a long number; it is logged and shown, so describe in words")
         return value
 
     def number(self, name: str, low: int, high: int) -> int:
@@ -177,8 +183,8 @@ def verify_signature(signed: Signed, certificate: bytes) -> None:
         SluisError: SIGNATURE_WRONG, also for key types that are not accepted.
     """
     message = SIGNED_PREFIX + signed.statement
-    key = _public_key(certificate)
     try:
+        key = _public_key(certificate)
         if len(signed.signature) > MAX_SIGNATURE_BYTES:
             raise InvalidSignature
         if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
@@ -190,7 +196,7 @@ def verify_signature(signed: Signed, certificate: bytes) -> None:
             key.verify(signed.signature, message, pss, hashes.SHA256())
         else:
             raise InvalidSignature
-    except InvalidSignature:
+    except (InvalidSignature, UnsupportedAlgorithm):
         raise SluisError(
             Code.SIGNATURE_WRONG,
             "the statement's signature does not verify with the key of the certificate this connection uses "
@@ -231,8 +237,8 @@ def read_register_manifest(signed: Signed, scope: Scope) -> RegisterManifest:
     """The register manifest in a signed statement. The signature is not checked here."""
     members = _open(signed, scope, "sluis/v1/register")
     rules = members.mapping("rules")
-    if len(rules) > 16 or any(not isinstance(value, bool | int | str) for value in rules.values()):
-        raise members.wrong("rules", "must be at most 16 names with a text, a number or true/false")
+    if len(rules) > MAX_RULES or not all(map(_is_rule_value, rules.values())):
+        raise members.wrong("rules", f"must be at most {MAX_RULES} names with a short text, a number or true/false")
     manifest = RegisterManifest(
         raw=signed.statement,
         signature=signed.signature,
@@ -253,6 +259,13 @@ def read_register_manifest(signed: Signed, scope: Scope) -> RegisterManifest:
     )
     members.end()
     return manifest
+
+
+def _is_rule_value(value: object) -> bool:
+    """Rules are logged: no room for a number of a person."""
+    if isinstance(value, str):
+        return len(value) <= MAX_RULE_TEXT and not _LONG_NUMBER.search(value)
+    return isinstance(value, int) and abs(value) <= MAX_RULE_NUMBER
 
 
 def read_encryption_key(signed: Signed, scope: Scope) -> EncryptionKeyStatement:
