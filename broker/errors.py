@@ -35,6 +35,7 @@ class Code(Enum):
     """Stable reasons. The value is the gRPC status class; the name is what callers may branch on."""
 
     # the request itself
+    MESSAGE_INVALID = ("MESSAGE_INVALID", Kind.INVALID)
     FIELD_MISSING = ("FIELD_MISSING", Kind.INVALID)
     FIELD_INVALID = ("FIELD_INVALID", Kind.INVALID)
     FIELD_TOO_LONG = ("FIELD_TOO_LONG", Kind.INVALID)

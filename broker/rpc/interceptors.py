@@ -18,6 +18,7 @@ from typing import Any, cast
 import grpc
 import structlog
 from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from broker.errors import Code, Kind, SluisError
@@ -29,6 +30,8 @@ log = structlog.get_logger("broker.rpc")
 
 MAX_UNARY_SECONDS = 300
 MAX_STREAM_SECONDS = 900
+MAX_MESSAGE = 1024 * 1024
+"""Bytes of one request message (notes/grpc.md)."""
 MAX_VIOLATIONS = 20
 """Details travel in trailers, which gRPC caps at 16 KiB (notes/grpc.md)."""
 
@@ -117,7 +120,7 @@ class Edge(grpc.ServerInterceptor):
             return handler
         rpc = method.removeprefix("/sluis.v1.")
         codecs = {
-            "request_deserializer": handler.request_deserializer,
+            "request_deserializer": _reading(handler.request_deserializer),
             "response_serializer": handler.response_serializer,
         }
         streams = handler.request_streaming or handler.response_streaming
@@ -139,14 +142,14 @@ class Edge(grpc.ServerInterceptor):
     def _guard_unary(self, rpc: str, behaviour: Any, limit: int) -> Any:
         def guarded(request: Any, context: grpc.ServicerContext) -> Any:
             with self._guard(rpc, context, limit):
-                return behaviour(request, context)
+                return behaviour(_readable(request), context)
 
         return guarded
 
     def _guard_stream(self, rpc: str, behaviour: Any, limit: int) -> Any:
         def guarded(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
             with self._guard(rpc, context, limit):
-                yield from behaviour(request, context)
+                yield from behaviour(_readable(request), context)
 
         return guarded
 
@@ -181,8 +184,43 @@ class Edge(grpc.ServerInterceptor):
     def _refused(self, caller: Caller | None, rpc: str, error: SluisError, request_id: str | None) -> None:
         party = caller.party if caller else None
         log.info("refused", rpc=rpc, code=error.code.name, party=party)
-        if caller is not None and error.code.kind not in _HOUSE_TROUBLE:
-            self._on_refusal(caller, rpc, error.code, request_id)
+        if caller is not None and (error.code is Code.TOO_LARGE or error.code.kind not in _HOUSE_TROUBLE):
+            try:
+                self._on_refusal(caller, rpc, error.code, request_id)
+            except Exception as trouble:  # noqa: BLE001 - the caller hears its refusal; no other text may leave
+                log.error("refusal not logged", rpc=rpc, code=error.code.name, type=_type_chain(trouble))
+
+
+def _reading(deserialise: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
+    """Turns what cannot be read into a refusal in the message's place: gRPC would answer INTERNAL by itself."""
+
+    assert deserialise is not None, "generated handlers have one"
+
+    def read(data: bytes) -> Any:
+        if len(data) > MAX_MESSAGE:
+            return SluisError(Code.TOO_LARGE, f"a message has at most {MAX_MESSAGE} bytes; send several")
+        try:
+            return deserialise(data)
+        except Exception:  # noqa: BLE001 - whatever it is, the bytes are not the message
+            return SluisError(Code.MESSAGE_INVALID, "the bytes are no message of this method; use sluis.v1")
+
+    return read
+
+
+def _readable(request: Any) -> Any:
+    """The request, or the stream of requests, without those that could not be read: they raise."""
+    if isinstance(request, Message):
+        return request
+    if isinstance(request, SluisError):
+        raise request
+    return _each_readable(request)
+
+
+def _each_readable(requests: Iterator[Any]) -> Iterator[Any]:
+    for one in requests:
+        if isinstance(one, SluisError):
+            raise one
+        yield one
 
 
 def status_of(error: SluisError) -> status_pb2.Status:

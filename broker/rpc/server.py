@@ -22,14 +22,13 @@ from sluis.v1 import (
 from broker.errors import Code, SluisError
 from broker.rpc.audit_service import AuditServicer
 from broker.rpc.exchange_service import ExchangeServicer
-from broker.rpc.interceptors import Edge
+from broker.rpc.interceptors import MAX_MESSAGE, Edge
 from broker.rpc.key_service import KeyServicer, PseudonymServicer
 from broker.rpc.register_service import RegisterServicer
 
-MAX_MESSAGE = 1024 * 1024
 _OPTIONS = [
     ("grpc.so_reuseport", 0),
-    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_receive_message_length", 4 * MAX_MESSAGE),  # the edge refuses above MAX_MESSAGE, with a code
     ("grpc.max_send_message_length", 4 * MAX_MESSAGE),
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", 1024 * 1024),
