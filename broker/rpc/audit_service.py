@@ -52,9 +52,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         """See audit.proto. An auditor's read of others' entries is an entry itself."""
         call = call_of(context)
         size = convert.page_size(request.page_size, 100, 1000)
-        total = self._reader.size()
-        if request.from_index > total:
-            raise field_error(Code.FIELD_INVALID, "from_index", "lies behind the end of the log")
+        total = self._start(request.from_index)
         if call.caller.is_auditor:
             stop = min(total, request.from_index + size)
             entries = tuple(self._reader.entries(request.from_index, stop))
@@ -97,6 +95,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         """See audit.proto."""
         size = convert.page_size(request.page_size, 100, 1000)
         exchange = convert.text(request.exchange, "exchange", "uuid", optional=True)
+        self._start(request.from_index)
         receipts: list[Receipt] = []
         at = request.from_index
         while len(receipts) < size:
@@ -118,6 +117,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
     ) -> Iterator[audit_pb2.WatchReceiptsResponse]:
         """See audit.proto. Ends with the call's deadline; the caller goes on from the last index it got."""
         call = call_of(context)
+        self._start(request.from_index)
         with self._slots.slot(call.caller.party):
             yield from self._watch(call, request.from_index)
 
@@ -131,6 +131,13 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
                     yield audit_pb2.WatchReceiptsResponse(receipt=convert.receipt_message(self._receipt(entry.index)))
             if not page:
                 self._pause(0.5)
+
+    def _start(self, index: int) -> int:
+        """Refuses an index behind the end; returns where that is."""
+        total = self._reader.size()
+        if index > total:
+            raise field_error(Code.FIELD_INVALID, "from_index", "lies behind the end of the log")
+        return total
 
     def _size(self, asked: int, field: str) -> int:
         total = self._reader.size()

@@ -34,6 +34,7 @@ from broker.exchange import (
 )
 from broker.matching.guard import check_pseudonyms
 from broker.matching.release import tokens_value
+from broker.parties import NAME
 from broker.policy.document import PolicySet
 from broker.policy.evaluate import Decision
 from broker.ports import RegisterChunk, UploadSpec
@@ -42,16 +43,17 @@ from broker.statements import MAX_SIGNATURE_BYTES, MAX_STATEMENT_BYTES, Signed
 MAX_ROWS_PER_MESSAGE = 65_536
 MAX_CASE_NUMBER_BYTES = 64
 MAX_COOPERATION_REF_BYTES = 200
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
-_REGISTER = re.compile(r"[a-z0-9-]{1,63}/[a-z0-9-]{1,63}/[0-9Q-]{4,7}/[a-z0-9-]{1,63}")
+MAX_PAGE_TOKEN = 400
+_REGISTER = re.compile(r"(?!.*[0-9]{8})[a-z0-9-]{1,63}/[a-z0-9-]{1,63}/[0-9Q-]{4,7}/[a-z0-9-]{1,63}")
 _EPOCH = re.compile(r"[0-9]{4}(Q[1-4]|-(0[1-9]|1[0-2]))?")
+_INDEX = re.compile(r"[1-9][0-9]{0,15}")
 _HEX32 = re.compile(r"[0-9a-f]{32}")
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _UPLOAD = re.compile(r"[a-z][a-z0-9-]{0,62}\.[0-9a-f-]{36}")
 
 _SHAPES = {
-    "name": (_NAME, "a name: lower-case letters, digits and hyphens, at most 63"),
+    "name": (NAME, "a name: lower-case letters, digits and hyphens, at most 63, without eight digits in a row"),
     "register": (_REGISTER, "a register's name: answerer/purpose/epoch/scheme"),
     "epoch": (_EPOCH, "an epoch such as 2026Q4, 2026-11 or 2026"),
     "hex32": (_HEX32, "32 hex digits"),
@@ -106,9 +108,12 @@ def page_size(value: int, default: int, maximum: int) -> int:
 def page_token(value: str) -> str:
     """The key a page token stands for; "" for the first page. Raises PAGE_TOKEN_INVALID."""
     try:
-        return base64.urlsafe_b64decode(value.encode()).decode()
+        key = base64.urlsafe_b64decode(value.encode()).decode() if len(value) <= MAX_PAGE_TOKEN else ""
     except ValueError as error:
-        raise SluisError(Code.PAGE_TOKEN_INVALID, "page_token: pass the token of the previous page, or none") from error
+        raise _wrong_token() from error
+    if make_page_token(key) != value:  # the decoder skips what is no base64
+        raise _wrong_token()
+    return key
 
 
 def make_page_token(key: str) -> str:
@@ -119,9 +124,13 @@ def make_page_token(key: str) -> str:
 def index_of(token: str) -> int:
     """The number a page token stands for; 0 for the first page. Raises PAGE_TOKEN_INVALID."""
     key = page_token(token)
-    if key and not key.isdecimal():
-        raise SluisError(Code.PAGE_TOKEN_INVALID, "page_token: pass the token of the previous page, or none")
+    if key and not _INDEX.fullmatch(key):
+        raise _wrong_token()
     return int(key or 0)
+
+
+def _wrong_token() -> SluisError:
+    return SluisError(Code.PAGE_TOKEN_INVALID, "page_token: pass the token of the previous page, or none")
 
 
 def signed(message: common_pb2.SignedStatement, field: str) -> Signed:
