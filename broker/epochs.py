@@ -166,9 +166,10 @@ class Epochs:
             )
         if manifest.mode != "keyed" or purpose.pseudonyms.mode != "keyed":
             raise SluisError(Code.MODE_NOT_AVAILABLE, "this broker serves mode keyed only; see docs/pseudonym-spec.md")
-        strangers = sorted(set(manifest.recipients) - set(policies.participants(purpose)))
-        if strangers:
-            raise SluisError(Code.NOT_PARTICIPANT, "not a participant of this purpose: " + ", ".join(strangers))
+        if not set(manifest.recipients) <= set(policies.participants(purpose)):
+            raise SluisError(
+                Code.NOT_PARTICIPANT, "a recipient takes no part in this purpose; name only those who ask and answer"
+            )
         window = epoch_of(purpose, manifest.valid_from)
         if (window.name, window.valid_from, window.valid_until) != (
             manifest.epoch,

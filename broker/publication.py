@@ -121,8 +121,7 @@ class Publication:
     def committed(self, upload: Upload) -> int:
         """Durable rows of an upload; what was declared once it is sealed."""
         if upload.sealed:
-            register = self._reader.register(upload.spec.register)
-            return register.manifest.rows if register else 0
+            return self._as_published(upload).manifest.rows
         return self._registers.committed(upload.spec.upload)
 
     def seal(self, caller: Caller, key: str, signed: Signed) -> tuple[RegisterVersion, Receipt]:
@@ -141,6 +140,8 @@ class Publication:
                 return self._sealed_before(upload, digest)
             now = self._clock.now()
             policies = self._policies()
+            if self._check_begin(caller, upload.begun, policies) != upload.spec.widths:
+                raise SluisError(Code.POLICY_DENIES, "the policy changed an attribute's width; begin a new upload")
             self._check_manifest(upload, manifest, policies, now)
             identifier = policies.catalogue.identifiers[manifest.scheme]
             self._registers.build(
@@ -217,10 +218,23 @@ class Publication:
         return self._sequencer.submit(work).value
 
     def _sealed_before(self, upload: Upload, digest: str) -> tuple[RegisterVersion, Receipt]:
-        register = self._reader.register(upload.spec.register)
-        if upload.sealed != digest or register is None:
+        if upload.sealed != digest:
             raise SluisError(Code.UPLOAD_SEALED, "this upload was sealed with another manifest; begin a new upload")
-        return register, self._receipt(upload.entry)
+        return self._as_published(upload), self._receipt(upload.entry)
+
+    def _as_published(self, upload: Upload) -> RegisterVersion:
+        """The version that a sealed upload became, also when another has replaced it."""
+        current = self._reader.register(upload.spec.register)
+        if current is not None and current.version == upload.spec.version:
+            return current
+        stored = self._reader.document("register-manifest", f"{upload.spec.register}/{upload.spec.version}")
+        if stored is None:
+            raise SluisError(Code.STORE_CORRUPT, "the manifest of a sealed upload is gone; run `sluis doctor`")
+        record = json.loads(stored)
+        signed = Signed(base64.b64decode(record["statement"]), base64.b64decode(record["signature"]))
+        manifest = read_register_manifest(signed, self._scope)
+        published_at = datetime.fromisoformat(record["published_at"])
+        return RegisterVersion(upload.spec.register, upload.spec.version, manifest, published_at)
 
     def _check_begin(self, caller: Caller, begun: BeginUpload, policies: PolicySet) -> tuple[int, ...]:
         purpose = answering_purpose(policies, caller, begun.purpose)
@@ -230,9 +244,9 @@ class Publication:
         expected = policies.catalogue.identifiers[begun.scheme].match_keys
         if begun.match_keys != expected:
             raise field_error(Code.FIELD_INVALID, "match_keys", f"this scheme has {expected}")
-        unknown = sorted(set(begun.attributes) - set(purpose.may_learn.attributes))
-        if unknown:
-            raise field_error(Code.FIELD_INVALID, "attributes", "the purpose does not name: " + ", ".join(unknown))
+        if not set(begun.attributes) <= set(purpose.may_learn.attributes):
+            allowed = ", ".join(sorted(purpose.may_learn.attributes)) or "none"
+            raise field_error(Code.FIELD_INVALID, "attributes", f"the purpose names {allowed}")
         return tuple(policies.catalogue.attributes[name].width + SEAL_OVERHEAD for name in begun.attributes)
 
     def _check_manifest(self, upload: Upload, manifest: RegisterManifest, policies: PolicySet, now: datetime) -> None:
@@ -256,10 +270,11 @@ class Publication:
             raise SluisError(Code.STATEMENT_INVALID, "manifest.expires_at has passed; publish fresher data")
         if manifest.as_of > now + timedelta(days=1):
             raise SluisError(Code.STATEMENT_INVALID, "manifest.as_of lies in the future")
-        unknown = sorted(set(manifest.rules) - set(policies.purposes[begun.purpose].register_rules()))
-        if unknown:
+        asked = policies.purposes[begun.purpose].register_rules()
+        if not set(manifest.rules) <= set(asked):
             raise SluisError(
-                Code.STATEMENT_INVALID, "manifest.rules has rules the purpose does not ask: " + ", ".join(unknown)
+                Code.STATEMENT_INVALID,
+                f"manifest.rules has rules the purpose does not ask; it asks: {', '.join(asked) or 'none'}",
             )
 
 
