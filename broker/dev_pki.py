@@ -14,6 +14,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -162,11 +163,19 @@ def write_dev_pki(directory: Path, parties: Mapping[str, str], hosts: Iterable[s
     }.items():
         written[f"{name}.pem"] = issued.certificate
         written[f"{name}.key"] = issued.key
-    paths = []
-    for name, content in written.items():
-        path = directory / name
-        path.unlink(missing_ok=True)
-        path.touch(mode=0o600 if name.endswith(".key") else 0o644)
-        path.write_bytes(content)
-        paths.append(path)
-    return paths
+    return [_write(directory / name, content) for name, content in written.items()]
+
+
+def write_signer(directory: Path, name: str) -> str:
+    """Writes a policy signer's Ed25519 key as `signer-<name>.key`; returns its public key, hex."""
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    _write(directory / f"signer-{name}.key", pem)
+    return key.public_key().public_bytes_raw().hex()
+
+
+def _write(path: Path, content: bytes) -> Path:
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600 if path.suffix == ".key" else 0o644)
+    path.write_bytes(content)
+    return path

@@ -70,18 +70,21 @@ def dev_pki(
     directory: Annotated[Path, typer.Argument(help="Where to write certificates and keys.")],
     party: Annotated[list[str], typer.Option("--party", help="NAME=OIN; repeat for each party.")],
     host: Annotated[list[str] | None, typer.Option("--host", help="Names or addresses of the broker.")] = None,
+    signer: Annotated[list[str] | None, typer.Option("--signer", help="Also a policy signer's key; repeat.")] = None,
 ) -> None:
     """Make a throw-away CA with certificates, for demo and tests. Production refuses it.
 
     Example: sluis dev-pki pki --party snf=00000099000000001000 --party nla=00000099000000002000
     """
-    from broker.dev_pki import write_dev_pki
+    from broker.dev_pki import write_dev_pki, write_signer
 
     parties: dict[str, str] = {}
     for item in party:
         name, _, oin = item.partition("=")
         parties[check_party_name(name, "--party")] = Oin(oin).text
     written = write_dev_pki(directory, parties, host or ["localhost", "127.0.0.1"], datetime.now(UTC))
+    for name in signer or []:
+        print(f"signer {check_party_name(name, '--signer')} {write_signer(directory, name)}")
     print(f"wrote {len(written)} files to {directory}: throw-away, never for production")
 
 
