@@ -199,7 +199,7 @@ def sign(
     if as_json:
         _print_json({"ok": True, "bundle": str(target), "key": public, "signatures": len(signed.signatures)})
     else:
-        typer.echo(f"signed {target} as {role}; it has {len(signed.signatures)} signatures\nsigner {public}")
+        typer.echo(f"signed {target} as {role}; signatures now: {len(signed.signatures)}\nsigner {public}")
 
 
 @app.command()
@@ -226,7 +226,7 @@ def verify(
     typer.echo(f"verified: revision {policies.revision}, {len(policies.purposes)} purposes")
     typer.echo(f"digest  {policies.digest}\nexpires {policies.expires:%Y-%m-%dT%H:%M:%SZ}")
     for public in policies.signers:
-        typer.echo(f"signer  {public}  {roles[public]}")
+        typer.echo(f"signer  {public}  signing as {roles[public]!r}, by its own account")
 
 
 def _policies(folder: Path, as_json: bool) -> PolicySet:

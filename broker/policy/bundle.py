@@ -98,7 +98,7 @@ def read_bundle(data: bytes) -> Bundle:
     _demand(all(_hex(manifest[name]) for name in ("digest", "text_digest")), "a digest of its manifest")
     _demand(isinstance(manifest["revision"], int) and manifest["revision"] >= 1, "its revision")
     _demand(not isinstance(manifest["revision"], bool), "its revision")
-    _demand(isinstance(manifest["expires"], str) and _TIME.fullmatch(manifest["expires"]) is not None, "its expiry")
+    _demand(_is_moment(manifest["expires"]), "its expiry")
     _demand(isinstance(texts, dict) and all(isinstance(text, str) for text in texts.values()), "its texts")
     _demand(isinstance(meaning, dict), "its meaning")
     _demand(isinstance(signatures, list) and len(signatures) <= MAX_SIGNATURES, "its signatures")
@@ -188,6 +188,16 @@ def _signature(entry: object) -> BundleSignature:
     _demand(all(isinstance(value, str) for value in entry.values()), "a signature")
     _demand(_hex(entry["key"]) and _HEX128.fullmatch(entry["signature"]) is not None, "a signature")
     return BundleSignature(entry["key"], entry["role"], entry["signature"])
+
+
+def _is_moment(value: object) -> bool:
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        return False
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _hex(value: object) -> bool:

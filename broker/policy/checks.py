@@ -111,7 +111,7 @@ def _match_keys(case: Case) -> Verdict:
     used = case.request.match_keys
     weakest = case.terms.purpose.weakest_match_key is not None
     path = "weakest_match_key" if weakest else f"catalogue.identifiers.{case.request.scheme}.match_keys"
-    return 1 <= used <= most, f"{used:d} match keys; allowed: 1 to {most}", path
+    return 1 <= used <= most, f"match keys used: {used:d}; allowed: 1 to {most}", path
 
 
 def _epoch(case: Case) -> Verdict:
@@ -167,14 +167,14 @@ def _count(case: Case) -> Verdict:
 
 def _subjects(case: Case) -> Verdict:
     most, asked = case.terms.purpose.limits.subjects_per_request, case.request.subjects
-    return 1 <= asked <= most, f"{asked:d} subjects; allowed: 1 to {most}", "limits.subjects_per_request"
+    return 1 <= asked <= most, f"subjects asked about: {asked:d}; allowed: 1 to {most}", "limits.subjects_per_request"
 
 
 def _requests(case: Case) -> Verdict:
     most, done = case.terms.purpose.limits.requests_per_day, case.facts.requests_today
     return (
         0 <= done < most,
-        f"{done:d} requests permitted before today; allowed: {most} a day",
+        f"requests permitted earlier today: {done:d}; allowed a day: {most}",
         "limits.requests_per_day",
     )
 
@@ -225,7 +225,7 @@ def _count_distance(case: Case) -> Verdict:
         return False, "no count may be learned", "may_learn"
     if distance is None:
         return True, "no earlier count to compare with", "may_learn.count.min_group"
-    reason = f"differs from an earlier count by {distance:d} subjects; at least {rule.min_group}"
+    reason = f"subjects by which it differs from an earlier count: {distance:d}; at least {rule.min_group}"
     return distance >= rule.min_group, reason, "may_learn.count.min_group"
 
 
@@ -235,7 +235,7 @@ def _counts_per_epoch(case: Case) -> Verdict:
         return True, "no count asked", "may_learn"
     if rule is None:
         return False, "no count may be learned", "may_learn"
-    reason = f"{done:d} counts permitted before in this epoch; allowed: {rule.per_epoch}"
+    reason = f"counts permitted earlier in this epoch: {done:d}; allowed: {rule.per_epoch}"
     return 0 <= done < rule.per_epoch, reason, "may_learn.count.per_epoch"
 
 

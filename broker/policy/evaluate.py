@@ -6,7 +6,9 @@ and in any year, which is what replay checks. It never raises: what cannot be ev
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from broker.errors import SluisError
 from broker.policy.case_number import CaseNumber, judge
@@ -50,6 +52,8 @@ ENGINE = "sluis-engine/1"
 """Named in every entry. Any change to a verdict or a reason is a new version beside this one."""
 CHECK_IDS = ("purpose-known", *(name for name, _ in CHECKS))
 _NOT_EVALUATED = "could not be evaluated"
+# CheckResult(...) without its Python-level __new__: a third of a decision's time otherwise
+_result: Callable[[tuple[str, bool, str, str]], CheckResult] = partial(tuple.__new__, CheckResult)
 
 
 def evaluate(policies: PolicySet, request: Request, facts: Facts) -> Decision:
@@ -82,7 +86,7 @@ def _run(case: Case, results: list[CheckResult]) -> bool:
             met, reason, path = check(case)
         except Exception:  # noqa: BLE001  # deny by default
             met, reason, path = False, _NOT_EVALUATED, ""
-        results.append(CheckResult(name, met is True, reason, path))
+        results.append(_result((name, met is True, reason, path)))
         every = every and met is True
     return every
 

@@ -60,6 +60,8 @@ def _problem(model: type[BaseModel], source: YamlFile, detail: ErrorDetails) -> 
         return Problem(source.file, line, "OUT_OF_RANGE", f"{shown} must be {bound}")
     if kind == "string_pattern_mismatch":
         return Problem(source.file, line, "WRONG_SHAPE", f"{shown} must look like dpv:PublicInterest")
+    if kind == "too_short":
+        return Problem(source.file, line, "EMPTY_LIST", f"{shown} must list at least one")
     code = kind if kind.isupper() else "INVALID"
     return Problem(source.file, line, code, f"{shown}: {detail['msg']}")
 

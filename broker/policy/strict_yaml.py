@@ -151,7 +151,7 @@ class _Reader:
         self.nodes += 1
         if self.nodes > MAX_NODES:
             raise self.stop(line, "TOO_MANY_NODES", f"more than {MAX_NODES} values", "split the file")
-        if len(path) > MAX_DEPTH:
+        if len(path) >= MAX_DEPTH and not isinstance(event, yaml.ScalarEvent):
             raise self.stop(line, "TOO_DEEP", f"nested deeper than {MAX_DEPTH} levels", "flatten it")
         if isinstance(event, yaml.AliasEvent):
             raise self.stop(line, "ALIAS", "references (*name) are not read", "write the value out")

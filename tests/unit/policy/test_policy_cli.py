@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from policy_samples import ROOT
+from typer.testing import CliRunner
+
+from broker.cli.policy import app
+
+RUNNER = CliRunner()
+
+
+def run(*arguments, code=0, text=None):
+    result = RUNNER.invoke(app, [str(argument) for argument in arguments], input=text)
+    assert result.exit_code == code, (result.exit_code, result.output, result.exception)
+    return result
+
+
+@pytest.fixture
+def folder(tmp_path):
+    shutil.copytree(ROOT, tmp_path / "policies")
+    return tmp_path / "policies"
+
+
+@pytest.fixture
+def keys(tmp_path):
+    made = {}
+    for name in ("a", "b"):
+        key = Ed25519PrivateKey.generate()
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (tmp_path / f"{name}.pem").write_bytes(pem)
+        made[name] = key.public_key().public_bytes_raw().hex()
+    return made
+
+
+def bend(folder, file, old, new):
+    path = folder / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_check_says_what_it_read(folder):
+    assert "16 purposes (10 active, 6 draft)" in run("check", folder).stdout
+    shown = json.loads(run("check", folder, "--json").stdout)
+    assert shown["ok"] is True
+    assert len(shown["digest"]) == 64
+    assert "snf-locatie" in shown["purposes"]
+
+
+def test_check_points_at_the_line(folder):
+    bend(folder, "purposes/snf-locatie.yaml", "    beds:", "    bedz:")
+    result = run("check", folder, code=3)
+    assert result.stdout == ""
+    line = result.stderr.strip()
+    assert line.startswith(f"{folder}/purposes/snf-locatie.yaml:")
+    assert line.endswith("UNKNOWN_WORD: 'bedz' is no attribute of the catalogue; did you mean 'beds'?")
+    (problem,) = json.loads(run("check", folder, "--json", code=3).stdout)["problems"]
+    assert (problem["code"], problem["suggestion"]) == ("UNKNOWN_WORD", "did you mean 'beds'?")
+
+
+def test_check_refuses_files_it_would_not_read(folder):
+    (folder / "purposes" / "more.yml").write_text("a: 1\n")
+    assert "FILE_UNKNOWN" in run("check", folder, code=3).stderr
+    (folder / "purposes" / "more.yml").unlink()
+    (folder / "purposes" / "snf-locatie.yaml").write_bytes(b"purpose: \xff\n")
+    assert "NOT_UTF8" in run("check", folder, code=3).stderr
+
+
+def test_check_needs_a_folder(tmp_path):
+    run("check", tmp_path / "none", code=2)
+    assert "MISSING" in run("check", tmp_path, code=3).stderr
+
+
+def test_the_officers_tests_run(folder):
+    assert "0 purposes untested" in run("test", folder).stdout
+    shown = json.loads(run("test", folder, "--json").stdout)
+    assert shown["ok"] is True
+    assert len(shown["cases"]) > 150
+
+
+def test_a_failing_case_names_its_line(folder):
+    bend(folder, "purposes/snf-locatie.yaml", "subjects_per_request: 1000", "subjects_per_request: 2000")
+    result = run("test", folder, code=4)
+    assert "tests/snf-locatie_test.yaml:14: TEST_FAILED: 'one address more than was agreed'" in result.stderr
+    assert json.loads(run("test", folder, "--json", code=4).stdout)["ok"] is False
+
+
+def test_a_purpose_without_tests_fails(folder):
+    (folder / "tests" / "bezetting_test.yaml").unlink()
+    assert "UNTESTED" in run("test", folder, code=4).stderr
+
+
+def test_explain_shows_every_check_with_its_line(folder, tmp_path):
+    question = tmp_path / "q.yaml"
+    question.write_text(
+        "{purpose: snf-locatie, asks: utrecht, answers: snf, identified_by: bag, want: [beds], subjects: 3}\n"
+    )
+    at = ("--at", "2026-11-23T10:00:00Z")
+    permit = run("explain", folder, "--request", question, *at).stdout
+    assert permit.startswith("PERMIT snf-locatie")
+    assert "duty answer_keep_days" in permit
+    shown = json.loads(run("explain", folder, "--request", question, *at, "--json").stdout)
+    assert shown["effect"] == "permit"
+    assert len(shown["checks"]) == 22
+    question.write_text(question.read_text().replace("[beds]", "[manager-name]"))
+    deny = run("explain", folder, "--request", question, *at, code=5).stdout
+    assert " NO  attributes" in deny
+    assert "[purposes/snf-locatie.yaml:18]" in deny
+    run("explain", folder, "--request", question, "--at", "yesterday", code=2)
+    question.write_text("{purpose: snf-locatie, ask: utrecht}\n")
+    assert "did you mean 'asks'?" in run("explain", folder, "--request", question, code=3).stderr
+
+
+def test_the_clock_is_that_of_the_option_then_of_the_file(folder, tmp_path):
+    question = tmp_path / "q.yaml"
+    question.write_text(
+        "{purpose: nau-status, asks: nla, answers: nau, identified_by: kvk, want: [hit], at: 2027-07-01T08:00:00Z}\n"
+    )
+    run("explain", folder, "--request", question)
+    run("explain", folder, "--request", question, "--at", "2026-11-23T10:00:00Z", code=5)
+
+
+def test_bundle_sign_verify(folder, tmp_path, keys):
+    made = tmp_path / "p.bundle"
+    expires = run("bundle", folder, "--revision", 3, "--expires", "2027-03-31", "--out", made).stdout
+    assert "2027-03-31T22:00:00Z" in expires  # the end of that day in Amsterdam
+    both = ("--signer", keys["a"], "--signer", keys["b"])
+    at = ("--at", "2027-01-01T00:00:00Z")
+    assert "POLICY_UNSIGNED" in run("verify", made, *both, "--quorum", 2, *at, code=6).stderr
+    run("sign", made, "--key", tmp_path / "a.pem", "--role", "asking side")
+    run("verify", made, *both, "--quorum", 2, *at, code=6)
+    signed = json.loads(run("sign", made, "--key", tmp_path / "b.pem", "--role", "answering side", "--json").stdout)
+    assert (signed["signatures"], signed["key"]) == (2, keys["b"])
+    shown = json.loads(run("verify", made, *both, "--quorum", 2, *at, "--json").stdout)
+    assert shown["revision"] == 3
+    assert shown["signers"] == {keys["a"]: "asking side", keys["b"]: "answering side"}
+    assert shown["digest"] == json.loads(run("check", folder, "--json").stdout)["digest"]
+    run("verify", made, *both, "--quorum", 2, "--at", "2027-03-31T22:00:00Z", code=7)
+    run("verify", made, *both, "--quorum", 3, *at, code=6)
+    made.write_bytes(made.read_bytes().replace(b"snf-locatie", b"snf-locatia"))
+    run("verify", made, *both, "--quorum", 2, *at, code=3)
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_bad_policies_make_no_bundle(folder, tmp_path):
+    bend(folder, "purposes/snf-locatie.yaml", "    beds:", "    bedz:")
+    run("bundle", folder, "--revision", 1, "--expires", "2027-03-31", "--out", tmp_path / "p.bundle", code=3)
+    assert not (tmp_path / "p.bundle").exists()
+
+
+@pytest.mark.parametrize("expires", ["2027-02-30", "soon", "2027-02-30T00:00:00Z"])
+def test_a_bundle_needs_a_real_expiry(folder, tmp_path, expires):
+    run("bundle", folder, "--revision", 1, "--expires", expires, "--out", tmp_path / "p", code=2)
+
+
+def test_keys_of_another_kind_are_refused_and_passwords_asked(folder, tmp_path):
+    made = tmp_path / "p.bundle"
+    run("bundle", folder, "--revision", 1, "--expires", "2027-03-31", "--out", made)
+    other = generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "ec.pem").write_bytes(other)
+    run("sign", made, "--key", tmp_path / "ec.pem", "--role", "r", code=2)
+    (tmp_path / "no.pem").write_bytes(b"no key")
+    run("sign", made, "--key", tmp_path / "no.pem", "--role", "r", code=2)
+    locked = Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+    )
+    (tmp_path / "locked.pem").write_bytes(locked)
+    run("sign", made, "--key", tmp_path / "locked.pem", "--role", "r", text="wrong\n", code=2)
+    run("sign", made, "--key", tmp_path / "locked.pem", "--role", "r", text="secret\n")
+
+
+@pytest.mark.parametrize("command", ["check", "test", "explain", "bundle", "sign", "verify"])
+def test_every_command_has_help_with_an_example(command):
+    assert f"Example: sluis policy {command}" in run(command, "--help").stdout
