@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from broker.canonical import encode
 from broker.errors import Code, SluisError
-from broker.exchange import COMMITMENT_BYTES, PSEUDONYM_BYTES, WRAP_BYTES, PseudonymColumn
+from broker.exchange import PseudonymColumn
 from broker.ports import RegisterChunk, UploadSpec
 from broker.storage.durable import sync_directory, sync_file
 from broker.storage.register_files import (
@@ -287,9 +287,3 @@ def _more_than(high: npt.NDArray[np.uint64], low: npt.NDArray[np.uint64], limit:
 def _binary(values: Bytes) -> pa.Array:
     values = np.ascontiguousarray(values)
     return pa.Array.from_buffers(pa.binary(values.shape[1]), len(values), [None, pa.py_buffer(values)])
-
-
-def record_bytes(spec: UploadSpec) -> int:
-    """Bytes of one register row as uploaded; what a caller may use to judge free space."""
-    sealed = spec.match_keys * WRAP_BYTES + COMMITMENT_BYTES + sum(spec.widths) if spec.attributes else 0
-    return spec.match_keys * PSEUDONYM_BYTES + sealed
