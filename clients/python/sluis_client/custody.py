@@ -104,8 +104,11 @@ def fetch_epoch(me: Participant, purpose: str, epoch: str = "") -> EpochKey:
 
 
 def epoch_key(me: Participant, view: PurposeView, epoch: str = "") -> tuple[Context, EpochKey]:
-    """The stored K, or the fetched one when none is stored yet. Raises as `fetch_epoch`."""
+    """The stored K, or the fetched one when none is stored yet. Raises as `fetch_epoch`, and NOT_PARTICIPANT."""
     context = me.context(view, epoch)
+    if me.profile.party not in view.participants:
+        text = f"{me.profile.party} takes no part in {view.name}; `sluis-client purposes list` shows where it does"
+        raise ClientError("NOT_PARTICIPANT", text, Exit.POLICY_DENIED)
     stored = me.keystore.epoch_key(view.name, context.epoch)
     if stored is not None and stored.published:
         return context, stored

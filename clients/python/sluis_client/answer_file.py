@@ -1,0 +1,142 @@
+"""Answers as a CSV file that opens in a spreadsheet: one line for each row of the source and each answerer.
+
+Every line says what became of that row, so that nothing but "no hit" ever looks like "no hit". Cells that a spreadsheet
+would run as a formula get a leading apostrophe. Of the source only line numbers are copied, unless columns are named.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sluis_client.answer_rows import Row
+from sluis_client.answers import CheckedAnswer
+from sluis_client.epochs import AMSTERDAM
+from sluis_client.errors import ClientError
+from sluis_client.headers import named_column
+from sluis_client.statements import utc
+from sluis_client.tables import NormalisedTable, Table
+
+STATUS_WORDS = {
+    "DENIED": "denied",
+    "NO_REGISTER": "no register",
+    "EXPIRED": "expired",
+    "NOT_COVERED": "not covered",
+    "WITHHELD": "withheld",
+    "FAILED": "failed",
+    "UNKNOWN": "unknown",
+}
+"""What a row of a question gets when its answerer's register was not matched."""
+_RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def guarded(cell: str) -> str:
+    """The cell as text: one that a spreadsheet would run gets a leading apostrophe."""
+    return f"'{cell}" if cell.startswith(_RISKY) else cell
+
+
+def answer_lines(
+    table: Table, normal: NormalisedTable, answers: Sequence[CheckedAnswer], keep: Sequence[str] = ()
+) -> Iterator[list[str]]:
+    """The header, then the lines. `keep`: columns of the source to copy.
+
+    Raises:
+        ClientError: COLUMN_MISSING.
+    """
+    places = [named_column(table.header, name, name) for name in keep]
+    attributes = sorted({name for answer in answers for name in answer.attributes})
+    head = ["row", *(table.header[place] for place in places), "answerer", "status", "match key", *attributes]
+    yield [*head, "as of", "coverage", "note"]
+    reasons = {problem.row: str(problem).partition(": ")[2] for problem in normal.problems}
+    for answer in answers:
+        by_position: dict[int, list[Row]] = {}
+        for row in answer.rows:
+            by_position.setdefault(row.position, []).append(row)
+        as_of = _day(answer.register.as_of) if answer.register else ""
+        coverage = answer.register.coverage if answer.register else ""
+        for index, line in enumerate(table.line_numbers):
+            kept = [table.rows[index][place] for place in places]
+            for status, match_key, values, note in _of_row(answer, normal.positions[index], by_position, reasons, line):
+                cells = [values.get(name) or "" for name in attributes]
+                yield [str(line), *kept, answer.answerer, status, match_key, *cells, as_of, coverage, note]
+
+
+def _of_row(
+    answer: CheckedAnswer,
+    position: int,
+    by_position: Mapping[int, Sequence[Row]],
+    reasons: Mapping[int, str],
+    line: int,
+) -> Iterator[tuple[str, str, Mapping[str, str | None], str]]:
+    if position < 0:
+        yield "invalid input", "", {}, reasons.get(line, "")
+    elif answer.status != "ANSWERED":
+        yield STATUS_WORDS[answer.status], "", {}, ""
+    elif position not in by_position:
+        yield "no hit", "", {}, ""
+    else:
+        for row in by_position[position]:
+            yield row.status, str(row.match_key or ""), row.values, ""
+
+
+def count_lines(answers: Sequence[CheckedAnswer], subjects: int) -> Iterator[list[str]]:
+    """The header, then one line for each answerer's count."""
+    yield ["answerer", "status", "subjects", "count", "as of", "coverage"]
+    for answer in answers:
+        register = answer.register
+        status = STATUS_WORDS.get(answer.status, "answered")
+        count = answer.band if answer.count is None else str(answer.count)
+        said = (_day(register.as_of), register.coverage) if register else ("", "")
+        yield [answer.answerer, status, str(subjects), count, *said]
+
+
+def csv_bytes(lines: Iterator[list[str]], delimiter: str) -> bytes:
+    """The lines as CSV with a UTF-8 byte order mark, guarded against formulas. Raises DELIMITER_INVALID."""
+    if delimiter not in (",", ";", "\t", "|"):
+        raise ClientError("DELIMITER_INVALID", "the delimiter of the answers is , ; | or a tab")
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
+    for line in lines:
+        writer.writerow([guarded(cell) for cell in line])
+    return b"\xef\xbb\xbf" + text.getvalue().encode("utf-8")
+
+
+def answer_summary(answer: CheckedAnswer) -> dict[str, Any]:
+    """An answer in short, for `--json`: no row and no identifier."""
+    register = answer.register
+    statuses: dict[str, int] = {}
+    for row in answer.rows:
+        statuses[row.status] = statuses.get(row.status, 0) + 1
+    return {
+        "answerer": answer.answerer,
+        "status": answer.status,
+        "hits": answer.hits,
+        "count": answer.count,
+        "band": answer.band or None,
+        "rows": statuses,
+        "attributes": list(answer.attributes),
+        "register": None
+        if register is None
+        else {
+            "name": register.name,
+            "version": register.version,
+            "as_of": utc(register.as_of),
+            "expires_at": utc(register.expires_at),
+            "coverage": register.coverage,
+        },
+        "decision": {
+            "permitted": answer.decision.permitted,
+            "policy_set": answer.decision.policy_set,
+            "obligations": list(answer.decision.obligations),
+            "checks": [vars(check) for check in answer.decision.checks],
+        },
+        "ask_index": answer.ask_index,
+        "release_index": answer.release_index,
+    }
+
+
+def _day(moment: datetime) -> str:
+    return moment.astimezone(AMSTERDAM).strftime("%Y-%m-%d")

@@ -1,0 +1,258 @@
+"""`sluis-client pseudonymise | publish | registers | withdraw`: for those who hold a register."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sluis_client.cli.keys import PurposeOption
+from sluis_client.cli.session import (
+    DEFAULT_PROFILE,
+    ColumnsOption,
+    EpochOption,
+    JsonOption,
+    ProfileOption,
+    columned,
+    day,
+    emit,
+    note,
+    pairs,
+    participant,
+    problems_json,
+    progress,
+    tell_problems,
+)
+from sluis_client.errors import ClientError, Exit
+from sluis_client.keystore import EpochKey, Keystore, write_private
+from sluis_client.profile import load_profile
+from sluis_client.statements import utc
+
+if TYPE_CHECKING:
+    from sluis_client.policy import PurposeView
+
+FileArgument = Annotated[Path, typer.Argument(help="CSV file with a header line.")]
+SchemeOption = Annotated[str, typer.Option("--scheme", help="Identifier scheme, such as bag or kvk.")]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Refuse the file if any row cannot be used.")]
+ZerosOption = Annotated[
+    bool, typer.Option("--restore-zeros", help="Put back leading zeros, in a file known to have lost them.")
+]
+DelimiterOption = Annotated[str | None, typer.Option("--in-delimiter", help="Delimiter of FILE; found by itself.")]
+EncodingOption = Annotated[str | None, typer.Option("--encoding", help="Encoding of FILE; found by itself.")]
+
+
+def mount(app: typer.Typer) -> None:
+    """Adds these commands."""
+    app.command("pseudonymise")(pseudonymise)
+    app.command("publish")(publish)
+    registers = typer.Typer(help="The agency's own registers.", no_args_is_help=True, rich_markup_mode=None)
+    registers.command("list")(registers_list)
+    app.add_typer(registers, name="registers")
+    app.command("withdraw")(withdraw)
+
+
+def pseudonymise(
+    file: FileArgument,
+    *,
+    purpose: PurposeOption,
+    scheme: SchemeOption,
+    out: Annotated[Path, typer.Option("--out", help="CSV file to write: row and pseudonyms.")],
+    epoch: EpochOption = "",
+    columns: ColumnsOption = None,
+    strict: StrictOption = False,
+    restore_zeros: ZerosOption = False,
+    in_delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
+    profile: ProfileOption = DEFAULT_PROFILE,
+    as_json: JsonOption = False,
+) -> None:
+    """Pseudonymise a file here, without any connection, with a key fetched before; reports unusable rows.
+
+    Pseudonyms of persons are personal data: keep the file as you keep the identifiers.
+
+    \b
+    Example: sluis-client pseudonymise locations.csv --purpose snf-locatie --scheme bag --out pseudonyms.csv
+    """
+    from sluis_client.answer_file import csv_bytes
+    from sluis_client.pseudonymise import PSEUDONYM_BYTES, Context, Pseudonymiser
+    from sluis_client.register_table import pseudonym_columns, scheme_named
+    from sluis_client.tables import normalise_table, read_table
+
+    read = load_profile(profile)
+    key = _stored_key(Keystore(read.state), purpose, epoch)
+    known = scheme_named(scheme)
+    table = read_table(file, delimiter=in_delimiter, encoding=encoding)
+    normal = normalise_table(
+        table, known, columns=pairs(columns, "--columns"), strict=strict, restore_zeros=restore_zeros
+    )
+    tell_problems(normal.problems, len(table.rows), normal.duplicates)
+    context = Context(read.origin, read.environment, purpose, key.epoch)
+    maker = Pseudonymiser(key.key, context, f"{known.name}/{known.version}")
+    made = [column.pseudonyms for column in pseudonym_columns(maker, known, normal.keys, normal.fast_block)]
+    lines = [["row", *(f"pseudonym {number}" for number in range(1, len(made) + 1))]]
+    for index, row in enumerate(normal.row_numbers):
+        cut = slice(index * PSEUDONYM_BYTES, (index + 1) * PSEUDONYM_BYTES)
+        has = [fields is not None for fields in normal.keys[index]]
+        lines.append([str(row), *(part[cut].hex() if there else "" for part, there in zip(made, has, strict=True))])
+    write_private(out, csv_bytes(iter(lines), ","))
+    value = {
+        "out": str(out),
+        "key_id": key.key_id,
+        "epoch": key.epoch,
+        "subjects": len(normal.keys),
+        "duplicates": normal.duplicates,
+        "problems": problems_json(normal.problems),
+    }
+    emit(value, [f"{len(normal.keys)} subjects pseudonymised under key {key.key_id}; wrote {out}"], as_json)
+
+
+def _stored_key(keystore: Keystore, purpose: str, epoch: str) -> EpochKey:
+    now = datetime.now(UTC)
+    for key in keystore.epoch_keys():
+        fits = key.epoch == epoch if epoch else key.valid_from <= now < key.valid_until
+        if key.purpose == purpose and fits:
+            return key
+    text = f"no key of {purpose} for that epoch is kept here; run `sluis-client keys fetch --purpose {purpose}`"
+    raise ClientError("EPOCH_UNKNOWN", text, Exit.KEY_TROUBLE)
+
+
+def publish(
+    file: FileArgument,
+    *,
+    purpose: PurposeOption,
+    scheme: SchemeOption,
+    as_of: Annotated[str, typer.Option("--as-of", help="The day at which the data stood, such as 2026-11-20.")],
+    coverage: Annotated[str, typer.Option("--coverage", help="What the register covers, in words for askers.")],
+    epoch: EpochOption = "",
+    columns: ColumnsOption = None,
+    attributes: Annotated[
+        list[str] | None, typer.Option("--map", help="attribute=header, where the header is named otherwise.")
+    ] = None,
+    expires: Annotated[
+        str, typer.Option("--expires", help="The last day on which it answers; left out: the end of the epoch.")
+    ] = "",
+    rules: Annotated[
+        list[str] | None, typer.Option("--rules", help="Row rule that you applied to the file: name=value.")
+    ] = None,
+    strict: StrictOption = False,
+    restore_zeros: ZerosOption = False,
+    in_delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
+    profile: ProfileOption = DEFAULT_PROFILE,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish or replace a register: normalise, pseudonymise, seal and upload a file, then put it in force at once.
+
+    Cut off half-way, the same command goes on where it stopped. Until the end the earlier register answers.
+
+    \b
+    Example: sluis-client publish locations.csv --purpose snf-locatie --scheme bag --as-of 2026-11-20 \\
+      --coverage "all certified locations" --map certificate-status=Status --map beds="Aantal bedden"
+    """
+    from sluis_client import publish as publishing
+    from sluis_client.tables import read_table
+
+    table = read_table(file, delimiter=in_delimiter, encoding=encoding)
+    with participant(profile) as me:
+        view = me.purpose(purpose)
+        plan = publishing.Plan(
+            purpose=purpose,
+            scheme=scheme,
+            as_of=day(as_of, "--as-of"),
+            coverage=coverage,
+            epoch=epoch,
+            columns=pairs(columns, "--columns"),
+            attributes=pairs(attributes, "--map"),
+            expires_at=day(expires, "--expires", inclusive_end=True) if expires else None,
+            rules=_rules(view, pairs(rules, "--rules")),
+            strict=strict,
+            restore_zeros=restore_zeros,
+        )
+        prepared = publishing.prepare(view, plan, table)
+        tell_problems(prepared.problems, len(table.rows), prepared.duplicates)
+        if prepared.left_out:
+            note(f"not published, no such column: {', '.join(prepared.left_out)} (name one with --map)")
+        with progress() as show:
+            done = publishing.publish(me, plan, prepared, progress=show)
+    register = done.register
+    if done.resumed_rows:
+        note(f"{done.resumed_rows} rows had been uploaded before")
+    published = [attribute.name for attribute in prepared.attributes]
+    value = {
+        "register": register.name,
+        "version": register.version,
+        "rows": register.rows,
+        "attributes": published,
+        "left_out": list(prepared.left_out),
+        "expires_at": utc(register.expires_at),
+        "index": done.receipt.index,
+        "duplicates": prepared.duplicates,
+        "problems": problems_json(prepared.problems),
+    }
+    lines = [
+        f"{register.name} version {register.version} is in force until {utc(register.expires_at)}",
+        f"{register.rows} rows, attributes: {', '.join(published) or 'none'}",
+        f"logged as entry {done.receipt.index}; its receipt is verified",
+    ]
+    emit(value, lines, as_json)
+
+
+def _rules(view: PurposeView, given: dict[str, str]) -> dict[str, bool | int | str]:
+    """Rules with the types that the policy gives them."""
+    typed: dict[str, bool | int | str] = {}
+    for name, text in given.items():
+        like = view.rules.get(name)
+        if isinstance(like, bool) and text in ("true", "false"):
+            typed[name] = text == "true"
+        elif isinstance(like, int) and not isinstance(like, bool) and text.isdecimal():
+            typed[name] = int(text)
+        else:
+            typed[name] = text
+    return typed
+
+
+def registers_list(profile: ProfileOption = DEFAULT_PROFILE, as_json: JsonOption = False) -> None:
+    """List this agency's registers.
+
+    \b
+    Example: sluis-client registers list
+    """
+    with participant(profile) as me:
+        found = me.transport.registers()
+    rows = [("register", "version", "state", "rows", "expires")]
+    rows += [(one.name, str(one.version), one.state.lower(), str(one.rows), utc(one.expires_at)) for one in found]
+    value = {
+        "registers": [
+            {
+                "name": one.name,
+                "version": one.version,
+                "state": one.state,
+                "rows": one.rows,
+                "published_at": utc(one.published_at),
+                "expires_at": utc(one.expires_at),
+            }
+            for one in found
+        ]
+    }
+    emit(value, columned(rows) if found else ["no registers; publish one with `sluis-client publish`"], as_json)
+
+
+def withdraw(
+    register: Annotated[str, typer.Argument(help="Its name: answerer/purpose/epoch/scheme.")],
+    profile: ProfileOption = DEFAULT_PROFILE,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a register out of service at once. Askers then get "no register", never "no hit".
+
+    \b
+    Example: sluis-client withdraw snf/snf-locatie/2026Q4/bag
+    """
+    with participant(profile) as me:
+        receipt = me.transport.withdraw(str(uuid.uuid4()), register)
+        expected = {"action": "withdrawn", "party": me.profile.party, "register": register}
+        body = me.own_entry(receipt, "register", expected)
+    value = {"register": register, "version": body["version"], "index": receipt.index}
+    emit(value, [f"{register} version {body['version']} is withdrawn; logged as entry {receipt.index}"], as_json)

@@ -1,0 +1,163 @@
+"""`sluis-client init | keys ...`: the profile, the agency's encryption key, and the keys of purposes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sluis_client.cli.session import (
+    DEFAULT_PROFILE,
+    EpochOption,
+    JsonOption,
+    ProfileOption,
+    columned,
+    emit,
+    note,
+    pairs,
+    participant,
+)
+from sluis_client.errors import ClientError
+from sluis_client.keystore import EpochKey, Keystore, write_private
+from sluis_client.profile import load_profile, template
+from sluis_client.statements import utc
+
+PurposeOption = Annotated[str, typer.Option("--purpose", help="The purpose's name.")]
+
+
+def mount(app: typer.Typer) -> None:
+    """Adds these commands."""
+    app.command("init")(init)
+    keys = typer.Typer(
+        help="The agency's encryption key, and the keys of purposes.", no_args_is_help=True, rich_markup_mode=None
+    )
+    keys.command("init")(keys_init)
+    keys.command("create")(keys_create)
+    keys.command("fetch")(keys_fetch)
+    keys.command("show")(keys_show)
+    app.add_typer(keys, name="keys")
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="Where to write the profile.")] = DEFAULT_PROFILE,
+    values: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value to fill in; lists as key=one,two; may be repeated.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a commented profile to fill in.
+
+    \b
+    Example: sluis-client init --set party=utrecht --set broker=sluis.example.nl:8443
+    """
+    lists = {"log_keys", "policy_signers"}
+    filled: dict[str, str | list[str]] = {
+        name: value.split(",") if name in lists else value for name, value in pairs(values, "--set").items()
+    }
+    text = template(filled)
+    if path.exists() and not force:
+        raise ClientError("PROFILE_EXISTS", f"{path} exists; name another file, or give --force to overwrite it")
+    write_private(path, text.encode())
+    emit({"profile": str(path)}, [f"wrote {path}; fill it in, then run `sluis-client keys init`"], as_json)
+
+
+def keys_init(
+    renew: Annotated[
+        bool, typer.Option("--renew", help="Make another key; stewards must then add you again (`keys create`).")
+    ] = False,
+    profile: ProfileOption = DEFAULT_PROFILE,
+    as_json: JsonOption = False,
+) -> None:
+    """Make this agency's encryption key and publish its public half. Safe to repeat.
+
+    \b
+    Example: sluis-client keys init
+    """
+    from sluis_client.custody import init_encryption_key
+
+    with participant(profile) as me:
+        key = init_encryption_key(me, renew=renew)
+    lines = [
+        f"encryption key {key.digest[:16]} is published and kept in {me.keystore.directory}",
+        "stewards can now seal keys to you: tell them to run `sluis-client keys create`, then run `keys fetch`",
+    ]
+    emit({"encryption_key": key.digest, "state": str(me.keystore.directory)}, lines, as_json)
+
+
+def keys_create(
+    purpose: PurposeOption,
+    epoch: EpochOption = "",
+    profile: ProfileOption = DEFAULT_PROFILE,
+    as_json: JsonOption = False,
+) -> None:
+    """As steward: make the key of a purpose and epoch and seal it to every participant; again: to those who came later.
+
+    \b
+    Example: sluis-client keys create --purpose snf-locatie --epoch 2026Q4
+    """
+    from sluis_client.custody import create_epoch
+
+    with participant(profile) as me:
+        created = create_epoch(me, purpose, epoch)
+    key = created.key
+    lines = [
+        f"key {key.key_id} of {key.purpose} {key.epoch}: sealed to {', '.join(created.recipients)}"
+        if created.changed
+        else f"key {key.key_id} of {key.purpose} {key.epoch} was sealed to all of them already; nothing changed"
+    ]
+    if created.waiting:
+        note(f"no encryption key yet: {', '.join(created.waiting)}; run this again once they ran `keys init`")
+    value = {
+        **_key_json(key),
+        "recipients": list(created.recipients),
+        "waiting": list(created.waiting),
+        "changed": created.changed,
+    }
+    emit(value, lines, as_json)
+
+
+def keys_fetch(
+    purpose: PurposeOption,
+    epoch: EpochOption = "",
+    profile: ProfileOption = DEFAULT_PROFILE,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch the key of a purpose and epoch out of your own envelope. `match` and `publish` do this by themselves.
+
+    \b
+    Example: sluis-client keys fetch --purpose snf-locatie
+    """
+    from sluis_client.custody import fetch_epoch
+
+    with participant(profile) as me:
+        key = fetch_epoch(me, purpose, epoch)
+    emit(_key_json(key), [f"key {key.key_id} of {key.purpose} {key.epoch} is kept in {me.keystore.directory}"], as_json)
+
+
+def keys_show(profile: ProfileOption = DEFAULT_PROFILE, as_json: JsonOption = False) -> None:
+    """List the keys kept here, by name. No key is ever printed.
+
+    \b
+    Example: sluis-client keys show
+    """
+    keystore = Keystore(load_profile(profile).state)
+    own, keys = keystore.encryption_key(), keystore.epoch_keys()
+    lines = [f"encryption key {own.digest[:16]}" if own else "no encryption key; run `sluis-client keys init`"]
+    rows = [("purpose", "epoch", "key id", "steward", "valid until")]
+    rows += [(key.purpose, key.epoch, key.key_id, key.steward, utc(key.valid_until)) for key in keys]
+    lines += columned(rows) if keys else ["no keys of purposes; run `sluis-client keys fetch --purpose ...`"]
+    value = {"encryption_key": own.digest if own else None, "keys": [_key_json(key) for key in keys]}
+    emit(value, lines, as_json)
+
+
+def _key_json(key: EpochKey) -> dict[str, Any]:
+    return {
+        "purpose": key.purpose,
+        "epoch": key.epoch,
+        "key_id": key.key_id,
+        "steward": key.steward,
+        "valid_from": utc(key.valid_from),
+        "valid_until": utc(key.valid_until),
+    }

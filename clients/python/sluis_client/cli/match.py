@@ -1,0 +1,243 @@
+"""`sluis-client match`: the question itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sluis_client.cli.answerer import (
+    DelimiterOption,
+    EncodingOption,
+    FileArgument,
+    SchemeOption,
+    StrictOption,
+    ZerosOption,
+)
+from sluis_client.cli.keys import PurposeOption
+from sluis_client.cli.question import (
+    AnswererOption,
+    BehalfOption,
+    CaseOption,
+    CooperationOption,
+    CountOption,
+    HitOption,
+    WantOption,
+    decision_json,
+    wanted,
+)
+from sluis_client.cli.session import (
+    DEFAULT_PROFILE,
+    ColumnsOption,
+    EpochOption,
+    JsonOption,
+    ProfileOption,
+    decision_lines,
+    emit,
+    names,
+    note,
+    pairs,
+    participant,
+    problems_json,
+    progress,
+    tell_problems,
+)
+from sluis_client.errors import ClientError, Exit
+from sluis_client.keystore import write_private
+from sluis_client.statements import utc
+
+if TYPE_CHECKING:
+    from sluis_client.answers import CheckedAnswer
+    from sluis_client.ask import Asked, Plan
+    from sluis_client.participant import Participant
+    from sluis_client.tables import NormalisedTable, Table
+    from sluis_client.transport import Decision
+
+_WITHOUT_KEY = frozenset({"MODE_NOT_AVAILABLE", "EPOCH_UNKNOWN", "NOT_PARTICIPANT"})
+
+
+def mount(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("match")(match)
+
+
+def match(
+    file: FileArgument,
+    *,
+    purpose: PurposeOption,
+    scheme: SchemeOption,
+    answerer: AnswererOption,
+    out: Annotated[Path, typer.Option("--out", help="CSV file to write; receipts go to <out>.receipts.json.")],
+    want: WantOption = None,
+    hit: HitOption = False,
+    count: CountOption = False,
+    case_number: CaseOption = "",
+    cooperation_ref: CooperationOption = "",
+    on_behalf_of: BehalfOption = "",
+    epoch: EpochOption = "",
+    columns: ColumnsOption = None,
+    keep_columns: Annotated[
+        list[str] | None, typer.Option("--keep-columns", help="Columns of FILE to copy into the answers: a,b.")
+    ] = None,
+    strict: StrictOption = False,
+    restore_zeros: ZerosOption = False,
+    in_delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
+    delimiter: Annotated[
+        str | None, typer.Option("--delimiter", help="Delimiter of the answers; left out: that of FILE.")
+    ] = None,
+    request_id: Annotated[
+        str, typer.Option("--request-id", help="Repeat this question (UUID): the same answer, no new budget.")
+    ] = "",
+    anew: Annotated[bool, typer.Option("--new", help="Ask anew, even if the same question is unfinished.")] = False,
+    profile: ProfileOption = DEFAULT_PROFILE,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask which rows of a file are in others' registers, and what the policy lets you learn of them.
+
+    Every answer is verified before anything is written: signatures, receipts, the log, the register's manifest. A
+    denial shows each check that was not met and the line of the policy (exit code 5). Cut off, the same command
+    repeats the same question.
+
+    \b
+    Example: sluis-client match addresses.csv --purpose snf-locatie --scheme bag --answerer snf \\
+      --want certificate-status,beds --out answers.csv
+    """
+    from sluis_client.ask import Plan
+    from sluis_client.register_table import scheme_named
+    from sluis_client.tables import normalise_table, read_table
+
+    learn = wanted(want, hit=hit, count=count)
+    plan = Plan(purpose, scheme, names(answerer), learn, epoch, case_number, cooperation_ref, on_behalf_of)
+    table = read_table(file, delimiter=in_delimiter, encoding=encoding)
+    normal = normalise_table(
+        table, scheme_named(scheme), columns=pairs(columns, "--columns"), strict=strict, restore_zeros=restore_zeros
+    )
+    tell_problems(normal.problems, len(table.rows), normal.duplicates)
+    sheet = _Sheet(out, table, normal, names(keep_columns), delimiter or table.delimiter)
+    sheet.check()
+    with participant(profile) as me:
+        code = _ask_and_write(me, plan, sheet, as_json=as_json, request_id=request_id, anew=anew)
+    if code:
+        raise typer.Exit(int(code))
+
+
+@dataclass(frozen=True, repr=False)
+class _Sheet:
+    """The source as read, and the file that the answers go to."""
+
+    out: Path
+    table: Table
+    normal: NormalisedTable
+    keep: tuple[str, ...]
+    delimiter: str
+
+    @property
+    def receipts(self) -> Path:
+        return self.out.with_name(self.out.name + ".receipts.json")
+
+    def check(self) -> None:
+        """Refuses options that would spoil the file, before anything is asked."""
+        from sluis_client.answer_file import answer_lines, csv_bytes
+
+        csv_bytes(answer_lines(self.table, self.normal, (), self.keep), self.delimiter)
+        if not self.out.parent.is_dir():
+            raise ClientError("USAGE", f"--out: there is no directory {self.out.parent}")
+
+    def write(self, asked: Asked, certificate: bytes, *, count: bool) -> None:
+        """Writes answers and receipts, readable by their owner only."""
+        from sluis_client.answer_file import answer_lines, count_lines, csv_bytes
+        from sluis_client.receipt_file import asker_file
+
+        if count:
+            lines = count_lines(asked.answers, len(self.normal.keys))
+        else:
+            lines = answer_lines(self.table, self.normal, asked.answers, self.keep)
+        write_private(self.out, csv_bytes(lines, self.delimiter))
+        receipts = asker_file(asked.posed.signed, certificate, asked.answers)
+        write_private(self.receipts, json.dumps(receipts, indent=1).encode() + b"\n")
+
+
+def _ask_and_write(me: Participant, plan: Plan, sheet: _Sheet, *, as_json: bool, request_id: str, anew: bool) -> Exit:
+    from sluis_client.answer_file import answer_summary
+    from sluis_client.ask import ask
+
+    normal = sheet.normal
+    try:
+        with progress() as show:
+            asked = ask(me, plan, normal, request_id=request_id, anew=anew, progress=show)
+    except ClientError as error:
+        if error.code not in _WITHOUT_KEY:
+            raise
+        decisions = _denials(me, plan, len(normal.keys), error)
+        note(f"the question was not put: {error.message}; the policy would deny it:")
+        lines = [line for who, one in decisions for line in decision_lines(who, one, all_checks=False)]
+        emit({"exchange": None, "decisions": [decision_json(who, one) for who, one in decisions]}, lines, as_json)
+        return Exit.POLICY_DENIED
+    sheet.write(asked, me.key.certificate, count=plan.want.count)
+    if asked.repeated:
+        note(f"repeated question {asked.request_id}: no new budget")
+    if any(answer.decision.policy_set != me.policy.digest for answer in asked.answers):
+        note("decided under another policy set than the one in force now")
+    value = {
+        "exchange": asked.request_id,
+        "repeated": asked.repeated,
+        "out": str(sheet.out),
+        "receipts": str(sheet.receipts),
+        "subjects": len(normal.keys),
+        "duplicates": normal.duplicates,
+        "problems": problems_json(normal.problems),
+        "answers": [answer_summary(answer) for answer in asked.answers],
+    }
+    emit(value, _told(asked, sheet), as_json)
+    return _exit_of(asked.answers)
+
+
+def _denials(me: Participant, plan: Plan, subjects: int, error: ClientError) -> tuple[tuple[str, Decision], ...]:
+    """Why a question for which there is no key would be denied; raises `error` where it would not be."""
+    from sluis_client.ask import dry_run
+
+    decisions = dry_run(me, plan, max(subjects, 1))
+    if all(decision.permitted for _, decision in decisions):
+        raise error
+    return decisions
+
+
+def _told(asked: Asked, sheet: _Sheet) -> Iterator[str]:
+    yield f"exchange {asked.request_id}: {len(sheet.normal.keys)} subjects asked"
+    for answer in asked.answers:
+        yield from _answer_told(answer)
+    yield f"answers: {sheet.out}"
+    yield f"receipts: {sheet.receipts} (verified)"
+
+
+def _answer_told(answer: CheckedAnswer) -> Iterator[str]:
+    from sluis_client.answer_file import STATUS_WORDS
+
+    if answer.status == "DENIED":
+        yield from decision_lines(answer.answerer, answer.decision, all_checks=False)
+        return
+    if answer.status != "ANSWERED":
+        yield f'{answer.answerer}: {STATUS_WORDS[answer.status]} (this is not a "no hit")'
+        return
+    if answer.count is not None or answer.band:
+        yield f"{answer.answerer}: count {answer.band or answer.count}"
+    else:
+        ambiguous = sum(row.status == "ambiguous" for row in answer.rows)
+        yield f"{answer.answerer}: {answer.hits} hits" + (f", {ambiguous} ambiguous" if ambiguous else "")
+    if answer.register is not None:
+        register = answer.register
+        yield f"  register version {register.version} as of {utc(register.as_of)}, covers: {register.coverage}"
+    for duty in answer.decision.obligations:
+        yield f"  duty: {duty}"
+
+
+def _exit_of(answers: Sequence[CheckedAnswer]) -> Exit:
+    statuses = {answer.status for answer in answers}
+    if "DENIED" in statuses:
+        return Exit.POLICY_DENIED
+    return Exit.BROKER_REFUSED if statuses & {"FAILED", "UNKNOWN"} else Exit.OK

@@ -1,0 +1,151 @@
+"""What all commands share: their common options, the way to the broker, and how they show things."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sluis_client.errors import ClientError
+from sluis_client.profile import DEFAULT_NAME, load_profile
+
+if TYPE_CHECKING:
+    from sluis_client.participant import Participant
+    from sluis_client.tables import Problem
+    from sluis_client.transport import Decision, Progress
+
+PROBLEMS_SHOWN = 20
+
+ProfileOption = Annotated[
+    Path, typer.Option("--profile", "-p", envvar="SLUIS_CLIENT_PROFILE", help="The agency's configuration file.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+EpochOption = Annotated[str, typer.Option("--epoch", help="Key epoch, such as 2026Q4; left out: the one in force.")]
+ColumnsOption = Annotated[
+    list[str] | None,
+    typer.Option("--columns", "--column", help="Where an identifier stands: column=header; may be repeated."),
+]
+DEFAULT_PROFILE = Path(DEFAULT_NAME)
+
+
+@contextmanager
+def participant(profile: Path) -> Iterator[Participant]:
+    """The agency of a profile, connected to its broker."""
+    from sluis_client.client import connect
+    from sluis_client.keystore import Keystore
+    from sluis_client.participant import Participant
+
+    read = load_profile(profile)
+    keystore = Keystore(read.state)
+    with connect(read) as transport:
+        yield Participant(read, keystore, transport)
+
+
+def emit(value: Mapping[str, Any], lines: Iterable[str], as_json: bool) -> None:
+    """Prints the result: as one JSON object, or as lines of text."""
+    if as_json:
+        print(json.dumps(value, ensure_ascii=False, indent=2))
+        return
+    for line in lines:
+        print(line)
+
+
+def note(text: str) -> None:
+    """Says something beside the result."""
+    print(text, file=sys.stderr)
+
+
+def columned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows of text with their columns under each other."""
+    if not rows:
+        return
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """A progress bar on standard error, if that is a terminal; else silence."""
+    if not sys.stderr.isatty():
+        from sluis_client.transport import silent
+
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+    shown = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*shown, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total or None)
+            bars.update(tasks[stage], completed=done, total=total or None)
+
+        yield show
+
+
+def pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:
+    """`name=value` options as a mapping. Raises USAGE."""
+    found: dict[str, str] = {}
+    for value in values or ():
+        name, separator, rest = value.partition("=")
+        if not separator or not name.strip() or not rest.strip() or name.strip() in found:
+            raise ClientError("USAGE", f"{option} takes name=value, each name once")
+        found[name.strip()] = rest.strip()
+    return found
+
+
+def names(values: Sequence[str] | None) -> tuple[str, ...]:
+    """Lists such as `--answerer a,b --answerer c` as one."""
+    found = (item.strip() for value in values or () for item in value.split(","))
+    return tuple(dict.fromkeys(item for item in found if item))
+
+
+def day(text: str, option: str, *, inclusive_end: bool = False) -> datetime:
+    """Midnight in Europe/Amsterdam at the start of a day, or at its end. Raises USAGE."""
+    from sluis_client.epochs import AMSTERDAM
+
+    try:
+        parsed = date.fromisoformat(text)
+    except ValueError:
+        raise ClientError("USAGE", f"{option} takes a day as 2026-11-23") from None
+    if inclusive_end:
+        parsed += timedelta(days=1)
+    return datetime(parsed.year, parsed.month, parsed.day, tzinfo=AMSTERDAM)
+
+
+def tell_problems(problems: Sequence[Problem], rows: int, duplicates: int) -> None:
+    """Says on standard error which rows cannot be used, by line, column and reason: never by value."""
+    if duplicates:
+        note(f"{duplicates} duplicate row(s) counted once")
+    if not problems:
+        return
+    note(f"{len(problems)} of {rows} rows cannot be used and are left out:")
+    for problem in problems[:PROBLEMS_SHOWN]:
+        note(f"  {problem}")
+    if len(problems) > PROBLEMS_SHOWN:
+        note(f"  and {len(problems) - PROBLEMS_SHOWN} more (--json lists all)")
+
+
+def problems_json(problems: Sequence[Problem]) -> list[dict[str, Any]]:
+    """Problems for `--json`."""
+    return [{"row": problem.row, "column": problem.column, "reason": problem.reason} for problem in problems]
+
+
+def decision_lines(answerer: str, decision: Decision, *, all_checks: bool) -> Iterator[str]:
+    """A decision in words: every check, or those that stand in the way, with the line of the policy."""
+    yield f"{answerer}: {'permitted' if decision.permitted else 'denied'}"
+    for check in decision.checks if all_checks else decision.unmet:
+        source = f" ({check.source})" if check.source else ""
+        yield f"  {'met    ' if check.met else 'NOT MET'} {check.id}: {check.reason}{source}"
+    for duty in decision.obligations:
+        yield f"  duty    {duty}"
