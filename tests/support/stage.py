@@ -93,9 +93,12 @@ class State:
     files: dict[str, str]
     leaves: tuple[bytes, ...]
 
-    def same_but_log(self, other: State) -> bool:
-        """Whether everything but the log is equal."""
-        return self.tables == other.tables and self.files == other.files
+    def differs(self, other: State) -> list[str]:
+        """Names of the tables and files that differ; the log may."""
+        tables = [name for name in {**self.tables, **other.tables} if self.tables.get(name) != other.tables.get(name)]
+        return tables + [
+            name for name in {**self.files, **other.files} if self.files.get(name) != other.files.get(name)
+        ]
 
 
 def state_of(world: World) -> State:
