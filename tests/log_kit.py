@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -61,7 +62,7 @@ class Log:
         self.reader = self.store.reader
         self.sequencer = Sequencer(self.store, self.keys.signer, self.clock)
 
-    def open(self) -> Log:
+    def open(self) -> Self:
         genesis(self.store, self.keys.signer, self.clock, environment=Environment.TEST, engine=ENGINE)
         self.sequencer.start()
         return self
@@ -70,7 +71,7 @@ class Log:
         self.sequencer.stop()
         self.store.close()
 
-    def __enter__(self) -> Log:
+    def __enter__(self) -> Self:
         return self.open()
 
     def __exit__(self, *_: object) -> None:

@@ -84,7 +84,7 @@ def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
         "engines": sorted(set(engines)),
     }
     return Trust(
-        origin=origin,
+        origin=str(origin),
         environment=str(environment),
         log_keys=keys,
         log_key_texts=frozenset(log_keys),
@@ -112,7 +112,7 @@ def trust_text(
         "environment": environment,
         "log_keys": list(log_keys),
         "issuers": [issuer.strip() + "\n" for issuer in issuers],
-        "policy_signers": list(policy_signers),
+        "policy_signers": [str(signer) for signer in policy_signers],
         "policy_quorum": policy_quorum,
         "engines": list(engines),
     }
@@ -141,7 +141,7 @@ def _mark(meaning: dict[str, object]) -> str:
 def _texts(name: str, member: str, value: Node, *, least: int) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) < least:
         raise _wrong(name, f"{member} is a list of at least {least}")
-    texts = [item for item in value if isinstance(item, str) and item]
+    texts = [str(item) for item in value if isinstance(item, str) and item]
     if len(texts) != len(value):
         raise _wrong(name, f"{member} is a list of texts")
     return tuple(texts)

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar, cast
 from broker.errors import Code, SluisError
 from broker.exchange import Receipt
 from broker.exchange_log.checkpoint import VerifierKey, parse_verifier_key, sign_checkpoint
-from broker.exchange_log.opening import check_tree, last_time
+from broker.exchange_log.opening import check_tree, check_writer, last_time
 from broker.ports import CheckpointSigner, Clock, LogStore, StoreBatch, StoredEntry, Transaction
 
 BATCH_LIMIT = 256
@@ -234,8 +234,9 @@ class Sequencer:
         """Learns size and time of what is stored, and refuses to go on from a tree that does not fit its checkpoint."""
         reader = self._store.reader
         self._key = parse_verifier_key(self._signer.verifier_key)
-        check_tree(reader, self._key)
+        checkpoint = check_tree(reader, self._key)
         self._last_time = max(self._last_time, last_time(reader))
+        check_writer(self._store, self._last_time, checkpoint)
         self._tree_known = True
 
 

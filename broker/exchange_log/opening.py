@@ -79,13 +79,15 @@ def check_tree(reader: LogReader, key: VerifierKey, tail: int = TAIL) -> Checkpo
 
 
 def check_whole(reader: LogReader, key: VerifierKey) -> int:
-    """Re-hashes every leaf and compares the root at every checkpoint; returns the number of leaves.
+    """Re-hashes every leaf, compares the root at every checkpoint, and checks that the stored tree nodes lead there.
+
+    Returns the number of leaves.
 
     Raises:
         SluisError: STORE_CORRUPT, SIGNATURE_WRONG, and what reading raises.
     """
     size = reader.size()
-    _newest(reader, key, size)
+    newest = _newest(reader, key, size)
     tree = CompactRange()
     leaves = reader.entries(0, size)
     for covered, note in reader.checkpoints():
@@ -95,6 +97,9 @@ def check_whole(reader: LogReader, key: VerifierKey) -> int:
             entry = next(leaves, None)
             if entry is None or entry.index != tree.size or _parse(entry.leaf).index != tree.size:
                 raise _corrupt()
+            proof = reader.inclusion(entry.index, size)
+            if not verify_inclusion(leaf_hash(entry.leaf), entry.index, size, proof, newest.root):
+                raise _corrupt()
             tree.append(leaf_hash(entry.leaf))
         checkpoint = verify_checkpoint(note, key)
         if checkpoint.size != covered or checkpoint.root != tree.root():
@@ -102,6 +107,17 @@ def check_whole(reader: LogReader, key: VerifierKey) -> int:
     if tree.size != size:
         raise _corrupt()
     return size
+
+
+def check_writer(store: LogStore, at: datetime, checkpoint: Checkpoint) -> None:
+    """Checks that the store would go on from exactly the tree of `checkpoint`: the peaks it appends to included.
+
+    Raises:
+        SluisError: STORE_CORRUPT, LOG_UNAVAILABLE.
+    """
+    with store.batch(at) as batch:
+        if (batch.size, batch.root) != (checkpoint.size, checkpoint.root):
+            raise _corrupt()
 
 
 def last_time(reader: LogReader) -> datetime:

@@ -1,0 +1,158 @@
+"""Entries: built and read strictly, for every kind."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from audit_kit import played
+from hypothesis import given
+from hypothesis import strategies as st
+from log_kit import START, access_body, ask_body, release_body, time_text
+
+from broker.audit.entries import EntryError, read_entry
+from broker.canonical import canonical_json
+from broker.errors import Code, SluisError
+from broker.exchange_log.entry import (
+    KINDS,
+    MAX_LEAF_BYTES,
+    build_leaf,
+    check_body,
+    log_time,
+    parse_leaf,
+    parse_time,
+    parties_of,
+)
+
+WORLD = played()
+ENTRIES = [entry for batch in WORLD.batches for entry in batch]
+
+
+def test_every_kind_is_built_read_and_read_by_the_verifier() -> None:
+    assert {kind for kind, _ in ENTRIES} == set(KINDS)
+    for index, (kind, body) in enumerate(ENTRIES):
+        at = parse_time(body["decided_at"]) if "decided_at" in body else START
+        leaf = build_leaf(index, kind, at, body)
+        entry = parse_leaf(leaf)
+        assert (entry.index, entry.kind, entry.sequenced_at, entry.body) == (index, kind, at, body)
+        assert read_entry(leaf).body == body
+
+
+def test_a_leaf_is_what_the_format_says() -> None:
+    leaf = build_leaf(17, "access", datetime(2026, 11, 23, 10, 0, 0, 5, UTC), access_body())
+    assert leaf == (
+        b'{"body":{"exchange":null,"party":"nla","what":"entries"},"index":17,"kind":"access",'
+        b'"sequenced_at":"2026-11-23T10:00:00.000005Z","v":1}'
+    )
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_missing_unknown_and_misshapen_members_are_refused(kind: str) -> None:
+    for body in (body for k, body in ENTRIES if k == kind):
+        for member in body:
+            for changed in (
+                {k: v for k, v in body.items() if k != member},
+                {**body, member: 1.5},
+                {**body, f"{member}x": 1},
+            ):
+                with pytest.raises(SluisError) as caught:
+                    check_body(kind, changed)
+                assert caught.value.code is Code.FIELD_INVALID
+                assert str(body[member]) not in caught.value.message or not isinstance(body[member], str)
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(SluisError):
+        build_leaf(0, "gossip", START, {})
+
+
+def test_the_largest_leaf() -> None:
+    body = access_body()
+    body["exchange"] = ""
+    head = len(build_leaf(0, "access", START, body))
+    with pytest.raises(SluisError) as caught:
+        build_leaf(0, "recovery", START, {"what": "x", "detail": "x" * 5_000})
+    assert caught.value.code is Code.FIELD_INVALID
+    names = ["a" * 60] * 1_200
+    evaluation = {"party": "nla", "purpose": "p", "answerers": names, "decided_at": time_text(START), "effects": []}
+    with pytest.raises(SluisError) as caught:
+        build_leaf(0, "evaluation", START, evaluation)
+    assert caught.value.code is Code.TOO_LARGE
+    assert head < MAX_LEAF_BYTES
+
+
+@pytest.mark.parametrize("seconds", [-0.000001, 60.000001, 3600, -3600])
+def test_a_decision_from_another_time_is_not_logged(seconds: float) -> None:
+    with pytest.raises(SluisError) as caught:
+        build_leaf(1, "ask", START + timedelta(seconds=seconds), ask_body(START))
+    assert caught.value.code is Code.LOG_UNAVAILABLE
+
+
+@pytest.mark.parametrize("seconds", [0, 0.000001, 60])
+def test_a_decision_of_this_moment_is_logged(seconds: float) -> None:
+    assert build_leaf(1, "ask", START + timedelta(seconds=seconds), ask_body(START))
+
+
+def _leaf(**changes: Any) -> bytes:
+    value = json.loads(build_leaf(3, "access", START, access_body()))
+    return canonical_json({**value, **changes})
+
+
+@pytest.mark.parametrize(
+    "leaf",
+    [
+        b"",
+        b"{}",
+        _leaf(v=2),
+        _leaf(v=True),
+        _leaf(index=-1),
+        _leaf(index=True),
+        _leaf(index="3"),
+        _leaf(kind="gossip"),
+        _leaf(kind=None),
+        _leaf(body=[]),
+        _leaf(more=1),
+        _leaf(sequenced_at="2026-11-23T10:00:00Z"),
+        _leaf(sequenced_at="2026-02-30T10:00:00.000000Z"),
+        _leaf(sequenced_at="2026-11-23T10:00:00.000000+01:00"),
+        _leaf(sequenced_at="\uff12026-11-23T10:00:00.000000Z"),
+        _leaf().replace(b'"index"', b' "index"'),
+        _leaf() + b"\n",
+        b"x" * 70_000,
+    ],
+)
+def test_what_is_not_an_entry_is_refused_by_writer_and_verifier(leaf: bytes) -> None:
+    with pytest.raises(SluisError):
+        parse_leaf(leaf)
+    with pytest.raises(EntryError):
+        read_entry(leaf)
+
+
+@given(st.binary(max_size=80) | st.sampled_from([_leaf()]), st.integers(0, 100), st.integers(1, 255))
+def test_changed_bytes_read_alike_or_not_at_all(leaf: bytes, at: int, flip: int) -> None:
+    """The two readers were written apart: whatever one accepts, the other does."""
+    changed = bytearray(leaf)
+    if changed:
+        changed[at % len(changed)] ^= flip
+    outcomes = []
+    for read in (parse_leaf, read_entry):
+        try:
+            outcomes.append(read(bytes(changed)).index)
+        except (SluisError, EntryError):
+            outcomes.append(None)
+    assert outcomes[0] is None or outcomes[0] == outcomes[1]
+
+
+def test_times_go_there_and_back() -> None:
+    moment = datetime(2026, 3, 29, 0, 59, 59, 999_999, UTC)
+    assert parse_time(log_time(moment)) == moment
+    for bad in (None, 5, "2026-03-29", "2026-03-29T00:59:59Z", "2026-13-29T00:59:59.000000Z"):
+        with pytest.raises(SluisError):
+            parse_time(bad)
+
+
+def test_the_parties_an_entry_concerns() -> None:
+    assert parties_of(ask_body(START)) == ("utrecht", "snf")
+    assert parties_of(release_body()) == ("utrecht", "snf")
+    assert parties_of(access_body("nla")) == ("nla",)
+    assert parties_of({"asker": "a", "principal": "b", "answerer": "a", "party": None}) == ("a", "b")
