@@ -215,6 +215,8 @@ def verify(
     Example: sluis policy verify policies-4.bundle --signer 6f0c... --signer 91ab... --quorum 2
     """
     now = _moment(at, "--at") if at else datetime.now(UTC)
+    if not all(re.fullmatch(r"[0-9a-fA-F]{64}", public) for public in signer):
+        raise typer.BadParameter("a signer is 64 hex digits; `sluis policy sign` prints it", param_hint="--signer")
     try:
         policies = load_bundle(bundle_file.read_bytes(), signers=signer, quorum=quorum, now=now)
     except SluisError as error:

@@ -71,6 +71,8 @@ def policy_set_from_texts(texts: Mapping[str, str], *, revision: int = 0, expire
 
 def build_bundle(texts: Mapping[str, str], *, revision: int, expires: datetime) -> bytes:
     """An unsigned bundle of `texts`. `expires` is cut to whole seconds. Raises POLICY_INVALID."""
+    if expires.tzinfo is None:
+        raise SluisError(Code.POLICY_INVALID, "an expiry without a time zone is no moment")
     if revision < 1:
         raise SluisError(Code.POLICY_INVALID, "a revision is 1 or higher, and higher than the one before")
     policies = policy_set_from_texts(texts, revision=revision, expires=expires)

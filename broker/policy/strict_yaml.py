@@ -67,7 +67,7 @@ def read_yaml(text: str, file: str, *, loader: Any = _LOADER) -> tuple[YamlFile 
     problems = _odd_characters(text, file)
     if problems:
         return None, problems
-    reader = _Reader(file, yaml.parse(text, Loader=loader))
+    reader = _Reader(file, text, yaml.parse(text, Loader=loader))
     try:
         value = reader.document()
     except _RefusedError:
@@ -119,6 +119,7 @@ class _Reader:
     """Walks the events once. Depth is bounded, so recursion is too."""
 
     file: str
+    text: str
     events: Iterator[yaml.Event]
     problems: list[Problem] = field(default_factory=list)
     lines: dict[Path, int] = field(default_factory=dict)
@@ -166,11 +167,19 @@ class _Reader:
         return self.mapping(path)
 
     def scalar(self, event: yaml.ScalarEvent, line: int) -> str:
+        self.check_escapes(event, line)
         if event.style is not None and event.style != "":
             return str(event.value)
         if event.value == "":
             self.refuse(line, "EMPTY_VALUE", "nothing stands here", "write a value, or leave the key out")
         return PlainScalar(event.value)
+
+    def check_escapes(self, event: yaml.ScalarEvent, line: int) -> None:
+        """An escape would put into the text what its reader does not see."""
+        if event.style == '"' and event.start_mark and event.end_mark:
+            written = self.text[event.start_mark.index : event.end_mark.index]
+            if "\\" in written:
+                self.refuse(line, "ESCAPE", "a backslash between double quotes is not read", "use single quotes")
 
     def sequence(self, path: Path) -> list[Node]:
         items: list[Node] = []
@@ -194,6 +203,7 @@ class _Reader:
     def key(self, event: yaml.Event, line: int) -> str:
         if not isinstance(event, yaml.ScalarEvent) or event.anchor is not None or event.tag is not None:
             raise self.stop(line, "KEY_SHAPE", "a key is one plain word", "write `key: value`")
+        self.check_escapes(event, line)
         if not _KEY.fullmatch(event.value):
             self.refuse(
                 line, "KEY_SHAPE", "a key has only ASCII letters, digits, hyphens and underscores", "retype the key"

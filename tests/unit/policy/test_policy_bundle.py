@@ -193,6 +193,8 @@ def test_building_needs_a_revision_and_good_texts():
         with pytest.raises(SluisError):
             build_bundle(texts(), revision=revision, expires=EXPIRES)
     with pytest.raises(SluisError):
+        build_bundle(texts(), revision=1, expires=EXPIRES.replace(tzinfo=None))
+    with pytest.raises(SluisError):
         build_bundle(bent("catalogue.yaml", "kind: public", "kind: publiek"), revision=1, expires=EXPIRES)
 
 

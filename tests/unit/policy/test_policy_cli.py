@@ -148,6 +148,7 @@ def test_bundle_sign_verify(folder, tmp_path, keys):
     assert shown["digest"] == json.loads(run("check", folder, "--json").stdout)["digest"]
     run("verify", made, *both, "--quorum", 2, "--at", "2027-03-31T22:00:00Z", code=7)
     run("verify", made, *both, "--quorum", 3, *at, code=6)
+    run("verify", made, "--signer", "abc", "--quorum", 1, *at, code=2)
     made.write_bytes(made.read_bytes().replace(b"snf-locatie", b"snf-locatia"))
     run("verify", made, *both, "--quorum", 2, *at, code=3)
     assert not list(tmp_path.glob("*.partial"))

@@ -76,6 +76,11 @@ TRAPS = [
     ("a: 1\rb: 2\n", (1, "INVISIBLE_CHARACTER")),
     ("a:\t1\n", (1, "TAB")),
     ("a: \x00\n", (1, "INVISIBLE_CHARACTER")),
+    ('a: "x\\u202ey"\n', (1, "ESCAPE")),
+    ('# \u00e9\na: "x"\nb: "\\x1b[31m"\n', (3, "ESCAPE")),
+    ('"ask\\x73": [nla]\n', (1, "ESCAPE")),
+    ('a: "b\\\n  c"\n', (1, "ESCAPE")),
+    ('# \u00e9\u20ac\r\na: "x"\r\nb: [c, "\\0"]\r\n', (3, "ESCAPE")),
     ("asks: [nl\u0430]\n", (1, "LOOK_ALIKE_CHARACTER")),  # Cyrillic a
     ("\u0430sks: [nla]\n", (1, "LOOK_ALIKE_CHARACTER")),
     ("a: \u039d\n", (1, "LOOK_ALIKE_CHARACTER")),  # Greek Nu
