@@ -1,8 +1,8 @@
 """Publishing a register: an agency's table becomes sealed rows, uploaded resumably and put in force at once.
 
 A killed publication goes on when the same command is given again, with the very same bytes: the random numbers of each
-run come from a seed kept in the state directory, bound to the input, so that neither input can ever be sealed with the
-random numbers of another. Rows leave in the order of their pseudonyms: their order in the file stays at home.
+run come from a seed kept in the state directory, bound to the contents, so that other contents never meet the same
+random numbers. Rows leave in a random order: their order in the file stays at home.
 """
 
 from __future__ import annotations
@@ -79,6 +79,8 @@ def publish(
     try:
         upload = me.transport.begin(_begin(prepared, context, key, record["request_id"]))
         _check_upload(me, prepared, context, upload, record)
+        record["version"] = upload.version
+        me.keystore.keep_record("uploads", name, record)
         seed, bound = bytes.fromhex(record["seed"]), (upload.upload, str(upload.version), fingerprint)
         fields = [Field(attribute.name, attribute.width) for attribute in prepared.attributes]
         runs = SealedRuns(
@@ -86,13 +88,12 @@ def publish(
             columns,
             pseudonymiser,
             lambda entropy: RowSealer(context, upload.register, upload.version, fields, entropy),
-            lambda number: run_entropy(seed, *bound, str(number)),
+            lambda use: run_entropy(seed, *bound, use),
             record["run_rows"],
         )
         job = _Job(me, prepared, context, key, upload, parse_utc(record["expires_at"]), runs)
         if "manifest" not in record:
             record["manifest"] = _signed_json(job.upload_all(plan, progress, sleep))
-            record["version"] = upload.version
             me.keystore.keep_record("uploads", name, record)
         register, receipt = me.transport.seal(upload.upload, _signed(record["manifest"]))
     except ClientError as error:

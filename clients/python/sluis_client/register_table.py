@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sluis_client.attributes import Unfit, attribute_value
@@ -17,7 +17,8 @@ from sluis_client.tables import NormalisedTable, Problem, Table, normalise_table
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be published. `attributes`: catalogue name -> header, for columns that are named otherwise.
+    """What is to be published. `attributes`: catalogue name -> header, for columns that are named otherwise;
+    `codes`: word in the file -> code of the catalogue, for words that are neither a code nor its title.
 
     `expires_at` None: the end of the epoch, after which nobody can ask anyway.
     """
@@ -29,6 +30,7 @@ class Plan:
     epoch: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
+    codes: Mapping[str, str] = field(default_factory=dict)
     expires_at: datetime | None = None
     rules: Mapping[str, bool | int | str] = field(default_factory=dict)
     strict: bool = False
@@ -72,14 +74,14 @@ def prepare(view: PurposeView, plan: Plan, table: Table) -> Prepared:
     """Normalises identifiers and attributes. Rows that cannot be used are left out and reported, never their values.
 
     Raises:
-        ClientError: SCHEME_UNKNOWN, ATTRIBUTE_UNKNOWN, RULES_MISSING, RULES_WRONG, COLUMN_*, ROWS_REFUSED under
-            `strict`, NOTHING_TO_PUBLISH.
+        ClientError: SCHEME_UNKNOWN, ATTRIBUTE_UNKNOWN, CODE_UNKNOWN, RULES_MISSING, RULES_WRONG, COLUMN_*,
+            ROWS_REFUSED under `strict`, NOTHING_TO_PUBLISH.
     """
     scheme = scheme_named(plan.scheme)
     limit = view.rows_per_pseudonym(plan.scheme)
     _check_rules(view, plan.rules)
     headers, left_out = _attribute_headers(view, plan, table)
-    attributes = tuple(view.attributes[name] for name in headers)
+    attributes = _with_codes(tuple(view.attributes[name] for name in headers), plan.codes)
     normal = normalise_table(
         table,
         scheme,
@@ -116,6 +118,26 @@ def _attribute_headers(view: PurposeView, plan: Plan, table: Table) -> tuple[dic
         except ClientError:
             continue
     return found, tuple(name for name in sorted(view.attributes) if name not in found)
+
+
+def _with_codes(attributes: tuple[AttributeView, ...], codes: Mapping[str, str]) -> tuple[AttributeView, ...]:
+    """The attributes, reading the words of `codes` too where they have that code."""
+    for code in codes.values():
+        if not any(code in attribute.codes for attribute in attributes):
+            known = ", ".join(code for attribute in attributes for code in attribute.codes) or "none"
+            raise ClientError(
+                "CODE_UNKNOWN", f"--code: {code} is no code of the published attributes; there are {known}"
+            )
+    return tuple(
+        replace(
+            attribute,
+            code_titles={
+                **attribute.code_titles,
+                **{word.casefold(): code for word, code in codes.items() if code in attribute.codes},
+            },
+        )
+        for attribute in attributes
+    )
 
 
 def _values(

@@ -23,9 +23,10 @@ _FORMAT = "sluis-client/upload/1"
 
 
 class SealedRuns:
-    """The sealed rows of a register in runs, in order of their strictest pseudonym; each run is made when asked for.
+    """The sealed rows of a register in runs, in a random order; each run is made when asked for.
 
-    `columns` are the pseudonyms of `prepared.keys`; `entropy(n)` gives the random source of run n.
+    `columns` are the pseudonyms of `prepared.keys`. `entropy(use)` gives the random source of one use: `order` for the
+    order of the rows, so that their order in the file stays at home, and the number of a run for its seals.
     """
 
     def __init__(
@@ -34,10 +35,10 @@ class SealedRuns:
         columns: Sequence[Column],
         pseudonymiser: Pseudonymiser,
         sealer: Callable[[Callable[[int], bytes]], RowSealer],
-        entropy: Callable[[int], Callable[[int], bytes]],
+        entropy: Callable[[str], Callable[[int], bytes]],
         run_rows: int,
     ) -> None:
-        self._order = _by_pseudonym(columns[0])
+        self._order = _shuffled(columns[0].rows, entropy("order"))
         self._columns = tuple(_reordered(column, self._order) for column in columns)
         self._prepared = prepared
         self._pseudonymiser = pseudonymiser
@@ -59,7 +60,7 @@ class SealedRuns:
         )
         if not self._prepared.attributes:
             return RegisterRun(start, columns)
-        sealer = self._sealer(self._entropy(number))
+        sealer = self._sealer(self._entropy(str(number)))
         sealed = [
             sealer.seal(self._secrets(self._prepared.keys[index]), self._prepared.values[index])
             for index in map(int, self._order[start:stop])
@@ -84,9 +85,8 @@ def run_entropy(seed: bytes, *bound: str) -> Callable[[int], bytes]:
     return lambda size: stream.update(bytes(size))
 
 
-def _by_pseudonym(column: Column) -> np.ndarray[Any, np.dtype[np.intp]]:
-    halves = np.frombuffer(column.pseudonyms, ">u8").reshape(-1, 2)
-    return np.lexsort((halves[:, 1], halves[:, 0]))
+def _shuffled(rows: int, entropy: Callable[[int], bytes]) -> np.ndarray[Any, np.dtype[np.intp]]:
+    return np.argsort(np.frombuffer(entropy(8 * rows), "<u8"), kind="stable")
 
 
 def _reordered(column: Column, order: np.ndarray[Any, np.dtype[np.intp]]) -> Column:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sluis_client import __version__
 from sluis_client.cli import answerer, asker, keys, proofs
+from sluis_client.cli.session import profile_before
 from sluis_client.errors import ClientError, Exit
 
 app = typer.Typer(
@@ -39,11 +41,21 @@ def _print_version(value: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[
+    profile: Annotated[
+        Path | None,
+        typer.Option(
+            "--profile",
+            "-p",
+            envvar="SLUIS_CLIENT_PROFILE",
+            help="The agency's configuration file; left out: sluis-client.yaml.",
+        ),
+    ] = None,
+    _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Options before the command."""
+    profile_before.set(profile)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -11,7 +11,6 @@ import typer
 
 from sluis_client.cli.keys import PurposeOption
 from sluis_client.cli.session import (
-    DEFAULT_PROFILE,
     ColumnsOption,
     EpochOption,
     JsonOption,
@@ -25,10 +24,10 @@ from sluis_client.cli.session import (
     problems_json,
     progress,
     tell_problems,
+    the_profile,
 )
 from sluis_client.errors import ClientError, Exit
 from sluis_client.keystore import EpochKey, Keystore, write_private
-from sluis_client.profile import load_profile
 from sluis_client.statements import utc
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def pseudonymise(
     restore_zeros: ZerosOption = False,
     in_delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
-    profile: ProfileOption = DEFAULT_PROFILE,
+    profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Pseudonymise a file here, without any connection, with a key fetched before; reports unusable rows.
@@ -81,7 +80,7 @@ def pseudonymise(
     from sluis_client.register_table import pseudonym_columns, scheme_named
     from sluis_client.tables import normalise_table, read_table
 
-    read = load_profile(profile)
+    read = the_profile(profile)
     key = _stored_key(Keystore(read.state), purpose, epoch)
     known = scheme_named(scheme)
     table = read_table(file, delimiter=in_delimiter, encoding=encoding)
@@ -131,6 +130,9 @@ def publish(
     attributes: Annotated[
         list[str] | None, typer.Option("--map", help="attribute=header, where the header is named otherwise.")
     ] = None,
+    codes: Annotated[
+        list[str] | None, typer.Option("--code", help="word=code, where the file has another word for a code.")
+    ] = None,
     expires: Annotated[
         str, typer.Option("--expires", help="The last day on which it answers; left out: the end of the epoch.")
     ] = "",
@@ -141,7 +143,7 @@ def publish(
     restore_zeros: ZerosOption = False,
     in_delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
-    profile: ProfileOption = DEFAULT_PROFILE,
+    profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Publish or replace a register: normalise, pseudonymise, seal and upload a file, then put it in force at once.
@@ -166,6 +168,7 @@ def publish(
             epoch=epoch,
             columns=pairs(columns, "--columns"),
             attributes=pairs(attributes, "--map"),
+            codes=pairs(codes, "--code"),
             expires_at=day(expires, "--expires", inclusive_end=True) if expires else None,
             rules=_rules(view, pairs(rules, "--rules")),
             strict=strict,
@@ -214,7 +217,7 @@ def _rules(view: PurposeView, given: dict[str, str]) -> dict[str, bool | int | s
     return typed
 
 
-def registers_list(profile: ProfileOption = DEFAULT_PROFILE, as_json: JsonOption = False) -> None:
+def registers_list(profile: ProfileOption = None, as_json: JsonOption = False) -> None:
     """List this agency's registers.
 
     \b
@@ -242,7 +245,7 @@ def registers_list(profile: ProfileOption = DEFAULT_PROFILE, as_json: JsonOption
 
 def withdraw(
     register: Annotated[str, typer.Argument(help="Its name: answerer/purpose/epoch/scheme.")],
-    profile: ProfileOption = DEFAULT_PROFILE,
+    profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take a register out of service at once. Askers then get "no register", never "no hit".

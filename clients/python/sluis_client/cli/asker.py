@@ -23,7 +23,6 @@ from sluis_client.cli.question import (
     wanted,
 )
 from sluis_client.cli.session import (
-    DEFAULT_PROFILE,
     EpochOption,
     JsonOption,
     ProfileOption,
@@ -51,7 +50,7 @@ def mount(app: typer.Typer) -> None:
     app.command("budget")(budget)
 
 
-def purposes_list(profile: ProfileOption = DEFAULT_PROFILE, as_json: JsonOption = False) -> None:
+def purposes_list(profile: ProfileOption = None, as_json: JsonOption = False) -> None:
     """List the purposes in which this agency takes part.
 
     \b
@@ -72,7 +71,7 @@ def purposes_list(profile: ProfileOption = DEFAULT_PROFILE, as_json: JsonOption 
 
 def purposes_show(
     purpose: Annotated[str, typer.Argument(help="The purpose's name.")],
-    profile: ProfileOption = DEFAULT_PROFILE,
+    profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show all an asker or answerer needs of one purpose, from the policy set whose signatures were verified.
@@ -143,7 +142,7 @@ def check(
     cooperation_ref: CooperationOption = "",
     on_behalf_of: BehalfOption = "",
     epoch: EpochOption = "",
-    profile: ProfileOption = DEFAULT_PROFILE,
+    profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ask whether a question would be permitted, and why: a dry run, logged, that costs no budget. Exit code 5: denied.
@@ -166,7 +165,7 @@ def check(
 def exchanges_list(
     purpose: Annotated[str, typer.Option("--purpose", help="Only of this purpose.")] = "",
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
-    profile: ProfileOption = DEFAULT_PROFILE,
+    profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List this agency's exchanges, newest first, and the questions that are not finished yet.
@@ -202,7 +201,7 @@ def exchanges_list(
 
 def budget(
     purpose: Annotated[str, typer.Argument(help="The purpose's name.")],
-    profile: ProfileOption = DEFAULT_PROFILE,
+    profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show how many questions are left today under a purpose.

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from sluis_client.cli.session import (
-    DEFAULT_PROFILE,
     EpochOption,
     JsonOption,
     ProfileOption,
@@ -17,10 +16,11 @@ from sluis_client.cli.session import (
     note,
     pairs,
     participant,
+    the_profile,
 )
 from sluis_client.errors import ClientError
 from sluis_client.keystore import EpochKey, Keystore, write_private
-from sluis_client.profile import load_profile, template
+from sluis_client.profile import DEFAULT_NAME, template
 from sluis_client.statements import utc
 
 PurposeOption = Annotated[str, typer.Option("--purpose", help="The purpose's name.")]
@@ -40,7 +40,7 @@ def mount(app: typer.Typer) -> None:
 
 
 def init(
-    path: Annotated[Path, typer.Argument(help="Where to write the profile.")] = DEFAULT_PROFILE,
+    path: Annotated[Path, typer.Argument(help="Where to write the profile.")] = Path(DEFAULT_NAME),
     values: Annotated[
         list[str] | None, typer.Option("--set", help="key=value to fill in; lists as key=one,two; may be repeated.")
     ] = None,
@@ -67,7 +67,7 @@ def keys_init(
     renew: Annotated[
         bool, typer.Option("--renew", help="Make another key; stewards must then add you again (`keys create`).")
     ] = False,
-    profile: ProfileOption = DEFAULT_PROFILE,
+    profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make this agency's encryption key and publish its public half. Safe to repeat.
@@ -89,7 +89,7 @@ def keys_init(
 def keys_create(
     purpose: PurposeOption,
     epoch: EpochOption = "",
-    profile: ProfileOption = DEFAULT_PROFILE,
+    profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """As steward: make the key of a purpose and epoch and seal it to every participant; again: to those who came later.
@@ -121,7 +121,7 @@ def keys_create(
 def keys_fetch(
     purpose: PurposeOption,
     epoch: EpochOption = "",
-    profile: ProfileOption = DEFAULT_PROFILE,
+    profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fetch the key of a purpose and epoch out of your own envelope. `match` and `publish` do this by themselves.
@@ -136,13 +136,13 @@ def keys_fetch(
     emit(_key_json(key), [f"key {key.key_id} of {key.purpose} {key.epoch} is kept in {me.keystore.directory}"], as_json)
 
 
-def keys_show(profile: ProfileOption = DEFAULT_PROFILE, as_json: JsonOption = False) -> None:
+def keys_show(profile: ProfileOption = None, as_json: JsonOption = False) -> None:
     """List the keys kept here, by name. No key is ever printed.
 
     \b
     Example: sluis-client keys show
     """
-    keystore = Keystore(load_profile(profile).state)
+    keystore = Keystore(the_profile(profile).state)
     own, keys = keystore.encryption_key(), keystore.epoch_keys()
     lines = [f"encryption key {own.digest[:16]}" if own else "no encryption key; run `sluis-client keys init`"]
     rows = [("purpose", "epoch", "key id", "steward", "valid until")]

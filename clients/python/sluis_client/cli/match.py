@@ -31,7 +31,6 @@ from sluis_client.cli.question import (
     wanted,
 )
 from sluis_client.cli.session import (
-    DEFAULT_PROFILE,
     ColumnsOption,
     EpochOption,
     JsonOption,
@@ -94,7 +93,7 @@ def match(
         str, typer.Option("--request-id", help="Repeat this question (UUID): the same answer, no new budget.")
     ] = "",
     anew: Annotated[bool, typer.Option("--new", help="Ask anew, even if the same question is unfinished.")] = False,
-    profile: ProfileOption = DEFAULT_PROFILE,
+    profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ask which rows of a file are in others' registers, and what the policy lets you learn of them.

@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from sluis_client.cli.session import DEFAULT_PROFILE, JsonOption, ProfileOption, columned, emit, note, participant
+from sluis_client.cli.session import JsonOption, ProfileOption, columned, emit, note, participant, the_profile
 from sluis_client.errors import ClientError
 from sluis_client.keystore import write_private
-from sluis_client.profile import load_profile
 
 
 def mount(app: typer.Typer) -> None:
@@ -31,7 +30,7 @@ def receipts_fetch(
     out: Annotated[Path, typer.Option("--out", help="File to write.")],
     from_index: Annotated[int, typer.Option("--from-index", min=0, help="Only entries from this index on.")] = 0,
     exchange: Annotated[str, typer.Option("--exchange", help="Only of this exchange.")] = "",
-    profile: ProfileOption = DEFAULT_PROFILE,
+    profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fetch and verify the receipts of exchanges in which this agency asked or answered.
@@ -61,7 +60,7 @@ def receipts_fetch(
 
 def receipt_verify(
     file: Annotated[Path, typer.Argument(help="File as `match` or `receipts fetch` wrote it.")],
-    profile: ProfileOption = DEFAULT_PROFILE,
+    profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Verify a receipts file offline, with the log keys of the profile alone. Exit code 6: something is wrong.
@@ -75,7 +74,7 @@ def receipt_verify(
         data = file.read_bytes()
     except OSError as error:
         raise ClientError("FILE_UNREADABLE", f"cannot read {file}: {error.strerror}; check the path") from None
-    proven = verify_file(data, load_profile(profile).log_keys)
+    proven = verify_file(data, the_profile(profile).log_keys)
     rows = [("entry", "kind", "asker", "answerer", "says", "at")]
     rows += [(str(one.index), one.kind, one.asker, one.answerer, one.says, one.sequenced_at) for one in proven]
     if not proven:
@@ -84,7 +83,7 @@ def receipt_verify(
     emit(value, [*columned(rows), "verified"], as_json)
 
 
-def log_checkpoint(profile: ProfileOption = DEFAULT_PROFILE, as_json: JsonOption = False) -> None:
+def log_checkpoint(profile: ProfileOption = None, as_json: JsonOption = False) -> None:
     """Fetch the log's newest checkpoint and prove that the log grew from the one kept here. Exit code 6: it did not.
 
     \b

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sluis_client.errors import ClientError
-from sluis_client.profile import DEFAULT_NAME, load_profile
+from sluis_client.profile import DEFAULT_NAME, Profile, load_profile
 
 if TYPE_CHECKING:
     from sluis_client.participant import Participant
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 PROBLEMS_SHOWN = 20
 
 ProfileOption = Annotated[
-    Path, typer.Option("--profile", "-p", envvar="SLUIS_CLIENT_PROFILE", help="The agency's configuration file.")
+    Path | None, typer.Option("--profile", "-p", help="The agency's configuration file; also before the command.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 EpochOption = Annotated[str, typer.Option("--epoch", help="Key epoch, such as 2026Q4; left out: the one in force.")]
@@ -31,17 +32,28 @@ ColumnsOption = Annotated[
     list[str] | None,
     typer.Option("--columns", "--column", help="Where an identifier stands: column=header; may be repeated."),
 ]
-DEFAULT_PROFILE = Path(DEFAULT_NAME)
+
+profile_before: ContextVar[Path | None] = ContextVar("profile_before", default=None)
+"""The profile named before the command."""
+
+
+def the_profile(given: Path | None) -> Profile:
+    """The profile named at the command, else the one named before it (or by SLUIS_CLIENT_PROFILE).
+
+    Raises:
+        ClientError: PROFILE_MISSING, PROFILE_INVALID.
+    """
+    return load_profile(given or profile_before.get() or Path(DEFAULT_NAME))
 
 
 @contextmanager
-def participant(profile: Path) -> Iterator[Participant]:
+def participant(profile: Path | None) -> Iterator[Participant]:
     """The agency of a profile, connected to its broker."""
     from sluis_client.client import connect
     from sluis_client.keystore import Keystore
     from sluis_client.participant import Participant
 
-    read = load_profile(profile)
+    read = the_profile(profile)
     keystore = Keystore(read.state)
     with connect(read) as transport:
         yield Participant(read, keystore, transport)
