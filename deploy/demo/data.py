@@ -10,7 +10,7 @@ from pathlib import Path
 LOCATIONS = 20_000
 QUESTIONS = 1_000
 FIRMS = 2_000
-STATUSES = ["gecertificeerd", "gecertificeerd", "gecertificeerd", "geschorst", "verlopen"]
+STATUSES = ["geldig", "geldig", "Geldig ", "geschorst", "verlopen"]
 STREETS = ["Kanaalweg", "Café de Brug", "Müllerstraat", "'s-Gravendreef", "Zuiderpark", "Wałęsalaan"]
 
 
@@ -46,7 +46,7 @@ def locations(path: Path, rng: random.Random) -> list[str]:
         )
     rows.extend(list(row) for row in rng.sample(rows, 25))
     for wrong in ("", "onbekend", "3,44010E+14", "0344990000012345", "99"):
-        rows += [["Kapot", wrong, "gecertificeerd", 10, "1-2-2026"]] * 3
+        rows += [["Kapot", wrong, "geldig", 10, "1-2-2026"]] * 3
     rng.shuffle(rows)
     writer.writerows(rows)
     path.write_bytes(text.getvalue().encode("cp1252"))

@@ -67,6 +67,10 @@ class Story:
             raise SystemExit(f"the demo expected exit code {expect}, not {done.returncode}")
         return text
 
+    def act(self, party: str, command: str, *, expect: int = 0, show: bool = True) -> str:
+        """Runs a party's `sluis-client` command under its own profile."""
+        return self.run(f"sluis-client {command} -p {party}/sluis-client.yaml", expect=expect, show=show)
+
 
 @contextmanager
 def broker_running(story: Story) -> Iterator[None]:
@@ -115,37 +119,33 @@ def build(story: Story) -> DemoWorld:
     return world
 
 
-def client(party: str) -> str:
-    """How a party's command begins."""
-    return f"sluis-client --profile {party}/sluis-client.yaml"
-
-
 def share_keys(story: Story) -> None:
     """Encryption keys, then K from each steward to the participants."""
     story.chapter("Keys: made by the steward, sealed to each participant, unreadable to the broker")
     for party in ("snf", "utrecht", "sna", "nla"):
-        story.run(f"{client(party)} keys init", show=party == "snf")
-    story.run(f"{client('snf')} keys create --purpose snf-locatie")
-    story.run(f"{client('sna')} keys create --purpose sna-overzicht")
-    story.run(f"{client('utrecht')} keys fetch --purpose snf-locatie")
-    story.run(f"{client('nla')} keys fetch --purpose sna-overzicht")
+        story.act(party, "keys init", show=party == "snf")
+    story.act("snf", "keys create --purpose snf-locatie")
+    story.act("sna", "keys create --purpose sna-overzicht")
+    story.act("utrecht", "keys fetch --purpose snf-locatie")
+    story.act("nla", "keys fetch --purpose sna-overzicht")
 
 
 def housing(story: Story) -> None:
     """P06: the municipality asks which of its addresses are certified."""
     as_of = f"{now() - timedelta(days=1):%Y-%m-%d}"
     story.chapter("SNF publishes 20,000 certified housing locations from a messy export")
-    story.run(
-        f"{client('snf')} publish records/snf-locaties.csv --purpose snf-locatie --scheme bag --columns bag=BAG-id "
+    story.act(
+        "snf",
+        "publish records/snf-locaties.csv --purpose snf-locatie --scheme bag --columns bag=BAG-id "
         "--map certificate-status=Status --map beds=Bedden --map 'last-inspection=Laatste inspectie' "
-        "--code gecertificeerd=valid --code geschorst=suspended --code verlopen=expired "
-        f"--as-of {as_of} --coverage 'all certified locations in the register'"
+        f"--as-of {as_of} --coverage 'all certified locations in the register'",
     )
     story.chapter("The municipality asks about 1,000 addresses from its own messy list (P06)")
-    story.run(
-        f"{client('utrecht')} match records/utrecht-adressen.csv --purpose snf-locatie --scheme bag "
+    story.act(
+        "utrecht",
+        "match records/utrecht-adressen.csv --purpose snf-locatie --scheme bag "
         "--columns 'bag=BAG nummeraanduiding/verblijfsobject' --restore-zeros --answerer snf "
-        "--want certificate-status,beds,last-inspection --out utrecht/answers.csv"
+        "--want certificate-status,beds,last-inspection --out utrecht/answers.csv",
     )
     story.tell("What the municipality learned:")
     statuses: Counter[str] = Counter()
@@ -160,29 +160,32 @@ def overview(story: Story) -> None:
     """P01: the Inspectorate takes the quarterly overview of certified firms."""
     as_of = f"{now() - timedelta(days=1):%Y-%m-%d}"
     story.chapter("The Labour Inspectorate takes the quarterly overview of certified firms from SNA (P01)")
-    story.run(
-        f"{client('sna')} publish records/sna-gecertificeerd.csv --purpose sna-overzicht --scheme vestiging "
-        f"--as-of {as_of} --coverage 'all certified establishments'"
+    story.act(
+        "sna",
+        f"publish records/sna-gecertificeerd.csv --purpose sna-overzicht --scheme vestiging "
+        f"--as-of {as_of} --coverage 'all certified establishments'",
     )
-    story.run(
-        f"{client('nla')} match records/nla-lijst.tsv --purpose sna-overzicht --scheme vestiging --answerer sna --hit "
-        "--out nla/overview.csv"
+    story.act(
+        "nla",
+        "match records/nla-lijst.tsv --purpose sna-overzicht --scheme vestiging --answerer sna --hit "
+        "--out nla/overview.csv",
     )
 
 
 def refusals(story: Story) -> None:
     """What was never agreed is refused, with reasons."""
     story.chapter("The municipality asks for an attribute that was never agreed")
-    story.run(
-        f"{client('utrecht')} match records/utrecht-adressen.csv --purpose snf-locatie --scheme bag "
+    story.act(
+        "utrecht",
+        "match records/utrecht-adressen.csv --purpose snf-locatie --scheme bag "
         "--columns 'bag=BAG nummeraanduiding/verblijfsobject' --restore-zeros --answerer snf "
         "--want certificate-status,enterprise-name --out utrecht/never.csv",
         expect=5,
     )
     story.chapter("A certifier asks for a match on persons")
-    story.run(
-        f"{client('certificeerder-noord')} check --purpose brp-inschrijving --scheme bsn --answerer rvig --hit "
-        "--subjects 10",
+    story.act(
+        "certificeerder-noord",
+        "check --purpose brp-inschrijving --scheme bsn --answerer rvig --hit --subjects 10",
         expect=5,
     )
 
@@ -190,9 +193,9 @@ def refusals(story: Story) -> None:
 def receipts(story: Story) -> None:
     """Both sides hold proofs."""
     story.chapter("Receipts verify at both sides, offline")
-    story.run(f"{client('utrecht')} receipt verify utrecht/answers.csv.receipts.json")
-    story.run(f"{client('snf')} receipts fetch --out snf/receipts.json")
-    story.run(f"{client('snf')} receipt verify snf/receipts.json")
+    story.act("utrecht", "receipt verify utrecht/answers.csv.receipts.json")
+    story.act("snf", "receipts fetch --out snf/receipts.json")
+    story.act("snf", "receipt verify snf/receipts.json")
 
 
 def audit(story: Story) -> None:
@@ -243,7 +246,7 @@ def stay(story: Story, world: DemoWorld) -> None:
     story.tell(
         "  identifiers KvK 68750110, RSIN 857587973, vestiging 000037178598, BSN 999993653: published test numbers"
     )
-    story.tell(f"  try         cd {story.directory} && {client('utrecht')} purposes list")
+    story.tell(f"  try         cd {story.directory} && sluis-client purposes list -p utrecht/sluis-client.yaml")
     try:
         signal.pause()
     except KeyboardInterrupt:
