@@ -407,7 +407,8 @@ class StoreBatch(Protocol):
     def commit(self, checkpoint: str) -> None:
         """Moves the checkpoint from the size the batch began at and makes all durable on return.
 
-        Raises LOG_OUTCOME_UNKNOWN when the commit may or may not have happened: the caller reads the tree again
+        `checkpoint` is "" when the batch appended no entry. Raises LOG_UNAVAILABLE when nothing was committed,
+        LOG_OUTCOME_UNKNOWN when the commit may or may not have happened: the caller reads the tree again
         before it signs anything.
         """
         ...

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from broker.errors import Code, SluisError
 from broker.exchange import ExchangeState, RegisterVersion
-from broker.exchange_log.merkle import consistency_proof, inclusion_proof, node_number
+from broker.exchange_log.merkle import HASH_BYTES, consistency_proof, inclusion_proof, node_number
 from broker.ports import StoredEntry
 from broker.storage import sqlite_rows as rows
-from broker.storage.sqlite_session import Session, connect_reader
+from broker.storage.sqlite_session import Session, connect_reader, corrupt
 from broker.storage.sqlite_vault import Vault
 
 _NODES_CACHED = 65_536
@@ -43,7 +44,10 @@ class SqliteLogReader:
 
     def size(self) -> int:
         """Number of committed leaves."""
-        return int(self._session.row("SELECT size FROM head")[0])
+        row = self._session.row("SELECT size FROM head")
+        if row is None or not isinstance(row[0], int):
+            raise corrupt()
+        return row[0]
 
     def checkpoint(self, at_least: int = 0) -> tuple[int, str]:
         """The newest checkpoint, or the smallest that covers `at_least`. Raises NOT_FOUND when there is none."""
@@ -53,7 +57,7 @@ class SqliteLogReader:
         row = self._session.row(sql, (at_least,) if at_least > 0 else ())
         if row is None:
             raise SluisError(Code.NOT_FOUND, "the log has no checkpoint of that size yet")
-        return row[0], row[1]
+        return _checkpoint(row)
 
     def checkpoints(self) -> Iterator[tuple[int, str]]:
         """All checkpoints, by size."""
@@ -64,7 +68,7 @@ class SqliteLogReader:
             )
             if not page:
                 return
-            yield from page
+            yield from map(_checkpoint, page)
             after = page[-1][0]
 
     def entries(self, start: int, stop: int) -> Iterator[StoredEntry]:
@@ -76,8 +80,7 @@ class SqliteLogReader:
             )
             if not page:
                 return
-            for index, leaf in page:
-                yield StoredEntry(index, leaf)
+            yield from map(_entry, page)
             at = page[-1][0] + 1
 
     def entries_of(self, party: str, start: int, limit: int) -> tuple[StoredEntry, ...]:
@@ -87,7 +90,7 @@ class SqliteLogReader:
             "WHERE c.party=? AND c.entry>=? ORDER BY c.entry LIMIT ?",
             (party, start, limit),
         )
-        return tuple(StoredEntry(index, leaf) for index, leaf in found)
+        return tuple(map(_entry, found))
 
     def inclusion(self, index: int, size: int) -> tuple[bytes, ...]:
         """RFC 6962 section 2.1.1. Raises FIELD_INVALID unless index < size <= the tree's size."""
@@ -174,6 +177,21 @@ class SqliteLogReader:
     def _read_node(self, level: int, position: int) -> bytes:
         """A complete node: these never change once committed, so they may be cached for ever."""
         row = self._session.row("SELECT hash FROM nodes WHERE id=?", (node_number(level, position),))
-        if row is None:
+        if row is None or not isinstance(row[0], bytes) or len(row[0]) != HASH_BYTES:
             raise SluisError(Code.STORE_CORRUPT, "the stored tree lacks a node; run `sluis doctor`")
-        return row[0]  # type: ignore[no-any-return]  # BLOB column
+        return row[0]
+
+
+def _entry(row: Any) -> StoredEntry:
+    """A leaf; a damaged file may give any type, whatever the schema says."""
+    index, leaf = row
+    if not isinstance(index, int) or not isinstance(leaf, bytes):
+        raise corrupt()
+    return StoredEntry(index, leaf)
+
+
+def _checkpoint(row: Any) -> tuple[int, str]:
+    size, note = row
+    if not isinstance(size, int) or not isinstance(note, str):
+        raise corrupt()
+    return size, note

@@ -15,7 +15,7 @@ from broker.exchange import AnswerStatus, ExchangeState, RegisterVersion
 from broker.parties import Environment
 from broker.ports import AtRest, Entropy
 from broker.statements import Scope, Signed, read_register_manifest
-from broker.storage.sqlite_session import Session
+from broker.storage.sqlite_session import Session, corrupt
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
@@ -96,6 +96,13 @@ def exchange_values(state: ExchangeState, heads: AnswerHeads) -> tuple[object, .
 
 def exchange_state(row: Any, heads: AnswerHeads) -> ExchangeState:
     """The state in a row of EXCHANGES."""
+    try:
+        return _exchange_state(row, heads)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise corrupt() from error
+
+
+def _exchange_state(row: Any, heads: AnswerHeads) -> ExchangeState:
     return ExchangeState(
         exchange=row[0],
         asker=row[1],
@@ -118,10 +125,13 @@ def exchange_state(row: Any, heads: AnswerHeads) -> ExchangeState:
 def register_version(row: Any) -> RegisterVersion:
     """The register version in a row of REGISTERS; the manifest is read from its signed bytes."""
     name, version, statement, signature, published_at, withdrawn = row
-    head = json.loads(statement)
-    scope = Scope(origin=head["origin"], environment=Environment(head["environment"]))
-    manifest = read_register_manifest(Signed(statement, signature), scope)
-    return RegisterVersion(name, version, manifest, from_ticks(published_at), bool(withdrawn))
+    try:
+        head = json.loads(statement)
+        scope = Scope(origin=head["origin"], environment=Environment(head["environment"]))
+        manifest = read_register_manifest(Signed(statement, signature), scope)
+        return RegisterVersion(name, version, manifest, from_ticks(published_at), bool(withdrawn))
+    except (SluisError, ValueError, KeyError, TypeError, OverflowError) as error:
+        raise corrupt() from error
 
 
 def find_exchange(session: Session, heads: AnswerHeads, asker: str, request_id: str) -> tuple[ExchangeState, ...]:

@@ -25,6 +25,8 @@ WAL_PAGES = 4_000
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _CALLER = frozenset({sqlite3.SQLITE_CONSTRAINT})
 """Errors of one statement that leave the transaction sound."""
+_FAULTS = (sqlite3.Error, OverflowError, UnicodeDecodeError)
+"""What the sqlite3 module raises; the last for text in a damaged file."""
 
 
 class Session:
@@ -42,7 +44,7 @@ class Session:
         """Runs one statement; returns the number of rows it changed."""
         try:
             return self.connection.execute(sql, values).rowcount
-        except (sqlite3.Error, OverflowError) as error:
+        except _FAULTS as error:
             raise self._wrapped(error) from error
 
     def insert(self, table: str, columns: str, rows: Sequence[tuple[object, object]]) -> None:
@@ -58,14 +60,14 @@ class Session:
         """All rows of a query."""
         try:
             return self.connection.execute(sql, values).fetchall()
-        except (sqlite3.Error, OverflowError) as error:
+        except _FAULTS as error:
             raise self._wrapped(error) from error
 
     def row(self, sql: str, values: Sequence[object] = ()) -> Any:
         """The first row of a query, or None."""
         try:
             return self.connection.execute(sql, values).fetchone()
-        except (sqlite3.Error, OverflowError) as error:
+        except _FAULTS as error:
             raise self._wrapped(error) from error
 
     def close(self) -> None:
@@ -81,10 +83,15 @@ class Session:
         return wrapped(error, self._code)
 
 
+def corrupt() -> SluisError:
+    """STORE_CORRUPT."""
+    return SluisError(Code.STORE_CORRUPT, "the database file is damaged; stop and restore it, see docs/operate.md")
+
+
 def wrapped(error: Exception, code: Code) -> SluisError:
     """`error` as a SluisError: STORE_CORRUPT when the file is damaged, else `code`. Its text stays inside."""
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT:
-        return SluisError(Code.STORE_CORRUPT, "the database file is damaged; stop and restore it, see docs/operate.md")
+    if isinstance(error, UnicodeDecodeError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT:
+        return corrupt()
     return SluisError(code, "the broker's database cannot be used now; try again in a moment", retry_after_ms=1_000)
 
 
@@ -98,7 +105,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     try:
         _make_private(path)
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, *_FAULTS) as error:
         raise wrapped(error, Code.STORE_UNAVAILABLE) from error
     try:
         _migrate(connection)
@@ -113,7 +120,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
             "temp_store=MEMORY",
         ):
             connection.execute(f"PRAGMA {pragma}")
-    except sqlite3.Error as error:
+    except _FAULTS as error:
         connection.close()
         raise wrapped(error, Code.STORE_UNAVAILABLE) from error
     except SluisError:
@@ -128,22 +135,23 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     Raises:
         SluisError: STORE_UNAVAILABLE, STORE_CORRUPT, CONFIG_INVALID.
     """
+    uri = f"{path.resolve().as_uri()}?mode=ro"
     try:
-        connection = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode=ro",
-            uri=True,
-            timeout=BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise wrapped(error, Code.STORE_UNAVAILABLE) from error
+    try:
         connection.execute("PRAGMA query_only=ON")
         if _version(connection) != SCHEMA_VERSION:
-            connection.close()
             raise SluisError(
                 Code.CONFIG_INVALID, "the database is of another version; start this version's broker once"
             )
-    except sqlite3.Error as error:
+    except _FAULTS as error:
+        connection.close()
         raise wrapped(error, Code.STORE_UNAVAILABLE) from error
+    except SluisError:
+        connection.close()
+        raise
     return connection
 
 
