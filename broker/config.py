@@ -111,12 +111,18 @@ def load_config(path: Path) -> Config:
         text = f"{path}:{document.line(where)}: {shown}: {first['msg']}{hint}"
         raise SluisError(Code.CONFIG_INVALID, text) from error
     for party in config.parties:
-        check_party_name(party, "parties")
+        try:
+            check_party_name(party, f"parties.{party}")
+        except SluisError as error:
+            line = document.line(("parties", party))
+            raise SluisError(Code.CONFIG_INVALID, f"{path}:{line}: {error.message}") from error
+    quorum = f"{path}:{document.line(('policy', 'quorum'))}: policy.quorum"
     if config.environment is Environment.PRODUCTION and config.policy.quorum < 2:
-        raise SluisError(
-            Code.CONFIG_INVALID,
-            f"{path}: policy.quorum must be at least 2 in production: unsigned policies are refused",
-        )
+        text = f"{quorum} must be at least 2 in production: unsigned policies are refused"
+        raise SluisError(Code.CONFIG_INVALID, text)
+    if config.policy.quorum > len(set(config.policy.signers)):
+        text = f"{quorum} asks for {config.policy.quorum} signatures, more than there are policy.signers"
+        raise SluisError(Code.CONFIG_INVALID, text)
     return config.resolved(path.resolve().parent)
 
 

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -19,7 +20,7 @@ from broker.dev_pki import is_throw_away
 from broker.errors import Code, SluisError
 from broker.parties import Environment, Oin
 from broker.policy.document import PolicySet
-from broker.rpc.identity import Directory, load_revocations
+from broker.rpc.identity import Directory, Revocations, load_revocations
 
 
 @dataclass(frozen=True)
@@ -38,19 +39,19 @@ def load_directory(config: Config, policies: PolicySet) -> Loaded:
     Raises:
         SluisError: CONFIG_INVALID naming the file and what to change.
     """
-    issuers = [(path, path.read_bytes()) for path in config.tls.client_issuers]
+    issuers = [(path, _read(path)) for path in config.tls.client_issuers]
+    certificates = [_certificate(path, pem) for path, pem in issuers]
     if config.environment is Environment.PRODUCTION:
         for path, pem in issuers:
             if is_throw_away(pem):
                 raise SluisError(Code.CONFIG_INVALID, f"{path}: the throw-away CA of dev-pki is refused in production")
-    certificates = [x509.load_pem_x509_certificate(pem) for _, pem in issuers]
     revocations = {}
     revoked: list[str] = []
     updates = []
     for path in config.tls.revocation_lists:
-        pem = path.read_bytes()
-        _check_list(str(path), pem, certificates)
-        loaded = load_revocations(pem)
+        loaded = _checked_list(path, certificates)
+        if loaded.issuer in revocations:
+            raise SluisError(Code.CONFIG_INVALID, f"{path}: a second list of one issuer; name the newest only")
         revocations[loaded.issuer] = loaded
         revoked += [f"{serial:x}" for serial in sorted(loaded.serials)]
         updates.append(loaded.this_update)
@@ -63,7 +64,7 @@ def load_directory(config: Config, policies: PolicySet) -> Loaded:
                 Code.CONFIG_INVALID, f"parties.{name}: the policy set knows no such party; correct the name"
             )
         allowed = {party.oin, *party.sub_oins}
-        ders = [_pinned(str(path), path.read_bytes(), allowed, config.environment, certificates) for path in paths]
+        ders = [_pinned(path, allowed, config.environment, certificates) for path in paths]
         pins[name] = frozenset(hashlib.sha256(der).hexdigest() for der in ders)
         entries[name] = {
             "party": name,
@@ -78,21 +79,41 @@ def load_directory(config: Config, policies: PolicySet) -> Loaded:
     return Loaded(Directory(pins, revocations, max_age), b"".join(pem for _, pem in issuers), entries)
 
 
-def _check_list(path: str, pem: bytes, issuers: list[x509.Certificate]) -> None:
-    crl = x509.load_pem_x509_crl(pem)
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SluisError(Code.CONFIG_INVALID, f"{path}: cannot be read") from error
+
+
+def _certificate(path: Path, pem: bytes) -> x509.Certificate:
+    """The one certificate of a file: a second one would be trusted by TLS without being looked at here."""
+    try:
+        certificates = x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise SluisError(Code.CONFIG_INVALID, f"{path}: is no certificate in PEM") from error
+    if len(certificates) != 1:
+        raise SluisError(Code.CONFIG_INVALID, f"{path}: holds several certificates; give each a file of its own")
+    return certificates[0]
+
+
+def _checked_list(path: Path, issuers: list[x509.Certificate]) -> Revocations:
+    pem = _read(path)
+    try:
+        crl = x509.load_pem_x509_crl(pem)
+    except ValueError as error:
+        raise SluisError(Code.CONFIG_INVALID, f"{path}: is no revocation list in PEM") from error
     for issuer in issuers:
         key = issuer.public_key()
         if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
             continue
         if crl.issuer == issuer.subject and crl.is_signature_valid(key):
-            return
+            return load_revocations(pem)
     raise SluisError(Code.CONFIG_INVALID, f"{path}: this revocation list is not signed by one of tls.client_issuers")
 
 
-def _pinned(
-    path: str, pem: bytes, allowed: set[str], environment: Environment, issuers: list[x509.Certificate]
-) -> bytes:
-    certificate = x509.load_pem_x509_certificate(pem)
+def _pinned(path: Path, allowed: set[str], environment: Environment, issuers: list[x509.Certificate]) -> bytes:
+    certificate = _certificate(path, _read(path))
     numbers = certificate.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
     if len(numbers) != 1 or str(numbers[0].value) not in allowed:
         raise SluisError(
