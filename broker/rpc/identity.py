@@ -99,7 +99,7 @@ class Identity:
     def _party(self, certificate: _Certificate) -> Caller:
         if certificate.oin is None:
             raise SluisError(
-                Code.OIN_INVALID, "the certificate has no Subject.serialNumber; it must hold your organisation's OIN"
+                Code.OIN_INVALID, "the certificate needs exactly one Subject.serialNumber, your organisation's OIN"
             )
         oin = Oin(certificate.oin)
         if oin.is_test and self._environment is Environment.PRODUCTION:
@@ -142,7 +142,12 @@ class Identity:
     def _certificate(self, pem: bytes) -> _Certificate:
         parsed = self._parsed.get(pem)
         if parsed is None:
-            parsed = _parse(pem)
+            try:
+                parsed = _parse(pem)
+            except (ValueError, TypeError) as error:  # TLS took it and this library does not: nobody we know
+                raise SluisError(
+                    Code.CERTIFICATE_UNKNOWN, "your certificate cannot be read; show it to the operator"
+                ) from error
             with self._lock:
                 if len(self._parsed) >= 4096:
                     self._parsed.clear()
