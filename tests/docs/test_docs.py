@@ -11,18 +11,20 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+import sluis_client.cli
 import typer
+from pydantic import BaseModel
 
 import broker.cli
-import sluis_client.cli
 from broker.config import Config, Limits, Policy, Tls
 
 ROOT = Path(__file__).parents[2]
 SKIPPED = {".venv", "node_modules", "demo-run", "sandbox-run", "dist"}
-DOCUMENTS = sorted(
-    path for path in ROOT.rglob("*.md") if not any(part in SKIPPED or part.startswith(".") for part in path.parts)
+NAMES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in ROOT.rglob("*.md")
+    if not any(part in SKIPPED or part.startswith(".") for part in path.relative_to(ROOT).parts)
 )
-NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 APPS = {"sluis": broker.cli.app, "sluis-client": sluis_client.cli.app}
 
 _FENCE = re.compile(r"^( *)```[a-z]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
@@ -82,7 +84,7 @@ def test_every_relative_link_resolves(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_path_in_backticks_exists(name: str) -> None:
-    """What starts with a folder or a file of the repository's root must be there; `*` and `<...>` stand for anything."""
+    """What begins with a folder or file of the root must be there; `*` and `<...>` stand for anything."""
     tops = {path.name for path in ROOT.iterdir() if path.name not in SKIPPED and not path.name.startswith(".")}
     missing = []
     for ticked in _TICKED.findall(prose(ROOT / name)):
@@ -179,7 +181,7 @@ def test_every_setting_of_the_broker_is_documented_with_its_default() -> None:
     rows = dict(
         re.findall(r"^\| `([a-z_.]+)` \| ([^|]+?) \|", (ROOT / "docs/operate.md").read_text("utf-8"), re.MULTILINE)
     )
-    models = {"tls.": Tls, "policy.": Policy, "limits.": Limits, "": Config}
+    models: dict[str, type[BaseModel]] = {"tls.": Tls, "policy.": Policy, "limits.": Limits, "": Config}
     expected = {
         prefix + name: "none" if field.is_required() else f"`{field.default}`"
         for prefix, model in models.items()
