@@ -1,8 +1,8 @@
 """Log append beside its yardstick: bare SQLite (WAL, FULL) with group commit of rows of the same size.
 
 Both run in the same process with the same callers and hand-over: a caller puts its work in a queue and waits until it
-is durable. Ours also builds and checks the entry, hashes it into the tree, indexes it by party, signs the checkpoint and
-makes the receipt. Budget (DESIGN section 11): at least 0.5 of the yardstick at 32 callers.
+is durable. Ours also builds and checks the entry, hashes it into the tree, indexes it by party, signs the checkpoint
+and makes the receipt. Budget (DESIGN section 11): at least 0.5 of the yardstick at 32 callers.
 
     python tests/bench/append.py [--seconds 2] [--rounds 3] [--json]
 """
