@@ -233,6 +233,7 @@ def read_ask(signed: Signed, scope: Scope) -> AskStatement:
     return statement
 
 
+@lru_cache(maxsize=256)  # read again for every ask; a manifest is a value and never changes
 def read_register_manifest(signed: Signed, scope: Scope) -> RegisterManifest:
     """The register manifest in a signed statement. The signature is not checked here."""
     members = _open(signed, scope, "sluis/v1/register")
@@ -283,6 +284,7 @@ def read_encryption_key(signed: Signed, scope: Scope) -> EncryptionKeyStatement:
     return statement
 
 
+@lru_cache(maxsize=256)  # as above
 def read_epoch(signed: Signed, scope: Scope) -> EpochManifest:
     """The epoch manifest in a signed statement. The signature is not checked here."""
     members = _open(signed, scope, "sluis/v1/epoch")

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +37,7 @@ from broker.matching.guard import check_pseudonyms
 from broker.matching.release import tokens_value
 from broker.parties import NAME
 from broker.policy.document import PolicySet
-from broker.policy.evaluate import Decision
+from broker.policy.evaluate import CheckResult, Decision
 from broker.ports import RegisterChunk, UploadSpec
 from broker.statements import MAX_SIGNATURE_BYTES, MAX_STATEMENT_BYTES, Signed
 
@@ -275,15 +276,15 @@ def register_chunk(rows: register_pb2.RegisterRows, spec: UploadSpec) -> Registe
 
 def decision_message(decision: Decision, policies: PolicySet, purpose: str, digest: str) -> common_pb2.Decision:
     """A decision with the lines of the policy files that its checks come from."""
-    checks = [
-        common_pb2.Check(
-            id=check.id, met=check.met, reason=check.reason, source=policies.line_of(purpose, check.path) or ""
-        )
-        for check in decision.checks
-    ]
+    checks = [_check_message(check, policies.line_of(purpose, check.path) or "") for check in decision.checks]
     return common_pb2.Decision(
         permitted=decision.permitted, checks=checks, policy_set=digest, obligations=decision.obligations
     )
+
+
+@lru_cache(maxsize=4096)  # most checks of most decisions read the same; the message is copied into its parent
+def _check_message(check: CheckResult, source: str) -> common_pb2.Check:
+    return common_pb2.Check(id=check.id, met=check.met, reason=check.reason, source=source)
 
 
 def answer_messages(answer: Answer, policies: PolicySet, purpose: str) -> Iterator[exchange_pb2.MatchResponse]:
