@@ -80,11 +80,14 @@ def ask(
     *,
     request_id: str = "",
     anew: bool = False,
+    keep_open: bool = False,
     progress: Progress = silent,
 ) -> Asked:
     """Puts a question and checks every answer; nothing unchecked is returned.
 
     `request_id` repeats (or names) that question; `anew` asks a new one even where an unfinished one is known.
+    `keep_open` leaves the question unfinished until `finish` is called, so that whoever is cut off before the answers
+    are stored repeats it.
 
     Raises:
         ClientError: PURPOSE_UNKNOWN, SCHEME_UNKNOWN, NOTHING_TO_ASK, REQUEST_ID_REUSED, ANSWER_GONE; as
@@ -113,9 +116,18 @@ def ask(
         answers = _put(me, record, columns, progress)
     posed = Posed(view, context, scheme, pseudonymiser, table.keys, columns, _question(record, columns).signed)
     checked = check_answers(me, posed, answers, progress)
-    me.keystore.keep_record("exchanges", record["request_id"], {**record, "done": True})
+    asked = Asked(record["request_id"], posed, checked, repeated)
+    if not keep_open:
+        finish(me, asked)
+    return asked
+
+
+def finish(me: Participant, asked: Asked) -> None:
+    """Marks a question as done with: the same one asked later is a new one. Idempotent."""
+    record = me.keystore.record("exchanges", asked.request_id)
+    if record is not None and not record["done"]:
+        me.keystore.keep_record("exchanges", asked.request_id, {**record, "done": True})
     _forget_old(me)
-    return Asked(record["request_id"], posed, checked, repeated)
 
 
 def _put(

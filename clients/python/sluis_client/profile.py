@@ -73,14 +73,15 @@ class Profile:
             ClientError: KEY_UNREADABLE, KEY_UNSAFE when others on this machine can read the key, KEY_TYPE_WRONG,
                 KEY_NOT_OF_CERTIFICATE.
         """
-        return PartyKey(_read(self.certificate, "certificate"), self._key_bytes(), self._password())
+        key, password = self._key_bytes(), self._password()
+        return PartyKey(_read(self.certificate, "certificate"), key, password)
 
     def tls_identity(self) -> tuple[bytes, bytes]:
         """Private key (PEM, unencrypted) and certificate chain (PEM), as TLS takes them. Raises as `party_key`."""
+        key = read_private_key(self._key_bytes(), self._password())
         certificate = _read(self.certificate, "certificate")
         if not certificate.lstrip().startswith(b"-----"):
             certificate = read_certificate(certificate).public_bytes(Encoding.PEM)
-        key = read_private_key(self._key_bytes(), self._password())
         return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), certificate
 
     def _key_bytes(self) -> bytes:

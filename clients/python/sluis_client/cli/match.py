@@ -163,12 +163,12 @@ class _Sheet:
 
 def _ask_and_write(me: Participant, plan: Plan, sheet: _Sheet, *, as_json: bool, request_id: str, anew: bool) -> Exit:
     from sluis_client.answer_file import answer_summary
-    from sluis_client.ask import ask
+    from sluis_client.ask import ask, finish
 
     normal = sheet.normal
     try:
         with progress() as show:
-            asked = ask(me, plan, normal, request_id=request_id, anew=anew, progress=show)
+            asked = ask(me, plan, normal, request_id=request_id, anew=anew, keep_open=True, progress=show)
     except ClientError as error:
         if error.code not in _WITHOUT_KEY:
             raise
@@ -178,6 +178,7 @@ def _ask_and_write(me: Participant, plan: Plan, sheet: _Sheet, *, as_json: bool,
         emit({"exchange": None, "decisions": [decision_json(who, one) for who, one in decisions]}, lines, as_json)
         return Exit.POLICY_DENIED
     sheet.write(asked, me.key.certificate, count=plan.want.count)
+    finish(me, asked)
     if asked.repeated:
         note(f"repeated question {asked.request_id}: no new budget")
     if any(answer.decision.policy_set != me.policy.digest for answer in asked.answers):

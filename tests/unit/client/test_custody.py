@@ -1,0 +1,145 @@
+import pytest
+from fake_broker import World, transport_of
+from sluis_client.custody import create_epoch, epoch_key, fetch_epoch, init_encryption_key
+from sluis_client.errors import ClientError, Exit
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World(tmp_path)
+
+
+def test_a_key_travels_from_steward_to_participant(world):
+    snf, utrecht = world.participant("snf"), world.participant("utrecht")
+    init_encryption_key(utrecht)
+    init_encryption_key(snf)
+    created = create_epoch(snf, "snf-locatie")
+    assert (created.recipients, created.waiting, created.changed) == (("snf", "utrecht"), ("someren",), True)
+    fetched = fetch_epoch(utrecht, "snf-locatie")
+    assert fetched.key == created.key.key
+    assert fetched.epoch == "2026Q4"
+    again = world.participant("utrecht")
+    assert epoch_key(again, again.purpose("snf-locatie"))[1] == fetched
+    assert "epoch" not in transport_of(again).calls
+
+
+def test_making_the_key_again_adds_who_came_later_and_else_changes_nothing(world):
+    snf, someren = world.participant("snf"), world.participant("someren")
+    init_encryption_key(snf)
+    first = create_epoch(snf, "snf-locatie")
+    entries = len(world.broker.log.leaves)
+    assert not create_epoch(world.participant("snf"), "snf-locatie").changed
+    assert len(world.broker.log.leaves) == entries
+    init_encryption_key(someren)
+    second = create_epoch(world.participant("snf"), "snf-locatie")
+    assert second.changed
+    assert second.recipients == ("snf", "someren")
+    assert second.key.key == first.key.key
+    assert fetch_epoch(someren, "snf-locatie").key == first.key.key
+
+
+def test_a_steward_cut_off_while_publishing_goes_on_with_the_same_key(world):
+    snf = world.participant("snf")
+    init_encryption_key(snf)
+    transport_of(snf).fail["publish_epoch"] = [ClientError("BROKER_UNREACHABLE", "x", Exit.BROKER_UNREACHABLE)]
+    with pytest.raises(ClientError):
+        create_epoch(snf, "snf-locatie")
+    kept = snf.keystore.epoch_key("snf-locatie", "2026Q4")
+    assert not kept.published
+    created = create_epoch(world.participant("snf"), "snf-locatie")
+    assert created.key.key == kept.key
+    assert created.key.published
+
+
+def test_a_steward_that_lost_its_state_recovers_the_key_from_its_envelope(world):
+    snf = world.participant("snf")
+    own = init_encryption_key(snf)
+    first = create_epoch(snf, "snf-locatie")
+    (snf.keystore.directory / "epochs" / "snf-locatie.2026Q4").unlink()
+    again = create_epoch(world.participant("snf"), "snf-locatie")
+    assert again.key.key == first.key.key
+    assert own.digest == world.participant("snf").keystore.encryption_key().digest
+
+
+def test_a_renewed_encryption_key_must_be_added_again(world):
+    snf, utrecht = world.participant("snf"), world.participant("utrecht")
+    init_encryption_key(snf)
+    old = init_encryption_key(utrecht)
+    create_epoch(snf, "snf-locatie")
+    assert init_encryption_key(utrecht).digest == old.digest
+    assert init_encryption_key(utrecht, renew=True).digest != old.digest
+    with pytest.raises(ClientError) as caught:
+        fetch_epoch(utrecht, "snf-locatie")
+    assert caught.value.code == "EPOCH_REFUSED"
+    create_epoch(world.participant("snf"), "snf-locatie")
+    assert fetch_epoch(utrecht, "snf-locatie").key_id
+
+
+def test_only_the_steward_of_the_verified_policy_makes_a_key(world):
+    utrecht = world.participant("utrecht")
+    init_encryption_key(utrecht)
+    with pytest.raises(ClientError) as caught:
+        create_epoch(utrecht, "snf-locatie")
+    assert caught.value.code == "NOT_STEWARD"
+
+
+def test_an_encryption_key_is_needed_first(world):
+    with pytest.raises(ClientError) as caught:
+        create_epoch(world.participant("snf"), "snf-locatie")
+    assert caught.value.code == "ENCRYPTION_KEY_MISSING"
+    assert "keys init" in caught.value.message
+
+
+def test_a_broker_that_swaps_a_partys_key_is_found_out(world):
+    snf, utrecht, someren = (world.participant(name) for name in ("snf", "utrecht", "someren"))
+    for one in (snf, utrecht, someren):
+        init_encryption_key(one)
+    # the broker shows someren's key, certificate and all, as utrecht's
+    keys, certificates = world.broker.keys, world.broker.certificates
+    keys["utrecht"] = keys["someren"]
+    with pytest.raises(ClientError) as caught:
+        create_epoch(snf, "snf-locatie")
+    assert caught.value.code == "SIGNATURE_WRONG"
+    certificates["utrecht"] = certificates["someren"]
+    with pytest.raises(ClientError) as caught:
+        create_epoch(world.participant("snf"), "snf-locatie")
+    assert caught.value.code == "CERTIFICATE_WRONG"
+    assert caught.value.exit_code is Exit.VERIFICATION_FAILED
+
+
+def test_a_second_key_shown_for_an_epoch_is_refused(world, tmp_path):
+    snf, utrecht = world.participant("snf"), world.participant("utrecht")
+    init_encryption_key(snf)
+    init_encryption_key(utrecht)
+    create_epoch(snf, "snf-locatie")
+    fetch_epoch(utrecht, "snf-locatie")
+    (snf.keystore.directory / "epochs" / "snf-locatie.2026Q4").unlink()
+    world.broker.epochs.clear()
+    create_epoch(world.participant("snf"), "snf-locatie")
+    with pytest.raises(ClientError) as caught:
+        fetch_epoch(world.participant("utrecht"), "snf-locatie")
+    assert (caught.value.code, caught.value.exit_code) == ("KEY_ID_WRONG", Exit.VERIFICATION_FAILED)
+
+
+def test_a_receipt_of_something_else_is_refused(world):
+    snf = world.participant("snf")
+    transport_of(snf).bend["publish_encryption_key"] = lambda _: world.broker.log.receipt(0)
+    with pytest.raises(ClientError) as caught:
+        init_encryption_key(snf)
+    assert caught.value.code == "RECEIPT_BROKEN"
+
+
+def test_persons_wait_for_oblivious_keys(world):
+    snf = world.participant("snf")
+    init_encryption_key(snf)
+    with pytest.raises(ClientError) as caught:
+        create_epoch(snf, "persons")
+    assert caught.value.code == "MODE_NOT_AVAILABLE"
+
+
+def test_an_ended_epoch_gets_no_key(world):
+    snf = world.participant("snf")
+    init_encryption_key(snf)
+    with pytest.raises(ClientError) as caught:
+        create_epoch(snf, "snf-locatie", "2026Q3")
+    assert caught.value.code == "EPOCH_INVALID"
