@@ -242,6 +242,8 @@ class AskGate:
         """The register to match against, or why there is none. None of these is a "no hit"."""
         register = tx.register(register_name(answerer, statement.purpose, statement.epoch, statement.scheme))
         if register is not None and not register.withdrawn:
+            if not set(statement.want.attributes) <= set(register.manifest.attributes):
+                return register, AnswerStatus.NOT_COVERED  # the purpose names it, this register was published without
             return register, AnswerStatus.EXPIRED if register.manifest.expires_at <= now else None
         others = tx.registers(answerer, statement.purpose, statement.epoch)
         if any(not other.withdrawn for other in others):

@@ -38,7 +38,7 @@ class _AnswerStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AnswerSt
     ANSWER_STATUS_EXPIRED: _AnswerStatus.ValueType  # 4
     """The register has expired. Not a "no hit"."""
     ANSWER_STATUS_NOT_COVERED: _AnswerStatus.ValueType  # 5
-    """The answerer has a register, but none that holds this identifier scheme. Not a "no hit"."""
+    """The answerer has a register, but none with this identifier scheme and all attributes asked. Not a "no hit"."""
     ANSWER_STATUS_WITHHELD: _AnswerStatus.ValueType  # 6
     """The release gate withheld the count (group too small, or too near to the whole)."""
     ANSWER_STATUS_FAILED: _AnswerStatus.ValueType  # 7
@@ -60,7 +60,7 @@ ANSWER_STATUS_NO_REGISTER: AnswerStatus.ValueType  # 3
 ANSWER_STATUS_EXPIRED: AnswerStatus.ValueType  # 4
 """The register has expired. Not a "no hit"."""
 ANSWER_STATUS_NOT_COVERED: AnswerStatus.ValueType  # 5
-"""The answerer has a register, but none that holds this identifier scheme. Not a "no hit"."""
+"""The answerer has a register, but none with this identifier scheme and all attributes asked. Not a "no hit"."""
 ANSWER_STATUS_WITHHELD: AnswerStatus.ValueType  # 6
 """The release gate withheld the count (group too small, or too near to the whole)."""
 ANSWER_STATUS_FAILED: AnswerStatus.ValueType  # 7
