@@ -14,6 +14,7 @@ import structlog
 
 from broker import __version__
 from broker.asking import AskGate
+from broker.audit.trust import trust_text
 from broker.canonical import canonical_json
 from broker.config import Config
 from broker.coordinator import ANSWER_KEPT, Coordinator
@@ -63,6 +64,19 @@ def make_keys(config: Config) -> str:
     """Creates the broker's keys where there are none; returns the log's verifier key."""
     keys = FileKeys.create(config.keys, origin=config.origin)
     return keys.signer.verifier_key
+
+
+def trust_of(config: Config) -> str:
+    """The text of the trust file (docs/formats.md section 8) that goes with this broker's log."""
+    return trust_text(
+        origin=config.origin,
+        environment=config.environment.value,
+        log_keys=[FileKeys.load(config.keys, origin=config.origin).signer.verifier_key],
+        issuers=[path.read_text(encoding="ascii") for path in config.tls.client_issuers],
+        policy_signers=config.policy.signers,
+        policy_quorum=config.policy.quorum,
+        engines=[ENGINE],
+    )
 
 
 @dataclass(frozen=True)
@@ -324,7 +338,8 @@ def _log_policies(sequencer: Sequencer, reader: LogReader, policies: PolicySet, 
 def _log_parties(sequencer: Sequencer, entries: Mapping[str, dict[str, object]]) -> None:
     def work(tx: Transaction) -> None:
         for name, body in entries.items():
-            stored = canonical_json(body)
+            # A fresh list that revokes nobody new is no news of a party: only what changed is an entry.
+            stored = canonical_json({**body, "crl_this_update": None})
             if tx.document("party", name) != stored:
                 tx.append("party", body)
                 tx.put_document("party", name, stored)

@@ -38,8 +38,8 @@ class Policy(BaseModel):
     bundle: Path
     signers: list[Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = []
     """Ed25519 public keys, hex."""
-    quorum: Annotated[int, Field(ge=0)] = 2
-    """How many distinct signers; 0 takes an unsigned set and is refused in production."""
+    quorum: Annotated[int, Field(ge=1)] = 2
+    """How many distinct signers must have signed; at least 2 in production."""
 
 
 class Limits(BaseModel):

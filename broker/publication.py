@@ -11,7 +11,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 from broker.canonical import canonical_json
@@ -22,6 +22,8 @@ from broker.parties import Caller
 from broker.policy.document import PolicySet, Purpose
 from broker.ports import Clock, LogReader, RegisterChunk, RegisterStore, Transaction, UploadSpec
 from broker.statements import Scope, Signed, read_epoch, read_register_manifest, verify_signature
+
+UPLOAD_KEPT = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Upload:
     spec: UploadSpec
     party: str
     begun: BeginUpload
+    begun_at: str
+    """ISO time; an upload that is not sealed within `UPLOAD_KEPT` is dropped."""
     sealed: str = ""
     """Hex SHA-256 of the manifest statement once sealed."""
     entry: int = -1
@@ -94,7 +98,7 @@ class Publication:
                 return earlier
             _check_epoch_key(tx.document("epoch", f"{begun.purpose}/{begun.epoch}"), begun.key_id, self._scope)
             spec = UploadSpec(key, name, tx.next_version(name), begun.match_keys, begun.attributes, widths)
-            upload = Upload(spec, caller.party, begun)
+            upload = Upload(spec, caller.party, begun, self._clock.now().isoformat())
             tx.put_document("upload", key, _dump_upload(upload))
             return upload
 
@@ -177,9 +181,14 @@ class Publication:
         return self._receipt(index)
 
     def sweep(self) -> tuple[tuple[str, int], ...]:
-        """Drops what expired, was replaced or withdrawn; returns what was dropped."""
+        """Drops what expired, was replaced or withdrawn, and uploads left unsealed; returns the versions dropped."""
+        now = self._clock.now()
         with self._swap:
-            return self._sweep_locked(self._clock.now())
+            for key, stored in self._reader.documents("upload"):
+                upload = _load_upload(stored)
+                if not upload.sealed and datetime.fromisoformat(upload.begun_at) < now - UPLOAD_KEPT:
+                    self._registers.discard(key)
+            return self._sweep_locked(now)
 
     def _sweep_locked(self, now: datetime) -> tuple[tuple[str, int], ...]:
         keep = [
@@ -210,7 +219,7 @@ class Publication:
                 "certificate": caller.fingerprint,
             }
             index = tx.append("register", body)
-            sealed = Upload(upload.spec, upload.party, upload.begun, digest, index)
+            sealed = replace(upload, sealed=digest, entry=index)
             tx.put_document("upload", upload.spec.upload, _dump_upload(sealed))
             tx.put_document("register-manifest", f"{version.name}/{version.version}", canonical_json(record))
             return index
@@ -330,6 +339,7 @@ def _load_upload(stored: bytes) -> Upload:
             begun["match_keys"],
             tuple(begun["attributes"]),
         ),
+        value["begun_at"],
         value["sealed"],
         value["entry"],
     )

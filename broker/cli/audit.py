@@ -131,6 +131,25 @@ def show(
                 print(f"{entry.index:>8}  {entry.time}  {entry.kind:<10}  {parties:<28}  {said}".rstrip())
 
 
+@app.command("trust-make")
+def trust_make(
+    out: Annotated[Path, typer.Option("--out", help="The trust file to write.", dir_okay=False)],
+    config: Annotated[Path, typer.Option("--config", help="The broker's configuration file.")] = Path("broker.yaml"),
+) -> None:
+    """Write the trust file that goes with a broker. The operator's side: an auditor compares its fingerprint.
+
+    An auditor who takes this file from the operator alone trusts the operator: compare `trust-show` with what the
+    parties and the policy signers say.
+
+    Example: sluis audit trust-make --config broker.yaml --out trust.yaml
+    """
+    from broker.app import trust_of
+    from broker.config import load_config
+
+    out.write_text(trust_of(load_config(config)), encoding="utf-8")
+    print(f"wrote {out}; fingerprint {_trust(out).fingerprint}")
+
+
 @app.command("trust-show")
 def trust_show(
     file: Annotated[Path, typer.Argument(help="The trust file.", exists=True, dir_okay=False)], as_json: AsJson = False

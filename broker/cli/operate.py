@@ -32,9 +32,8 @@ tls:
 policy:
   bundle: policy.bundle                # made with `sluis policy bundle` and `sluis policy sign`
   signers: []                          # Ed25519 public keys, hex
-  quorum: 0                            # distinct signers needed; 2 or more in production
-parties:                               # party -> the certificates it may use
-  # snf: [pki/snf.pem]
+  quorum: 2                            # distinct signers needed
+parties: {}                            # party -> the certificates it may use, such as {snf: [pki/snf.pem]}
 # limits: {workers: 48, streams: 40, streams_per_party: 32, bulk_from: 100000, bulk_slots: 1, answer_grid_ms: 5}
 """
 
@@ -131,9 +130,10 @@ def doctor(
     config: _Config = _DEFAULT,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Check configuration, keys, policy set, certificates and the whole log, without serving. Stop the broker first.
+    """Check configuration, keys, policy set, certificates and the whole log, without serving.
 
-    Exit 0: all is well. Exit 3: something is not, and is named. Example: sluis doctor --config broker.yaml
+    Works beside a running broker. Exit 0: all is well. Exit 3: something is not, and is named.
+    Example: sluis doctor --config broker.yaml
     """
     from broker.app import examine
 

@@ -65,19 +65,6 @@ class DemoWorld:
             text = yaml.safe_dump(document, sort_keys=False)
             (home / "sluis-client.yaml").write_text(text, encoding="utf-8")
 
-    def write_trust(self, engine: str) -> None:
-        """trust.yaml: what an auditor is given by another way than the log (docs/formats.md section 8)."""
-        document = {
-            "origin": ORIGIN,
-            "environment": "test",
-            "log_keys": [self.verifier_key],
-            "issuers": [(self.directory / "pki" / "ca.pem").read_text(encoding="ascii")],
-            "policy_signers": self.signers,
-            "policy_quorum": 2,
-            "engines": [engine],
-        }
-        (self.directory / "trust.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
-
 
 def copy_policies(source: Path, target: Path, today: datetime) -> bool:
     """The sample policies; True when their dates had to be moved because today lies outside them."""

@@ -164,7 +164,7 @@ def test_production_refuses_test_oins(tmp_path: Path) -> None:
 
 
 def test_production_refuses_unsigned_policies(tmp_path: Path) -> None:
-    error = production(tmp_path, policy={"bundle": "policy.bundle", "signers": [], "quorum": 0})
+    error = production(tmp_path, policy={"bundle": "policy.bundle", "signers": ["00" * 32], "quorum": 1})
     assert "unsigned" in error.message
 
 

@@ -61,9 +61,7 @@ def test_help_is_as_committed(name: str) -> None:
     text = transcript(name)
     if os.environ.get("UPDATE_GOLDEN"):
         golden.write_text(text, encoding="utf-8")
-    assert text == golden.read_text(encoding="utf-8"), (
-        "help changed; on purpose? UPDATE_GOLDEN=1 pytest tests/golden"
-    )
+    assert text == golden.read_text(encoding="utf-8"), "help changed; on purpose? UPDATE_GOLDEN=1 pytest tests/golden"
 
 
 @pytest.mark.parametrize("name", sorted(ROOTS))

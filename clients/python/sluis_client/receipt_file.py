@@ -165,7 +165,7 @@ def _receipt_json(receipt: Receipt | None) -> dict[str, Any] | None:
     return {
         "leaf": _base64(receipt.leaf),
         "index": receipt.index,
-        "inclusion": [node.hex() for node in receipt.inclusion],
+        "inclusion": [_base64(node) for node in receipt.inclusion],
         "checkpoint": receipt.checkpoint,
     }
 
@@ -174,7 +174,8 @@ def _receipt_of(value: Mapping[str, Any]) -> Receipt:
     if not isinstance(value["index"], int) or not isinstance(value["checkpoint"], str):
         raise _unreadable()
     leaf = base64.b64decode(value["leaf"], validate=True)
-    return Receipt(leaf, value["index"], tuple(bytes.fromhex(node) for node in value["inclusion"]), value["checkpoint"])
+    inclusion = tuple(base64.b64decode(node, validate=True) for node in value["inclusion"])
+    return Receipt(leaf, value["index"], inclusion, value["checkpoint"])
 
 
 def _opening_json(opening: Opening | None) -> dict[str, str] | None:
