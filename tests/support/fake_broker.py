@@ -213,7 +213,7 @@ class Broker:
         texts = {"catalogue.yaml": "x\n"}
         head = {
             "digest": _digest(self.meaning),
-            "expires": "2027-06-01T00:00:00Z",
+            "expires": (self.now + timedelta(days=200)).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "revision": self.revision,
             "text_digest": _digest(texts),
             "type": "sluis/v1/policy-set",

@@ -29,7 +29,7 @@ from sluis_client.statement_shapes import EPOCH, check_members
 CONTEXT = Context("sluis.example/t", "test", "snf-locatie", "2026Q4")
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 WINDOW = epoch_window("2026Q4", "quarter")
-DIGEST = "ab" * 32
+DIGEST = "ab" * 16
 
 
 def view(**changes):
@@ -175,7 +175,7 @@ def with_member(made, /, **changes):
 
 
 def test_manifests_that_are_refused(epoch, keys):
-    stranger = epoch[1]["recipients"] | {"certifier": {"encryption_key": DIGEST, "envelope": DIGEST}}
+    stranger = epoch[1]["recipients"] | {"certifier": {"key": DIGEST, "envelope": DIGEST}}
     cases = {
         "another log": {"manifest": with_member(epoch, origin="sluis.example/other")},
         "another environment": {"manifest": with_member(epoch, environment="production")},
@@ -192,7 +192,7 @@ def test_manifests_that_are_refused(epoch, keys):
             "manifest": with_member(epoch, recipients={"utrecht": epoch[1]["recipients"]["utrecht"]}),
         },
         "another envelope": {"envelope": epoch[2]["snf"]},
-        "sealed to another key of mine": {"encryption_key_digest": "cd" * 32},
+        "sealed to another key of mine": {"encryption_key_digest": "cd" * 16},
         "the policy has another purpose": {"view": view(name="other")},
         "the policy has another mode": {"view": view(mode="oblivious")},
         "the policy has another steward": {"view": view(steward="utrecht")},

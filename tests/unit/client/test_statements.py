@@ -140,7 +140,7 @@ def epoch():
         **SUBJECT,
         mode="keyed",
         steward="snf",
-        recipients={"utrecht": (DIGEST, DIGEST)},
+        recipients={"utrecht": (DIGEST[:32], DIGEST[32:])},
         valid_from=NOW,
         valid_until=NOW + timedelta(days=30),
         created_at=NOW,
