@@ -62,13 +62,16 @@ class Answering:
         self.spool = spool
 
     def prepare(self, statement: AskStatement, terms: Terms, ask: AskedOf, question: Question) -> Prepared:
-        """Runs the join and the release gate. A fault of the store becomes FAILED: it is an outcome, logged as such."""
+        """Runs the join and the release gate. Any fault becomes FAILED: it is an outcome, logged as such."""
         if ask.unanswerable is not None:
             return _empty(ask.unanswerable, "withheld")
         try:
             return self._match(statement, terms, ask, question)
         except SluisError as error:
             log.error("match failed", code=error.code.name)
+            return _empty(AnswerStatus.FAILED, "failed")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the exchange must end in the log
+            log.error("match failed", type=type(error).__name__)
             return _empty(AnswerStatus.FAILED, "failed")
 
     def _match(self, statement: AskStatement, terms: Terms, ask: AskedOf, question: Question) -> Prepared:

@@ -154,6 +154,7 @@ def housing(story: Story) -> None:
             statuses[" ".join(filter(None, [row["status"], row.get("certificate-status") or ""]))] += 1
     for status, count in statuses.most_common():
         story.tell(f"  {count:5d}  {status}")
+    story.tell("What SNF learned: that Utrecht asked about 992 addresses under this purpose, and when; not which.")
 
 
 def overview(story: Story) -> None:
@@ -170,6 +171,7 @@ def overview(story: Story) -> None:
         "match records/nla-lijst.tsv --purpose sna-overzicht --scheme vestiging --answerer sna --hit "
         "--out nla/overview.csv",
     )
+    story.tell("What the Inspectorate learned: which of the firms it already knew are certified, and of no other firm.")
 
 
 def refusals(story: Story) -> None:
@@ -203,6 +205,8 @@ def audit(story: Story) -> None:
     story.chapter("The broker is stopped; an auditor verifies the log without it")
     story.run("sluis audit export --config broker.yaml --out log.bundle")
     story.run("sluis audit verify log.bundle --trust trust.yaml")
+    story.tell("With a receipt that the municipality holds, nothing can have been cut before it:")
+    story.run("sluis audit verify log.bundle --trust trust.yaml --expect utrecht/never.csv.receipts.json")
     story.chapter("One byte of the export is flipped")
     bundle = bytearray((story.directory / "log.bundle").read_bytes())
     bundle[len(bundle) // 2] ^= 1
@@ -215,7 +219,7 @@ def audit(story: Story) -> None:
         check=False,
     )
     story.tell("$ sluis audit verify flipped.bundle --trust trust.yaml")
-    for line in (done.stdout + done.stderr).strip().splitlines()[-4:]:
+    for line in (done.stdout + done.stderr).strip().splitlines()[-2:]:
         story.tell(f"  {line}")
     if done.returncode == 0:
         raise SystemExit("a flipped byte was accepted")
