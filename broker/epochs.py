@@ -26,6 +26,7 @@ from broker.statements import (
     Signed,
     read_encryption_key,
     read_epoch,
+    short_digest,
     verify_signature,
 )
 
@@ -132,8 +133,7 @@ class Epochs:
             record = _record(signed, caller)
             sealed = {name: base64.b64encode(value).decode() for name, value in envelopes.items()}
             tx.put_document("epoch", key, canonical_json({**record, "envelopes": {**kept, **sealed}}))
-            digests = {name: hashlib.sha256(value).hexdigest() for name, value in envelopes.items()}
-            index = tx.append("key", {**_body("epoch", signed, caller), "envelopes": digests})
+            index = tx.append("key", _body("epoch", signed, caller))
             tx.put_document("epoch-entry", f"{key}/{digest}", str(index).encode())
             return index
 
@@ -189,12 +189,12 @@ class Epochs:
         known = {key.party: key for key in self.keys(tuple(manifest.recipients))}
         for party, recipient in manifest.recipients.items():
             key = known.get(party)
-            if key is None or hashlib.sha256(key.signed.statement).hexdigest() != recipient.encryption_key:
+            if key is None or short_digest(key.signed.statement) != recipient.key:
                 raise SluisError(
                     Code.ENCRYPTION_KEY_MISSING,
                     f"{party} has no encryption key, or a newer one than the envelope is for; read ListEncryptionKeys",
                 )
-            if hashlib.sha256(envelopes[party]).hexdigest() != recipient.envelope:
+            if short_digest(envelopes[party]) != recipient.envelope:
                 raise SluisError(Code.DIGEST_WRONG, f"the envelope of {party} is not the one the manifest names")
 
 

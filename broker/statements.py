@@ -5,6 +5,7 @@ Pure: takes bytes and values. A statement with an unknown or a missing member, o
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,9 +66,10 @@ class EncryptionKeyStatement:
 
 @dataclass(frozen=True)
 class Recipient:
-    """One recipient of an epoch: which encryption key its envelope is for, and the envelope's digest."""
+    """One recipient of an epoch: the `short_digest` of the encryption-key statement its envelope is for, and of the
+    envelope."""
 
-    encryption_key: str
+    key: str
     envelope: str
 
 
@@ -169,6 +171,12 @@ def _open(signed: Signed, scope: Scope, kind: str) -> _Members:
     if members.take("environment") != scope.environment.value:
         raise members.wrong("environment", f"must be {scope.environment.value}: this broker serves no other")
     return members
+
+
+def short_digest(data: bytes) -> str:
+    """How an epoch manifest names an envelope or an encryption-key statement: the first 16 bytes of its SHA-256, as 32
+    hex digits. Why that is enough stands in docs/pseudonym-spec.md section 6."""
+    return hashlib.sha256(data).hexdigest()[:32]
 
 
 @lru_cache(maxsize=1024)
@@ -294,8 +302,8 @@ def read_epoch(signed: Signed, scope: Scope) -> EpochManifest:
         if not _NAME.fullmatch(party):
             raise members.wrong("recipients", "must name parties")
         recipients[party] = Recipient(
-            encryption_key=inner.text("encryption_key", _HEX64, "64 hex digits"),
-            envelope=inner.text("envelope", _HEX64, "64 hex digits"),
+            key=inner.text("key", _HEX32, "32 hex digits"),
+            envelope=inner.text("envelope", _HEX32, "32 hex digits"),
         )
         inner.end()
     manifest = EpochManifest(

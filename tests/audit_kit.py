@@ -254,13 +254,13 @@ class World:
             "mode": "keyed",
             "origin": ORIGIN,
             "purpose": purpose,
-            "recipients": {steward: {"encryption_key": "12" * 32, "envelope": "34" * 32}},
+            "recipients": {steward: {"envelope": "34" * 16, "key": "12" * 16}},
             "steward": steward,
             "type": "sluis/v1/epoch",
             "valid_from": "2026-09-30T22:00:00Z",
             "valid_until": "2026-12-31T23:00:00Z",
         }
-        body = {"action": "epoch", "party": steward, "envelopes": {steward: "34" * 32}}
+        body = {"action": "epoch", "party": steward}
         return self.batch(("key", {**body, **self.signed(steward, statement)}))
 
     def ask(

@@ -79,7 +79,7 @@ _BODIES: Mapping[str, Mapping[str, str]] = {
 }
 _BY_ACTION: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("key", "encryption-key"): {},
-    ("key", "epoch"): {"envelopes": "map"},
+    ("key", "epoch"): {},
     ("register", "published"): {"statement": "map", "signature": "text", "certificate": "hex"},
     ("register", "withdrawn"): {},
 }

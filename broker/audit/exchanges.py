@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -61,6 +62,7 @@ _EPOCH = {
     **dict.fromkeys(("environment", "epoch", "key_id", "mode", "origin", "purpose", "steward", "type"), "text"),
     "recipients": "map",
 }
+_SHORT_DIGEST = re.compile(r"[0-9a-f]{32}")
 _STATUSES = {
     "authorised": {"ANSWERED"},
     "withheld": {"NO_REGISTER", "EXPIRED", "NOT_COVERED", "WITHHELD"},
@@ -197,7 +199,7 @@ class Exchanges:
         self._registers[name] = (reference, statement["rules"])
 
     def key(self, entry: LogEntry) -> None:
-        """A `key` entry: an encryption key, or an epoch and its envelopes."""
+        """A `key` entry: an encryption key, or an epoch and those who receive its key."""
         body, statement = entry.body, entry.body["statement"]
         if body["action"] == "encryption-key":
             if self._form(entry, statement, "sluis/v1/encryption-key", _ENCRYPTION_KEY):
@@ -206,10 +208,8 @@ class Exchanges:
         if not self._form(entry, statement, "sluis/v1/epoch", _EPOCH):
             return
         self._same(entry, statement["steward"], body["party"])
-        recipients = statement["recipients"]
-        for recipient, digest in body["envelopes"].items():
-            stated = recipients.get(recipient)
-            self._same(entry, stated.get("envelope") if isinstance(stated, dict) else None, digest)
+        if not statement["recipients"] or not all(map(_is_recipient, statement["recipients"].values())):
+            self._find(Code.STATEMENT_FORM, entry)
 
     def end_batch(self) -> None:
         """The asks of an exchange never straddle two batches."""
@@ -280,6 +280,15 @@ class Exchanges:
 
     def _find(self, code: Code, entry: LogEntry) -> None:
         self._findings.add(code, index=entry.index)
+
+
+def _is_recipient(value: object) -> bool:
+    """Which encryption key an envelope is for, and which envelope (docs/formats.md section 5)."""
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"envelope", "key"}
+        and all(isinstance(digest, str) and _SHORT_DIGEST.fullmatch(digest) for digest in value.values())
+    )
 
 
 def _count_key(statement: Mapping[str, Any], answerer: str) -> tuple[str, str, str, str]:

@@ -203,9 +203,6 @@ KINDS: Mapping[str, Mapping[str, Shape]] = {
 """Members of each kind's body, and their shapes."""
 
 _EXTRA: Mapping[tuple[str, object], Mapping[str, Shape]] = {
-    ("key", "epoch"): {
-        "envelopes": lambda value: isinstance(value, Mapping) and all(_name(k) and _hex64(v) for k, v in value.items())
-    },
     ("register", "published"): _SIGNED,
 }
 """Further members that a body has by its `action`."""

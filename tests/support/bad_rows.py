@@ -205,8 +205,8 @@ EPOCH_MEMBERS = [
     "origin",
     "purpose",
     "recipients",
-    "recipients.snf.encryption_key",
     "recipients.snf.envelope",
+    "recipients.snf.key",
     "steward",
     "type",
     "valid_from",
@@ -242,7 +242,7 @@ def _epoch_rows() -> Iterator[Row]:
     yield from signatures(rpc, "manifest", "snf")
     yield from members(rpc, "manifest", "snf", "sluis/v1/epoch", EPOCH_MEMBERS)
     where = "manifest.statement"
-    stranger = {"encryption_key": "0" * 64, "envelope": "0" * 64}
+    stranger = {"envelope": "0" * 32, "key": "0" * 32}
     for what, bend, code in (
         ("unknown purpose", said(purpose="no-such-purpose"), "PURPOSE_UNKNOWN"),
         ("a purpose of another steward", said(purpose="nla-verzoek-onderneming"), "NOT_STEWARD"),
@@ -286,7 +286,7 @@ def _ended(stage: Stage, messages: Messages) -> None:
 
 def _older_key(stage: Stage, messages: Messages) -> None:
     def change(statement: dict[str, Any]) -> None:
-        statement["recipients"]["snf"]["encryption_key"] = "0" * 64
+        statement["recipients"]["snf"]["key"] = "0" * 32
 
     restate("manifest", "snf", change)(stage, messages)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import uuid
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from collections.abc import Callable
 from google.protobuf.message import Message
 from participant import Ask
 from sluis.v1 import audit_pb2, common_pb2, exchange_pb2, keys_pb2, pseudonym_pb2, register_pb2
-from sluis_client.envelopes import generate_encryption_key, make_epoch
+from sluis_client.envelopes import generate_encryption_key, make_epoch, short_digest
 from sluis_client.epochs import epoch_window
 from sluis_client.statements import encryption_key_statement
 from stage import ATTRIBUTES, PURPOSE, Stage
@@ -76,7 +75,7 @@ def _epoch(stage: Stage) -> list[Message]:
     public = {}
     for one in (stage.snf, stage.utrecht):
         assert one.encryption is not None
-        public[one.party] = (one.encryption.public_bytes(), hashlib.sha256(known[one.party].statement).hexdigest())
+        public[one.party] = (one.encryption.public_bytes(), short_digest(known[one.party].statement))
     window = epoch_window(context.epoch, "quarter")
     _, manifest, envelopes = make_epoch(context, *window, "snf", public, os.urandom, stage.snf.now())
     sealed = [keys_pb2.Envelope(recipient=name, ciphertext=data) for name, data in envelopes.items()]

@@ -5,7 +5,6 @@ The client's own transport is tested elsewhere; here the edge of the broker is.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +26,13 @@ from sluis.v1 import (
     register_pb2_grpc,
 )
 from sluis_client.canonical import commitment, tokens_value
-from sluis_client.envelopes import EncryptionPrivateKey, generate_encryption_key, make_epoch, open_envelope
+from sluis_client.envelopes import (
+    EncryptionPrivateKey,
+    generate_encryption_key,
+    make_epoch,
+    open_envelope,
+    short_digest,
+)
 from sluis_client.epochs import epoch_name, epoch_window
 from sluis_client.pseudonymise import Column, Context, Pseudonymiser
 from sluis_client.receipts import RegisterDigest
@@ -157,7 +162,7 @@ class Participant:
         )
         signed = self.signed(statement)
         self.keys.PublishEncryptionKey(keys_pb2.PublishEncryptionKeyRequest(key=signed), timeout=TIMEOUT)
-        return hashlib.sha256(signed.statement).hexdigest()
+        return short_digest(signed.statement)
 
     def make_epoch(self, purpose: str, recipients: Sequence[Participant]) -> Secret:
         """As steward: makes K, seals it to the recipients, publishes; all of them then hold it."""

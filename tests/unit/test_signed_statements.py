@@ -87,7 +87,7 @@ EPOCH: dict[str, Any] = {
     "key_id": "0" * 32,
     "mode": "keyed",
     "purpose": "snf-locatie",
-    "recipients": {"snf": {"encryption_key": "1" * 64, "envelope": "2" * 64}},
+    "recipients": {"snf": {"key": "1" * 32, "envelope": "2" * 32}},
     "steward": "snf",
     "valid_from": "2025-12-31T23:00:00Z",
     "valid_until": "2026-12-31T23:00:00Z",
@@ -133,7 +133,7 @@ def test_the_nested_parts_are_read() -> None:
     want = read_ask(signed(ASK), SCOPE).want
     assert (want.hit, want.count, want.attributes) == (True, False, ("certificate-status",))
     recipient = read_epoch(signed(EPOCH), SCOPE).recipients["snf"]
-    assert (recipient.encryption_key, recipient.envelope) == ("1" * 64, "2" * 64)
+    assert (recipient.key, recipient.envelope) == ("1" * 32, "2" * 32)
     assert read_ask(signed(ASK), SCOPE).raw == canonical_json(ASK)
 
 
@@ -244,11 +244,12 @@ def test_shapes_of_a_manifest(name: str, value: object) -> None:
         {},
         {"snf": None},
         {"snf": []},
-        {"snf": {"encryption_key": "1" * 64}},
-        {"snf": {"encryption_key": "1" * 64, "envelope": "2" * 64, "key": "3"}},
-        {"snf": {"encryption_key": "1" * 63, "envelope": "2" * 64}},
-        {"SNF": {"encryption_key": "1" * 64, "envelope": "2" * 64}},
-        {f"x{CANARY}": {"encryption_key": "1" * 64, "envelope": "2" * 64}},
+        {"snf": {"key": "1" * 32}},
+        {"snf": {"key": "1" * 32, "envelope": "2" * 32, "extra": "3"}},
+        {"snf": {"key": "1" * 31, "envelope": "2" * 32}},
+        {"snf": {"key": "1" * 32, "envelope": "2" * 64}},
+        {"SNF": {"key": "1" * 32, "envelope": "2" * 32}},
+        {f"x{CANARY}": {"key": "1" * 32, "envelope": "2" * 32}},
     ],
 )
 def test_recipients_are_read_strictly(recipients: object) -> None:

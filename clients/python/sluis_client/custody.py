@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sluis_client.canonical import parse_canonical
 from sluis_client.certificates import check_certificate
-from sluis_client.envelopes import add_recipients, check_epoch, generate_encryption_key, open_envelope
+from sluis_client.envelopes import add_recipients, check_epoch, generate_encryption_key, open_envelope, short_digest
 from sluis_client.epochs import epoch_window
 from sluis_client.errors import ClientError, Exit
 from sluis_client.keystore import EncryptionKey, EpochKey
-from sluis_client.participant import Participant, Party
+from sluis_client.participant import Participant
 from sluis_client.policy import PurposeView
 from sluis_client.pseudonymise import Context, key_id
 from sluis_client.secret import KEY_BYTES, Secret
@@ -74,9 +73,9 @@ def create_epoch(me: Participant, purpose: str, epoch: str = "") -> Created:
     _own_encryption_key(me)
     manifest, key = _manifest_and_key(me, view, context)
     parties = me.parties(view.participants)
-    recipients = {name: (party.encryption_key, _digest(party)) for name, party in parties.items()}
+    recipients = {name: (party.encryption_key, short_digest(party.signed.statement)) for name, party in parties.items()}
     waiting = tuple(sorted(set(view.participants) - set(recipients)))
-    before = {name: entry["encryption_key"] for name, entry in manifest["recipients"].items()}
+    before = {name: entry["key"] for name, entry in manifest["recipients"].items()}
     changed = before != {name: digest for name, (_, digest) in recipients.items()}
     if changed:
         me.keystore.keep_epoch_key(key)
@@ -208,7 +207,3 @@ def _own_encryption_key(me: Participant) -> EncryptionKey:
         text = "this agency has no encryption key yet; run `sluis-client keys init` first"
         raise ClientError("ENCRYPTION_KEY_MISSING", text, Exit.KEY_TROUBLE)
     return key
-
-
-def _digest(party: Party) -> str:
-    return hashlib.sha256(party.signed.statement).hexdigest()

@@ -96,7 +96,7 @@ def make_epoch(
 ) -> tuple[Secret, dict[str, Any], dict[str, bytes]]:
     """A new K, the epoch manifest for the steward to sign, and an envelope for each recipient.
 
-    `recipients`: party -> (public encryption key, hex SHA-256 of its encryption-key statement), each checked by the
+    `recipients`: party -> (public encryption key, `short_digest` of its encryption-key statement), each checked by the
     caller against certificate and policy. The steward lists itself when it wants to recover K from the broker.
 
     Raises:
@@ -146,10 +146,16 @@ def add_recipients(
         raise ClientError("EPOCH_INVALID", text)
     envelopes = {party: seal_envelope(key, context, party, public_key) for party, (public_key, _) in recipients.items()}
     listed = {
-        party: {"encryption_key": statement_digest, "envelope": _digest(envelopes[party])}
+        party: {"key": statement_digest, "envelope": short_digest(envelopes[party])}
         for party, (_, statement_digest) in recipients.items()
     }
     return {**manifest, "recipients": listed}, envelopes
+
+
+def short_digest(data: bytes) -> str:
+    """How an epoch manifest names an envelope or an encryption-key statement: the first 16 bytes of its SHA-256, as 32
+    hex digits. Why that is enough stands in docs/pseudonym-spec.md section 6."""
+    return hashlib.sha256(data).hexdigest()[:32]
 
 
 def seal_envelope(key: Secret, context: Context, recipient: str, public_key: bytes) -> bytes:
@@ -204,8 +210,8 @@ def check_epoch(
     """Judges a manifest, whose signature and signer are already verified, against the policy one verified oneself.
 
     `view` comes from a `SignedPolicy` of one's own, never from the broker's directory. `party` is the reader,
-    `envelope` what the broker gave it. `encryption_key_digest`: hex SHA-256 of the reader's encryption-key statement.
-    `known_key_id`: the key id seen before for this purpose and epoch: a second one is refused.
+    `envelope` what the broker gave it. `encryption_key_digest`: `short_digest` of the reader's encryption-key
+    statement. `known_key_id`: the key id seen before for this purpose and epoch: a second one is refused.
 
     Raises:
         ClientError: EPOCH_REFUSED, naming what differs from the policy; KEY_ID_WRONG for a second K.
@@ -230,9 +236,9 @@ def check_epoch(
     own = manifest["recipients"].get(party)
     if own is None:
         raise _refused(f"it has no envelope for {party}; ask the steward to add you")
-    if own["envelope"] != _digest(envelope):
+    if own["envelope"] != short_digest(envelope):
         raise _refused("the envelope is not the one that the steward signed for")
-    if encryption_key_digest is not None and own["encryption_key"] != encryption_key_digest:
+    if encryption_key_digest is not None and own["key"] != encryption_key_digest:
         raise _refused("the envelope was sealed to another encryption key than yours")
     if known_key_id is not None and known_key_id != manifest["key_id"]:
         raise ClientError(
@@ -244,10 +250,6 @@ def check_epoch(
 
 def _info(context: Context, recipient: str, identity: str) -> bytes:
     return encode("sluis/v1/envelope", *context.parts(), recipient, identity)
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _key_wrong() -> ClientError:

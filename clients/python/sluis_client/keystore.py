@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import hmac
 import json
 import os
@@ -29,7 +28,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sluis_client.envelopes import EncryptionPrivateKey
+from sluis_client.envelopes import EncryptionPrivateKey, short_digest
 from sluis_client.errors import ClientError, Exit
 from sluis_client.secret import Secret
 from sluis_client.statements import SignedStatement, parse_utc, utc
@@ -62,8 +61,8 @@ class EncryptionKey:
 
     @property
     def digest(self) -> str:
-        """Hex SHA-256 of the statement: how manifests name this key."""
-        return hashlib.sha256(self.statement.statement).hexdigest()
+        """`short_digest` of the statement: how manifests name this key."""
+        return short_digest(self.statement.statement)
 
 
 class Keystore:

@@ -22,6 +22,7 @@ _EPOCH_NAME = re.compile(r"[0-9]{4}(Q[1-4]|-(0[1-9]|1[0-2]))?")
 _UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _KEY_ID = re.compile(r"[0-9a-f]{32}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_SHORT_DIGEST = re.compile(r"[0-9a-f]{32}")
 _PUBLIC_KEY = re.compile(r"[0-9a-f]{2432}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
@@ -112,7 +113,7 @@ def _is_rules(value: object) -> bool:
     )
 
 
-_RECIPIENT = _object(encryption_key=_like(_DIGEST), envelope=_like(_DIGEST))
+_RECIPIENT = _object(key=_like(_SHORT_DIGEST), envelope=_like(_SHORT_DIGEST))
 
 
 def _is_recipients(value: object) -> bool:

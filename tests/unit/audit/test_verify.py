@@ -201,8 +201,7 @@ setting("STATEMENT_DIFFERS", ASK, "answerer", to="sna")
 setting("STATEMENT_DIFFERS", ASK, "exchange", to="5c4b2b6e-6c1f-4c43-9c43-0a4c0c9d5e11")
 setting("STATEMENT_DIFFERS", REGISTER, "version", to=9)
 setting("STATEMENT_DIFFERS", REGISTER, "register", to="snf/snf-locatie/2026Q3/bag")
-setting("STATEMENT_DIFFERS", 8, "envelopes", to={"snf": "00" * 32})
-setting("STATEMENT_DIFFERS", 8, "envelopes", to={"nla": "34" * 32})
+setting("STATEMENT_SIGNATURE", 8, "statement", "recipients", "snf", "envelope", to="00" * 16)
 
 
 def resigned(code: str, index: int, member: str, to: Any) -> None:
@@ -227,6 +226,10 @@ resigned("STATEMENT_FORM", ASK, "want", {"hit": True})
 resigned("STATEMENT_FORM", ASK, "subjects", "10")
 resigned("STATEMENT_FORM", REGISTER, "rules", [])
 resigned("STATEMENT_FORM", 8, "recipients", [])
+resigned("STATEMENT_FORM", 8, "recipients", {})
+resigned("STATEMENT_FORM", 8, "recipients", {"snf": "34" * 16})
+resigned("STATEMENT_FORM", 8, "recipients", {"snf": {"envelope": "34" * 16}})
+resigned("STATEMENT_FORM", 8, "recipients", {"snf": {"envelope": "34" * 32, "key": "12" * 16}})
 resigned("ANSWERER_MISSING", ASK, "answerers", ["sna", "snf"])
 
 # exchanges
