@@ -30,6 +30,7 @@ STATUS_WORDS = {
     "UNKNOWN": "unknown",
 }
 """What a row of a question gets when its answerer's register was not matched."""
+DELIMITERS = (",", ";", "\t", "|")
 _RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -95,7 +96,7 @@ def count_lines(answers: Sequence[CheckedAnswer], subjects: int) -> Iterator[lis
 
 def csv_bytes(lines: Iterator[list[str]], delimiter: str) -> bytes:
     """The lines as CSV with a UTF-8 byte order mark, guarded against formulas. Raises DELIMITER_INVALID."""
-    if delimiter not in (",", ";", "\t", "|"):
+    if delimiter not in DELIMITERS:
         raise ClientError("DELIMITER_INVALID", "the delimiter of the answers is , ; | or a tab")
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")

@@ -1,4 +1,5 @@
 import base64
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -17,6 +18,7 @@ from sluis_client.transport import Check, Decision, Opening, Want
 
 BAGS = [f"034401{number:010d}" for number in range(9)]
 VESTIGINGEN = [f"0000{number:08d}" for number in range(1, 10)]
+EMPTY = hashlib.sha256().hexdigest()
 PLAN = Plan("snf-locatie", "bag", ("snf",), Want(hit=True, attributes=("beds", "certificate-status")))
 
 
@@ -259,6 +261,90 @@ def test_a_lie_that_the_log_repeats_is_still_found_out(world, lie):
     refusal(world, bend=bend)
 
 
+def with_row_status(answer, status, match_key):
+    """The first row as another status, hits and all."""
+    first = answer.runs[0]
+    changed = {
+        "statuses": bytes([status, *first.statuses[1:]]),
+        "match_keys": bytes([match_key, *first.match_keys[1:]]),
+    }
+    return replace(change_run(answer, **changed), hits=answer.hits - 1)
+
+
+def test_a_good_row_called_invalid_is_found_out(world):
+    register(world)
+
+    def bend(answer):
+        bent = with_row_status(answer, ROW_INVALID, 0)
+        return recommitted(world, bent, rows=digest_of(bent), hits=bent.hits)
+
+    assert refusal(world, bend=bend).code == "ANSWER_BROKEN"
+
+
+def test_a_number_of_hits_that_its_rows_do_not_bear_out_is_found_out(world):
+    register(world)
+
+    def bend(answer):
+        return recommitted(world, replace(answer, hits=8), hits=8)
+
+    assert refusal(world, bend=bend).code == "ANSWER_BROKEN"
+
+
+def test_a_hit_by_a_match_key_that_the_row_does_not_have_is_found_out(world):
+    person = read_table(b"achternaam;voornamen;geboortedatum\nJansen;Jan;1990-01-02\n")
+    plan = PublishPlan("snf-locatie", "name-birthdate", datetime(2026, 11, 19, 23, tzinfo=UTC), "all")
+    snf = world.participant("snf")
+    publish(snf, plan, prepare(snf.purpose("snf-locatie"), plan, person))
+    asked = normalise_table(person, SCHEMES["name-birthdate"])
+    # no scheme leaves a match key out today, the format allows it
+    asked = replace(asked, keys=[(asked.keys[0][0], None)])
+
+    def bend(answer):
+        bent = change_run(answer, match_keys=bytes([2]))
+        return recommitted(world, bent, rows=digest_of(bent))
+
+    utrecht = world.participant("utrecht")
+    ask_plan = replace(PLAN, scheme="name-birthdate", want=Want(hit=True))
+    assert ask(utrecht, ask_plan, asked, anew=True).answers[0].hits == 1
+    transport_of(utrecht).bend["match"] = lambda answers: tuple(map(bend, answers))
+    with pytest.raises(ClientError) as caught:
+        ask(utrecht, ask_plan, asked, anew=True)
+    assert caught.value.code == "ANSWER_BROKEN"
+
+
+@pytest.mark.parametrize("name", ["ask", "release"])
+def test_an_entry_of_another_kind_proves_nothing(world, name):
+    register(world)
+    log = world.broker.log
+
+    def bend(answer):
+        body = parse_canonical(getattr(answer, name).leaf)["body"]
+        return replace(answer, **{name: log.receipt(log.append("evaluation", body))})
+
+    assert refusal(world, bend=bend).code == "RECEIPT_BROKEN"
+
+
+CONTRADICTIONS = {
+    "a count that was withheld": (6, Want(count=True), {"count": 3}, {"count": 3}),
+    "hits of a failed match": (7, PLAN.want, {"hits": 2}, {"hits": 2}),
+    "hits beside a count": (1, Want(count=True), {"hits": 2}, {"hits": 2}),
+    "hits without rows": (1, Want(hit=True), {"hits": 9, "runs": ()}, {"hits": 9, "rows": EMPTY}),
+    "a count asked and not given": (1, Want(count=True), {"count": None}, {"count": None}),
+    "a count given and not asked": (1, Want(hit=True), {"count": 9}, {"count": 9}),
+    "a band given and not asked": (1, Want(hit=True), {"band": "0-9"}, {"band": "0-9"}),
+}
+
+
+@pytest.mark.parametrize(("status", "want", "said", "logged"), CONTRADICTIONS.values(), ids=CONTRADICTIONS.keys())
+def test_a_result_that_contradicts_its_question_is_refused_though_the_log_repeats_it(world, status, want, said, logged):
+    register(world)
+    world.broker.status["snf"] = status
+    plan = replace(PLAN, want=want)
+    assert put(world, plan=plan)
+    error = refusal(world, plan=plan, bend=lambda a: recommitted(world, replace(a, **said), **logged))
+    assert error.code == "ANSWER_BROKEN"
+
+
 def test_an_ambiguous_row_is_told_and_holds_nothing(world):
     register(world)
 
@@ -340,6 +426,20 @@ def test_a_register_that_declares_fewer_rules_than_the_policy_is_refused(world):
     assert refusal(world).code == "MANIFEST_REFUSED"
 
 
+def test_a_register_without_the_attributes_asked_is_refused(world):
+    snf = world.participant("snf")
+    source = read_table(b"bag;beds\n0344010000099999;1\n")
+    plan = PublishPlan("snf-locatie", "bag", datetime(2026, 11, 19, 23, tzinfo=UTC), "all")
+    publish(snf, plan, prepare(snf.purpose("snf-locatie"), plan, source))
+    assert refusal(world).code == "MANIFEST_REFUSED"
+
+
+def test_an_attribute_that_the_policy_does_not_name_is_not_opened(world):
+    register(world)
+    del world.broker.meaning["purposes"]["snf-locatie"]["may_learn"]["attributes"]["certificate-status"]
+    assert refusal(world).code == "ANSWER_BROKEN"
+
+
 def test_a_denial_with_a_result_is_refused(world):
     register(world)
     world.broker.deny["snf"] = Check("x", False, "no", "")
@@ -375,6 +475,16 @@ def test_a_log_that_forks_is_told_loudly_and_kept_as_evidence(world):
     evidence = utrecht.keystore.record("evidence", name)
     assert kept in evidence["checkpoints"]
     assert utrecht.keystore.checkpoint() == kept
+
+
+def test_a_log_that_changed_without_growing_is_told_loudly(world):
+    utrecht = world.participant("utrecht")
+    utrecht.newest_checkpoint()
+    leaves = world.broker.log.leaves
+    leaves[0] = leaves[0].replace(b"2026", b"2025")
+    with pytest.raises(ClientError) as caught:
+        utrecht.newest_checkpoint()
+    assert caught.value.code == "LOG_FORKED"
 
 
 def test_a_log_that_lost_entries_is_told_loudly(world):

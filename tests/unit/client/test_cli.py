@@ -218,6 +218,12 @@ def test_a_match_as_json_tells_the_same(ready):
     assert [line["naam"] for line in answers(ready, ",")][:2] == ["n0", "n1"]
 
 
+def test_a_file_of_one_column_gives_answers_with_commas(ready):
+    (ready.world.directory / "addresses.csv").write_text("bag\n" + "\n".join(BAGS), encoding="utf-8")
+    ready.match()
+    assert [line["status"] for line in answers(ready, ",")] == ["hit"] * 20 + ["no hit"] * 10
+
+
 def test_hits_and_counts(ready):
     ready.match()
     assert "beds" not in answers(ready)[0]

@@ -1,5 +1,6 @@
 import pytest
 from fake_broker import World, transport_of
+from sluis_client.canonical import parse_canonical
 from sluis_client.custody import create_epoch, epoch_key, fetch_epoch, init_encryption_key
 from sluis_client.errors import ClientError, Exit
 
@@ -107,6 +108,18 @@ def test_a_broker_that_swaps_a_partys_key_is_found_out(world):
     assert caught.value.exit_code is Exit.VERIFICATION_FAILED
 
 
+@pytest.mark.parametrize("change", [{"origin": "sluis.example/other"}, {"environment": "production"}, {"party": "snf"}])
+def test_a_partys_key_of_another_log_environment_or_name_is_refused(world, change):
+    """Signed by the right party with the right certificate, but said of something else."""
+    snf, utrecht = world.participant("snf"), world.participant("utrecht")
+    init_encryption_key(snf)
+    own = init_encryption_key(utrecht)
+    world.broker.keys["utrecht"] = utrecht.key.sign(parse_canonical(own.statement.statement) | change)
+    with pytest.raises(ClientError) as caught:
+        create_epoch(snf, "snf-locatie")
+    assert (caught.value.code, caught.value.exit_code) == ("STATEMENT_INVALID", Exit.VERIFICATION_FAILED)
+
+
 def test_a_second_key_shown_for_an_epoch_is_refused(world, tmp_path):
     snf, utrecht = world.participant("snf"), world.participant("utrecht")
     init_encryption_key(snf)
@@ -119,6 +132,32 @@ def test_a_second_key_shown_for_an_epoch_is_refused(world, tmp_path):
     with pytest.raises(ClientError) as caught:
         fetch_epoch(world.participant("utrecht"), "snf-locatie")
     assert (caught.value.code, caught.value.exit_code) == ("KEY_ID_WRONG", Exit.VERIFICATION_FAILED)
+
+
+def test_a_steward_never_adds_recipients_to_a_key_that_is_not_its_own(world):
+    snf = world.participant("snf")
+    init_encryption_key(snf)
+    create_epoch(snf, "snf-locatie")
+    first = (snf.keystore.directory / "epochs" / "snf-locatie.2026Q4").read_bytes()
+    (snf.keystore.directory / "epochs" / "snf-locatie.2026Q4").unlink()
+    world.broker.epochs.clear()
+    create_epoch(world.participant("snf"), "snf-locatie")
+    (snf.keystore.directory / "epochs" / "snf-locatie.2026Q4").write_bytes(first)
+    entries = len(world.broker.log.leaves)
+    with pytest.raises(ClientError) as caught:
+        create_epoch(world.participant("snf"), "snf-locatie")
+    assert (caught.value.code, caught.value.exit_code) == ("KEY_ID_WRONG", Exit.KEY_TROUBLE)
+    assert len(world.broker.log.leaves) == entries
+
+
+def test_a_broker_that_cannot_be_asked_is_no_reason_to_make_a_key(world):
+    snf = world.participant("snf")
+    init_encryption_key(snf)
+    transport_of(snf).fail["epoch"] = [ClientError("STORE_UNAVAILABLE", "x", Exit.BROKER_UNREACHABLE)]
+    with pytest.raises(ClientError):
+        create_epoch(snf, "snf-locatie")
+    assert snf.keystore.epoch_keys() == ()
+    assert world.broker.epochs == {}
 
 
 def test_a_receipt_of_something_else_is_refused(world):

@@ -116,6 +116,21 @@ def test_a_stream_that_never_gets_further_is_given_up(world, monkeypatch):
     assert transport_of(snf).calls.count("upload_rows") == 6
 
 
+def test_a_stream_that_is_refused_is_not_tried_again(world, monkeypatch):
+    small_runs(monkeypatch)
+    snf = world.participant("snf")
+
+    def refuse(*_):
+        transport_of(snf).calls.append("upload_rows")
+        raise refused("LOOKS_LIKE_IDENTIFIERS")
+
+    monkeypatch.setattr(snf.transport, "upload_rows", refuse)
+    with pytest.raises(ClientError) as caught:
+        go(snf)
+    assert caught.value.code == "LOOKS_LIKE_IDENTIFIERS"
+    assert transport_of(snf).calls.count("upload_rows") == 1
+
+
 def test_killed_after_sealing_it_gets_the_same_register(world):
     first = world.participant("snf")
     transport_of(first).lose["seal"] = [unreachable()]
@@ -167,6 +182,15 @@ def test_a_receipt_of_another_register_is_refused(world):
     with pytest.raises(ClientError) as caught:
         go(snf)
     assert caught.value.code == "RECEIPT_BROKEN"
+
+
+def test_a_receipt_of_an_earlier_version_is_refused(world):
+    first = go(world.participant("snf"))
+    snf = world.participant("snf")
+    transport_of(snf).bend["seal"] = lambda sealed: (sealed[0], first.receipt)
+    with pytest.raises(ClientError) as caught:
+        go(snf)
+    assert (caught.value.code, caught.value.exit_code) == ("RECEIPT_BROKEN", Exit.VERIFICATION_FAILED)
 
 
 def test_a_bad_attribute_leaves_its_row_out_and_never_shows(world):

@@ -106,6 +106,7 @@ def match(
     Example: sluis-client match addresses.csv --purpose snf-locatie --scheme bag --answerer snf \\
       --want certificate-status,beds --out answers.csv
     """
+    from sluis_client.answer_file import DELIMITERS
     from sluis_client.ask import Plan
     from sluis_client.register_table import scheme_named
     from sluis_client.tables import normalise_table, read_table
@@ -117,7 +118,9 @@ def match(
         table, scheme_named(scheme), columns=pairs(columns, "--columns"), strict=strict, restore_zeros=restore_zeros
     )
     tell_problems(normal.problems, len(table.rows), normal.duplicates)
-    sheet = _Sheet(out, table, normal, names(keep_columns), delimiter or table.delimiter)
+    # a file of one column has no delimiter to take over
+    own = table.delimiter if table.delimiter in DELIMITERS else DELIMITERS[0]
+    sheet = _Sheet(out, table, normal, names(keep_columns), own if delimiter is None else delimiter)
     sheet.check()
     with participant(profile) as me:
         code = _ask_and_write(me, plan, sheet, as_json=as_json, request_id=request_id, anew=anew)
