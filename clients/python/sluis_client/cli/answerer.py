@@ -32,6 +32,7 @@ from sluis_client.statements import utc
 
 if TYPE_CHECKING:
     from sluis_client.policy import PurposeView
+    from sluis_client.publish import Prepared, Published
 
 FileArgument = Annotated[Path, typer.Argument(help="CSV file with a header line.")]
 SchemeOption = Annotated[str, typer.Option("--scheme", help="Identifier scheme, such as bag or kvk.")]
@@ -180,6 +181,10 @@ def publish(
             note(f"not published, no such column: {', '.join(prepared.left_out)} (name one with --map)")
         with progress() as show:
             done = publishing.publish(me, plan, prepared, progress=show)
+    _tell_published(done, prepared, as_json)
+
+
+def _tell_published(done: Published, prepared: Prepared, as_json: bool) -> None:
     register = done.register
     if done.resumed_rows:
         note(f"{done.resumed_rows} rows had been uploaded before")
