@@ -142,6 +142,37 @@ class RegisterVersion:
 
 
 @dataclass(frozen=True)
+class UploadSpec:
+    """The shape of a register upload; fixed at begin."""
+
+    upload: str
+    register: str
+    version: int
+    match_keys: int
+    attributes: tuple[str, ...]
+    widths: tuple[int, ...]
+    """Sealed bytes per row of each attribute: the catalogue's width + 18."""
+
+
+@dataclass(frozen=True)
+class RegisterChunk:
+    """A run of register rows, columnar; lengths already checked against the upload's shape."""
+
+    columns: tuple[PseudonymColumn, ...]
+    wraps: tuple[bytes, ...] = ()
+    commitments: bytes = b""
+    fields: tuple[bytes, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.columns[0].pseudonyms)
+
+    def __repr__(self) -> str:
+        return f"RegisterChunk(rows={self.rows})"
+
+
+@dataclass(frozen=True)
 class Matches:
     """What the join found, columnar; rows are in order of position, then of register row.
 

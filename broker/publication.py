@@ -16,11 +16,19 @@ from datetime import datetime, timedelta
 
 from broker.canonical import canonical_json
 from broker.errors import Code, SluisError, field_error
-from broker.exchange import SEAL_OVERHEAD, Receipt, RegisterManifest, RegisterVersion, register_name
+from broker.exchange import (
+    SEAL_OVERHEAD,
+    Receipt,
+    RegisterChunk,
+    RegisterManifest,
+    RegisterVersion,
+    UploadSpec,
+    register_name,
+)
 from broker.exchange_log.append import Sequencer
 from broker.parties import Caller
 from broker.policy.document import PolicySet, Purpose
-from broker.ports import Clock, LogReader, RegisterChunk, RegisterStore, Transaction, UploadSpec
+from broker.ports import Clock, LogReader, RegisterStore, Transaction
 from broker.statements import Scope, Signed, read_epoch, read_register_manifest, verify_signature
 
 UPLOAD_KEPT = timedelta(days=7)

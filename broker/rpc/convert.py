@@ -31,14 +31,15 @@ from broker.exchange import (
     PseudonymColumn,
     Question,
     Receipt,
+    RegisterChunk,
     RegisterVersion,
+    UploadSpec,
 )
 from broker.matching.guard import check_pseudonyms
 from broker.matching.release import tokens_value
 from broker.parties import NAME
 from broker.policy.document import PolicySet
 from broker.policy.evaluate import CheckResult, Decision
-from broker.ports import RegisterChunk, UploadSpec
 from broker.statements import MAX_SIGNATURE_BYTES, MAX_STATEMENT_BYTES, Signed
 
 MAX_ROWS_PER_MESSAGE = 65_536

@@ -20,8 +20,7 @@ import pyarrow as pa
 
 from broker.canonical import encode
 from broker.errors import Code, SluisError
-from broker.exchange import PseudonymColumn
-from broker.ports import RegisterChunk, UploadSpec
+from broker.exchange import PseudonymColumn, RegisterChunk, UploadSpec
 from broker.storage.durable import sync_directory, sync_file
 from broker.storage.register_files import (
     ROWS_PER_BATCH,

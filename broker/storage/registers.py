@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from broker.errors import Code, SluisError
-from broker.exchange import COMMITMENT_BYTES, WRAP_BYTES, Pseudonyms
-from broker.ports import AtRest, Entropy, RegisterChunk, Snapshot, UploadSpec
+from broker.exchange import COMMITMENT_BYTES, WRAP_BYTES, Pseudonyms, RegisterChunk, UploadSpec
+from broker.ports import AtRest, Entropy, Snapshot
 from broker.storage.durable import (
     clear_dropped,
     drop_tree,

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from broker.canonical import canonical_json, encode, parse_canonical
 from broker.errors import Code, SluisError
-from broker.exchange import COMMITMENT_BYTES, PSEUDONYM_BYTES, WRAP_BYTES, PseudonymColumn
-from broker.ports import AtRest, Entropy, RegisterChunk, UploadSpec
+from broker.exchange import COMMITMENT_BYTES, PSEUDONYM_BYTES, WRAP_BYTES, PseudonymColumn, RegisterChunk, UploadSpec
+from broker.ports import AtRest, Entropy
 from broker.storage.durable import make_directory, sync_directory, sync_file, write_all, write_durably
 
 HEADER = struct.Struct("<IQI12s")

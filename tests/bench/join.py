@@ -25,11 +25,10 @@ import numpy as np
 import pyarrow as pa
 
 from broker.canonical import encode
-from broker.exchange import PseudonymColumn, Question
+from broker.exchange import PseudonymColumn, Question, RegisterChunk, UploadSpec
 from broker.matching.guard import check_pseudonyms
 from broker.matching.join import match
 from broker.matching.release import answer_runs
-from broker.ports import RegisterChunk, UploadSpec
 from broker.storage.registers import FileRegisterStore
 
 CHUNK = 65_536

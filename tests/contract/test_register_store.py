@@ -10,7 +10,8 @@ import pytest
 from register_kit import NAME, AtRest, Entropy, MemoryRegisterStore, code_of, column, publish, table
 
 from broker.errors import Code
-from broker.ports import RegisterChunk, RegisterStore, UploadSpec
+from broker.exchange import RegisterChunk, UploadSpec
+from broker.ports import RegisterStore
 from broker.storage.registers import FileRegisterStore
 
 

@@ -14,9 +14,8 @@ from sluis.v1 import common_pb2, exchange_pb2, register_pb2
 
 from broker.canonical import commitment
 from broker.errors import Code, SluisError
-from broker.exchange import AskStatement, PseudonymColumn, Question, RegisterManifest, RegisterVersion, Want
+from broker.exchange import AskStatement, PseudonymColumn, Question, RegisterManifest, RegisterVersion, UploadSpec, Want
 from broker.matching.release import tokens_value
-from broker.ports import UploadSpec
 from broker.rpc import convert
 
 CANARY = "999993653"

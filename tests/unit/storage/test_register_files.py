@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from register_kit import NAME, AtRest, Entropy
 
 from broker.canonical import encode
-from broker.exchange import PseudonymColumn
-from broker.ports import RegisterChunk, UploadSpec
+from broker.exchange import PseudonymColumn, RegisterChunk, UploadSpec
 from broker.storage import register_build, register_files
 from broker.storage.register_files import Chosen, _edges, _one_row, _search, block_cipher, crypt_rows
 from broker.storage.registers import FileRegisterStore
