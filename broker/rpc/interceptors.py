@@ -170,6 +170,10 @@ class Edge(grpc.ServerInterceptor):
         except GeneratorExit:
             outcome = "CANCELLED"
             raise
+        except grpc.RpcError:  # the caller went away in the middle of its stream: nobody is left to tell
+            outcome = "CANCELLED"
+            text = "the stream ended before the call did; repeat the same request"
+            _abort(context, SluisError(Code.STREAM_TRUNCATED, text))
         except Exception as error:  # noqa: BLE001 - the one catch-all: no other text may leave
             outcome = "INTERNAL"
             incident = str(uuid.uuid4())

@@ -118,3 +118,29 @@ def test_init_writes_a_file_that_the_reader_takes(tmp_path: Path) -> None:
     text = (tmp_path / "broker.yaml").read_text()
     (tmp_path / "broker.yaml").write_text(text.replace("signers: []", f"signers: [{'ab' * 32}, {'cd' * 32}]"))
     assert load_config(tmp_path / "broker.yaml").policy.quorum == 2
+
+
+def test_a_caller_that_goes_away_in_mid_stream_is_no_incident(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    import threading
+    import time
+
+    snf, utrecht = Participant(world, "snf"), Participant(world, "utrecht")
+    snf.make_epoch(PURPOSE, [snf, utrecht])
+    started, gone = threading.Event(), threading.Event()
+
+    def slow() -> Iterator[object]:
+        yield next(iter(utrecht.question(PURPOSE, "bag", BAGS, ["snf"]).messages(utrecht.key)))
+        started.set()
+        gone.wait(30)
+
+    call = utrecht.exchanges.Match(slow(), timeout=20)
+    assert started.wait(5)
+    call.cancel()
+    deadline = time.monotonic() + 10
+    text = ""
+    while "CANCELLED" not in text and time.monotonic() < deadline:
+        time.sleep(0.05)
+        text += capsys.readouterr().out
+    gone.set()
+    assert "CANCELLED" in text
+    assert "incident" not in text
