@@ -120,7 +120,6 @@ class Epochs:
             if known is not None:
                 return int(known)
             stored = tx.document("epoch", key)
-            kept: dict[str, str] = {}
             if stored is not None:
                 earlier = json.loads(stored)
                 if read_epoch(_signed(earlier), self._scope).key_id != manifest.key_id:
@@ -129,10 +128,9 @@ class Epochs:
                         "this purpose and epoch has its key already, and a second one is refused; add recipients under "
                         "the same key id",
                     )
-                kept = {name: value for name, value in earlier["envelopes"].items() if name in manifest.recipients}
             record = _record(signed, caller)
             sealed = {name: base64.b64encode(value).decode() for name, value in envelopes.items()}
-            tx.put_document("epoch", key, canonical_json({**record, "envelopes": {**kept, **sealed}}))
+            tx.put_document("epoch", key, canonical_json({**record, "envelopes": sealed}))
             index = tx.append("key", _body("epoch", signed, caller))
             tx.put_document("epoch-entry", f"{key}/{digest}", str(index).encode())
             return index

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from broker.policy.decision import Facts, Request
 from broker.policy.legal_days import epoch_name
 from broker.policy.purpose import RULE_PATHS
-from broker.policy.terms import Terms
+from broker.policy.terms import Terms, listed_names
 
 Verdict: TypeAlias = tuple[bool, str, str]
 _PLAIN = re.compile(r"(?!.*[0-9]{8})[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -81,7 +81,9 @@ def _principal(case: Case) -> Verdict:
     if principal is None:
         if listed is None:
             return True, "asks for itself", "on_behalf_of" if case.terms.principals else "asks"
-        reason = f"{asker} is a processor here and must name its principal; allowed: {', '.join(sorted(listed))}"
+        reason = (
+            f"{asker} is a processor here and must name its principal; allowed: {listed_names(tuple(sorted(listed)))}"
+        )
         return False, reason, "on_behalf_of"
     if listed is not None and principal in listed:
         return True, f"{asker} may ask on behalf of {principal}", "on_behalf_of"
@@ -134,7 +136,7 @@ def _attributes(case: Case) -> Verdict:
         return True, "no attributes asked", "may_learn"
     held = case.terms.held.get(case.request.answerer, frozenset())
     if held.issuperset(wanted):
-        return True, f"asked and allowed: {', '.join(wanted)}", "may_learn.attributes"
+        return True, f"asked and allowed: {listed_names(wanted)}", "may_learn.attributes"
     agreed = case.terms.purpose.may_learn.attributes
     strange = [name for name in wanted if name not in agreed]
     path = "may_learn.attributes" if agreed else "may_learn"

@@ -59,16 +59,16 @@ def terms_of(catalogue: Catalogue, purpose: Purpose) -> Terms:
         basis_from=basis.in_force.from_,
         basis_until=basis.in_force.until,
         basis_retention=basis.longest_retention_days,
-        asks_text=_listed(purpose.asks),
-        answers_text=_listed(purpose.answers),
-        identifiers_text=_listed(purpose.identified_by),
-        attributes_text=_listed(tuple(sorted(purpose.may_learn.attributes))) or "none",
+        asks_text=listed_names(purpose.asks),
+        answers_text=listed_names(purpose.answers),
+        identifiers_text=listed_names(purpose.identified_by),
+        attributes_text=listed_names(tuple(sorted(purpose.may_learn.attributes))) or "none",
         valid_text=f"{purpose.valid.from_} to {purpose.valid.until}, both included",
         obligations=_obligations(purpose),
     )
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def listed_names(names: tuple[str, ...]) -> str:
     """At most ten names, so that a reason stays readable and an entry small."""
     return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
