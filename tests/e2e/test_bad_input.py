@@ -18,6 +18,7 @@ from world import running
 
 from broker.errors import Code, Kind
 
+pytestmark = pytest.mark.slow
 ROWS = [*unary_rows(), *match_rows()]
 KEPT = ("registers", "counters", "exchanges", "vault")
 """What a legitimate read, dry run or begin leaves alone."""
