@@ -171,16 +171,47 @@ class AskGate:
             _fill_vault(tx, posed, terms.vault_until)
         return Asked(tuple(asks), terms)
 
-    def resume(self, reader: LogReader, statement: AskStatement, state: ExchangeState) -> tuple[Terms, AskedOf]:
-        """A logged ask as it was put: its decision and register version, for an answer that was never released."""
+    def resume(
+        self, reader: LogReader, statement: AskStatement, state: ExchangeState, now: datetime
+    ) -> tuple[Terms, AskedOf] | None:
+        """A logged ask as it was put, for an answer that was never released; None when it may not be answered any more.
+
+        It may as long as its lease runs, the policy set that decided is still in force, and the register version that
+        its entry names still answers. Another set has other terms; to judge under those takes a new question.
+        """
+        policies = self.policies()
+        if state.lease_until <= now or _ask_body(reader, state.ask_index)["policy_set"] != policies.digest:
+            return None
+        register = self.logged_register(reader, state.ask_index)
+        if register is not None:
+            current = reader.register(register.name)
+            if current is None or current.withdrawn or current.version != register.version:
+                return None
         unanswerable = state.answer.get("unanswerable")
         ask = AskedOf(
             state=state,
             decision=self.logged_decision(reader, state.ask_index),
-            register=self.logged_register(reader, state.ask_index),
+            register=register,
             unanswerable=AnswerStatus[str(unanswerable)] if unanswerable else None,
         )
-        return self._terms(self.policies(), statement, state.asked_at), ask
+        return self._terms(policies, statement, state.asked_at), ask
+
+    def check_repeatable(self, reader: LogReader, statement: AskStatement, states: tuple[ExchangeState, ...]) -> None:
+        """Whether answers that were released may be sent once more.
+
+        Raises:
+            SluisError: POLICY_DENIES when the purpose is not active any more or the asker has left it (one person's
+                suspension takes effect at once); ANSWER_GONE when an answerer has withdrawn the register.
+        """
+        purpose = self.policies().purposes.get(statement.purpose)
+        answered = [state for state in states if state.status is AnswerStatus.ANSWERED]
+        if answered and (purpose is None or purpose.state != "active" or statement.asker not in purpose.asks):
+            raise SluisError(Code.POLICY_DENIES, "this purpose is not open to you any more; its answers stay here")
+        for state in answered:
+            named = _ask_body(reader, state.ask_index)["register"]
+            current = reader.register(named["name"]) if named else None
+            if current is not None and current.withdrawn:
+                raise SluisError(Code.ANSWER_GONE, "the answerer has withdrawn the register behind this answer")
 
     def dry_run(
         self, reader: LogReader, request: Request, *, case_number: str, cooperation_ref: str, now: datetime

@@ -200,7 +200,7 @@ class Coordinator:
         """The same answers again, without a new debit; logged as an `access`.
 
         An ask that was left without a release (a crash, a log that failed, a caller that went away) is answered now,
-        under the decision and the register version that its entry names, as long as its lease runs.
+        under the decision and the register version that its entry names, as long as both still hold.
         """
         if any(state.statement_digest != statement_digest(statement) for state in states):
             raise SluisError(
@@ -208,11 +208,15 @@ class Coordinator:
                 "this request id was used for another question; make a new UUID for every question, "
                 "and repeat a question only with the same bytes",
             )
+        self._gate.check_repeatable(self._reader, statement, states)
         body = {"party": statement.asker, "what": "answer-repeated", "exchange": statement.request_id}
         self._sequencer.submit(lambda tx: tx.append("access", body))
         for state in states:
-            if state.status is None and state.lease_until > self._clock.now():
-                terms, ask = self._gate.resume(self._reader, statement, state)
+            resumed = None
+            if state.status is None:
+                resumed = self._gate.resume(self._reader, statement, state, self._clock.now())
+            if resumed is not None:
+                terms, ask = resumed
                 yield self._answer(statement, terms, ask, self.receipt(state.ask_index), question)
             elif state.status is None:
                 self._sequencer.submit(partial(_give_up, state, self._entropy.token(16).hex()))

@@ -216,6 +216,12 @@ class Publication:
 
         def work(tx: Transaction) -> int:
             current = tx.register(version.name)
+            if current is not None and current.version > version.version:
+                raise SluisError(
+                    Code.REGISTER_CHANGED,
+                    "a newer version was published after this upload was begun; begin a new upload, an older version "
+                    "never comes back in force",
+                )
             tx.publish(version, expect=current.version if current else None)
             body = {
                 "action": "published",

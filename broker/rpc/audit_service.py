@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import grpc
 from sluis.v1 import audit_pb2, audit_pb2_grpc
@@ -16,6 +16,8 @@ from broker.rpc import convert
 from broker.rpc.interceptors import Call, StreamSlots, call_of
 
 WATCH_PAGE = 100
+PAGE_BYTES = 512 * 1024
+"""A page ends before it outgrows a message, however long its leaves are; it holds at least one."""
 RECEIPT_KINDS = frozenset({"ask", "release"})
 
 
@@ -55,14 +57,16 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         total = self._start(request.from_index)
         if call.caller.is_auditor:
             stop = min(total, request.from_index + size)
-            entries = tuple(self._reader.entries(request.from_index, stop))
+            entries = _page(self._reader.entries(request.from_index, stop))
             body = {"party": call.caller.party, "what": "entries", "exchange": None}
             if entries:
                 self._sequencer.submit(lambda tx: tx.append("access", body))
-            next_index = stop
+            next_index = entries[-1].index + 1 if entries else stop
         else:
-            entries = self._reader.entries_of(call.caller.party, request.from_index, size)
-            next_index = entries[-1].index + 1 if len(entries) == size else total
+            found = self._reader.entries_of(call.caller.party, request.from_index, size)
+            entries = _page(found)
+            whole = len(entries) == len(found) < size
+            next_index = total if whole else entries[-1].index + 1
         return audit_pb2.ListEntriesResponse(
             entries=[audit_pb2.LogEntry(index=entry.index, leaf=entry.leaf) for entry in entries],
             next_index=next_index,
@@ -97,8 +101,8 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         exchange = convert.text(request.exchange, "exchange", "uuid", optional=True)
         self._start(request.from_index)
         receipts: list[Receipt] = []
-        at = request.from_index
-        while len(receipts) < size:
+        at, weight = request.from_index, 0
+        while len(receipts) < size and weight < PAGE_BYTES:
             page = self._reader.entries_of(call_of(context).caller.party, at, size)
             if not page:
                 break
@@ -106,7 +110,8 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
                 at = entry.index + 1
                 if _is_receipt(entry, exchange):
                     receipts.append(self._receipt(entry.index))
-                if len(receipts) == size:
+                    weight += len(entry.leaf)
+                if len(receipts) == size or weight >= PAGE_BYTES:
                     break
         return audit_pb2.ListReceiptsResponse(
             receipts=[convert.receipt_message(receipt) for receipt in receipts], next_index=at
@@ -144,6 +149,18 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         if asked > total:
             raise field_error(Code.FIELD_INVALID, field, "is larger than the log")
         return asked or total
+
+
+def _page(entries: Iterable[StoredEntry]) -> tuple[StoredEntry, ...]:
+    """Entries up to PAGE_BYTES of leaves, and at least one."""
+    page: list[StoredEntry] = []
+    weight = 0
+    for entry in entries:
+        page.append(entry)
+        weight += len(entry.leaf)
+        if weight >= PAGE_BYTES:
+            break
+    return tuple(page)
 
 
 def _is_receipt(entry: StoredEntry, exchange: str) -> bool:
