@@ -46,6 +46,14 @@ from broker.statements import Scope, Signed, read_epoch, read_register_manifest
 LEASE = timedelta(minutes=15)
 MODES_AVAILABLE = frozenset({"keyed"})
 DEFAULT_VAULT_DAYS = 730
+ASK_ENTRIES_PER_DAY = 100_000
+"""Bound per party on asks, one an answerer, and dry runs. Far above any budget: it protects the log."""
+
+
+_FROM_HEAD = frozenset(
+    {"purpose-known", "purpose-active", "asker", "answerer", "identifier", "match-keys", "mode", "subjects-per-request"}
+)
+"""Checks that the head of a question settles for good: none of them reads a row, a counter or an opening."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,8 @@ class Posed:
     caller: Caller
     statement: AskStatement
     opened: Opened
-    question: Question
+    question: Question | None
+    """None when the head alone is enough to deny: its rows were not taken in."""
     trace_id: str | None
     now: datetime
     nonces: Mapping[str, str]
@@ -118,6 +127,17 @@ def counts_counter(asker: str, answerer: str, purpose: str, epoch: str) -> str:
     return f"counts/{asker}/{answerer}/{purpose}/{epoch}"
 
 
+def bound_asks(tx: Transaction, asker: str, entries: int, now: datetime) -> None:
+    """Counts entries that a party makes by asking, denied ones too, so that nobody fills the log. TOO_MANY_ASKS."""
+    counter = f"asks/{asker}/{day_of(now)}"
+    if tx.debit(counter, entries) > ASK_ENTRIES_PER_DAY:
+        raise SluisError(
+            Code.TOO_MANY_ASKS,
+            f"your organisation has made {ASK_ENTRIES_PER_DAY} entries today by asking, denied ones included; go on "
+            "tomorrow, and look at why so many are denied",
+        )
+
+
 class AskGate:
     """Decides asks under the policy set in force."""
 
@@ -129,10 +149,17 @@ class AskGate:
         """Decides and logs the ask for every answerer; debits once for the exchange if any is permitted.
 
         Raises:
-            SluisError: EPOCH_UNKNOWN or KEY_ID_WRONG when a permitted question was made under no or another K:
+            SluisError: STATEMENT_INVALID for answerers nobody knows; TOO_MANY_ASKS;
+                EPOCH_UNKNOWN or KEY_ID_WRONG when a permitted question was made under no or another K:
                 a wrong key must never look like "no hit". Nothing is logged or debited then.
         """
         statement, now = posed.statement, posed.now
+        strangers = set(statement.answerers) - set(policies.catalogue.parties)
+        if strangers:
+            raise SluisError(
+                Code.STATEMENT_INVALID, "answerers names parties that the policy set does not know; see GetPurpose"
+            )
+        bound_asks(tx, statement.asker, len(statement.answerers), now)
         terms = self._terms(policies, statement, now)
         counter = requests_counter(statement.asker, statement.purpose, now)
         requests_today = tx.spent(counter)
@@ -212,6 +239,16 @@ class AskGate:
             current = reader.register(named["name"]) if named else None
             if current is not None and current.withdrawn:
                 raise SluisError(Code.ANSWER_GONE, "the answerer has withdrawn the register behind this answer")
+
+    def hopeless(self, reader: LogReader, statement: AskStatement, now: datetime) -> bool:
+        """Whether every answerer denies, whatever the rows are: then no row needs to be taken in."""
+        for answerer in statement.answerers:
+            decision = self.dry_run(
+                reader, request_of(statement, answerer), case_number="", cooperation_ref="", now=now
+            )
+            if not any(check.id in _FROM_HEAD for check in decision.failing):
+                return False
+        return True
 
     def dry_run(
         self, reader: LogReader, request: Request, *, case_number: str, cooperation_ref: str, now: datetime
@@ -294,7 +331,8 @@ class AskGate:
         counts, distance = 0, None
         if statement.want.count:
             counts = tx.spent(counts_counter(statement.asker, answerer, statement.purpose, statement.epoch))
-            distance = _distance(tx, statement, answerer, posed.question)
+            if posed.question is not None and _may_count(policies, statement, answerer):
+                distance = _distance(tx, statement, answerer, posed.question)
         case_number = opened.case_number[1].decode("utf-8", "replace") if opened.case_number else None
         return Facts(
             now=posed.now,
@@ -384,6 +422,18 @@ def _rules_of(register: RegisterVersion | None) -> RegisterFacts | None:
     return None if register is None or register.withdrawn else RegisterFacts(rules=register.manifest.rules)
 
 
+def _may_count(policies: PolicySet, statement: AskStatement, answerer: str) -> bool:
+    """Whether a count could be permitted at all: comparing questions holds up the log, so only then is it done."""
+    purpose = policies.purposes.get(statement.purpose)
+    return (
+        purpose is not None
+        and purpose.may_learn.count is not None
+        and statement.asker in purpose.asks
+        and answerer in purpose.answers
+        and statement.subjects <= purpose.limits.subjects_per_request
+    )
+
+
 def _distance(tx: Transaction, statement: AskStatement, answerer: str, question: Question) -> int | None:
     """The fewest subjects by which this count differs from an earlier one whose tokens are still kept."""
     earlier = []
@@ -396,6 +446,8 @@ def _distance(tx: Transaction, statement: AskStatement, answerer: str, question:
 
 def _fill_vault(tx: Transaction, posed: Posed, keep_until: datetime) -> None:
     opened = posed.opened
+    if posed.question is None:
+        raise SluisError(Code.EXCHANGE_OPEN, "the policy changed while you asked; send the same request again")
     tx.commit_to("tokens", tokens_value(posed.question), keep_until=keep_until, salt=opened.tokens_salt)
     for label, opening in (("case-number", opened.case_number), ("cooperation-ref", opened.cooperation_ref)):
         if opening is not None:

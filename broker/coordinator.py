@@ -78,7 +78,7 @@ class Coordinator:
         self._active_lock = threading.Lock()
 
     def ask(
-        self, caller: Caller, statement: AskStatement, opened: Opened, question: Question, trace_id: str | None
+        self, caller: Caller, statement: AskStatement, opened: Opened, question: Question | None, trace_id: str | None
     ) -> Iterator[Answer]:
         """Answers a question whose signature, shape and commitments the edge has checked.
 
@@ -104,7 +104,7 @@ class Coordinator:
                 self._active.discard(mark)
 
     def _ask(
-        self, caller: Caller, statement: AskStatement, opened: Opened, question: Question, trace_id: str | None
+        self, caller: Caller, statement: AskStatement, opened: Opened, question: Question | None, trace_id: str | None
     ) -> Iterator[Answer]:
         earlier = self._reader.exchange(statement.asker, statement.request_id)
         if earlier:
@@ -137,7 +137,7 @@ class Coordinator:
             raise SluisError(Code.STATEMENT_INVALID, "statement.not_after is more than 10 minutes ahead")
 
     def _answer(
-        self, statement: AskStatement, terms: Terms, ask: AskedOf, receipt: Receipt, question: Question
+        self, statement: AskStatement, terms: Terms, ask: AskedOf, receipt: Receipt, question: Question | None
     ) -> Answer:
         state = ask.state
         head = Answer(
@@ -157,6 +157,8 @@ class Coordinator:
         )
         if not ask.decision.permitted:
             return head
+        if question is None:  # the gate has refused to log a permit without rows; a repeat may still come so
+            raise SluisError(Code.EXCHANGE_OPEN, "the policy changed while you asked; send the same request again")
         prepared = self._answering.prepare(statement, terms, ask, question)
         return self._release(head, statement, ask, prepared, terms.vault_until)
 
@@ -195,7 +197,7 @@ class Coordinator:
         )
 
     def _again(
-        self, statement: AskStatement, states: tuple[ExchangeState, ...], question: Question
+        self, statement: AskStatement, states: tuple[ExchangeState, ...], question: Question | None
     ) -> Iterator[Answer]:
         """The same answers again, without a new debit; logged as an `access`.
 

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import datetime
 from itertools import groupby
 
 import grpc
 from sluis.v1 import exchange_pb2, exchange_pb2_grpc
 
-from broker.asking import AskGate, Opened, requests_counter
+from broker.asking import AskGate, Opened, bound_asks, requests_counter
 from broker.coordinator import Coordinator
 from broker.errors import Code, SluisError, field_error
-from broker.exchange import AskStatement, ExchangeState, Want
+from broker.exchange import AskStatement, ExchangeState, Question, Want
 from broker.exchange_log.append import Sequencer
 from broker.policy.document import PolicySet, Purpose
 from broker.policy.evaluate import Decision, Request, epoch_of, next_midnight
-from broker.ports import Clock, LogReader
+from broker.ports import Clock, LogReader, Transaction
 from broker.rpc import convert
 from broker.rpc.interceptors import Call, StreamSlots, call_of, check_alive
 from broker.statements import MAX_ANSWERERS, Scope, read_ask, verify_signature
+
+TAKEN_UNSEEN = 4096
+"""Pseudonyms taken in before the head is judged; a larger question is judged first, and a hopeless one not read."""
 
 
 class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
@@ -60,11 +64,20 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         with self._slots.slot(call.caller.party):
             arrived = self._clock.now()
             statement, opened, reader = self._head(call, request_iterator)
-            if statement.subjects >= self._bulk_from:
-                with self._bulk.slot("bulk"):
-                    yield from self._answers(call, statement, opened, reader, request_iterator, arrived)
-            else:
-                yield from self._answers(call, statement, opened, reader, request_iterator, arrived)
+            if statement.subjects * statement.match_keys > TAKEN_UNSEEN and self._gate.hopeless(
+                self._reader, statement, arrived
+            ):
+                yield from self._answers(call, statement, opened, None, arrived)
+                return
+            for message in request_iterator:
+                if message.WhichOneof("part") != "rows":
+                    raise SluisError(Code.STREAM_ORDER, "every message after the first holds `rows`")
+                reader.add(message.rows)
+            check_alive(call.context)
+            question = reader.question()
+            bulk = self._bulk.slot("bulk") if statement.subjects >= self._bulk_from else nullcontext()
+            with bulk:
+                yield from self._answers(call, statement, opened, question, arrived)
 
     def _head(
         self, call: Call, messages: Iterator[exchange_pb2.MatchRequest]
@@ -82,20 +95,8 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         return statement, opened, convert.QuestionReader(statement, opened)
 
     def _answers(
-        self,
-        call: Call,
-        statement: AskStatement,
-        opened: Opened,
-        reader: convert.QuestionReader,
-        messages: Iterator[exchange_pb2.MatchRequest],
-        arrived: datetime,
+        self, call: Call, statement: AskStatement, opened: Opened, question: Question | None, arrived: datetime
     ) -> Iterator[exchange_pb2.MatchResponse]:
-        for message in messages:
-            if message.WhichOneof("part") != "rows":
-                raise SluisError(Code.STREAM_ORDER, "every message after the first holds `rows`")
-            reader.add(message.rows)
-        check_alive(call.context)
-        question = reader.question()
         policies = self._gate.policies()
         for answer in self._coordinator.ask(call.caller, statement, opened, question, call.trace_id):
             self._grid(arrived)
@@ -170,7 +171,12 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
             "decided_at": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "effects": ["permit" if decision.permitted else "deny" for decision in decisions],
         }
-        self._sequencer.submit(lambda tx: tx.append("evaluation", body))
+
+        def work(tx: Transaction) -> int:
+            bound_asks(tx, call.caller.party, len(asked), now)
+            return tx.append("evaluation", body)
+
+        self._sequencer.submit(work)
 
     def ListPurposes(
         self, request: exchange_pb2.ListPurposesRequest, context: grpc.ServicerContext

@@ -82,6 +82,11 @@ class Tx:
     def spent(self, counter: str) -> int:
         return self.counters[counter]
 
+    @property
+    def budgets(self) -> Counter[str]:
+        """All counters but the bound on entries."""
+        return Counter({name: spent for name, spent in self.counters.items() if not name.startswith("asks/")})
+
     def debit(self, counter: str, amount: int) -> int:
         self.counters[counter] += amount
         return self.counters[counter]
@@ -203,7 +208,7 @@ def test_a_permitted_ask_is_one_entry_one_debit_and_a_kept_question(tx: Tx) -> N
     assert body["policy_set"] == POLICIES.digest
     assert body["certificate"] == "c" * 64
     assert body["register"] == register_reference(tx.known[0])
-    assert tx.counters == {requests_counter("utrecht", "snf-locatie", NOW): 1}
+    assert tx.budgets == {requests_counter("utrecht", "snf-locatie", NOW): 1}
     ((made, (salt, value, keep_until)),) = tx.vault.items()
     assert (made, salt, value) == (one.statement.tokens, SALT, tokens_value(question))
     assert keep_until == NOW + timedelta(days=730)
@@ -218,7 +223,7 @@ def test_a_denied_ask_is_an_entry_and_nothing_else(tx: Tx) -> None:
     assert not asked.decision.permitted
     assert [kind for kind, _ in tx.entries] == ["ask"]
     assert tx.states[0].status is AnswerStatus.DENIED
-    assert not tx.counters
+    assert not tx.budgets
     assert not tx.vault
 
 
@@ -226,7 +231,7 @@ def test_an_unknown_purpose_is_denied_and_logged(tx: Tx) -> None:
     (asked,) = ask(tx, posed(question_of(), purpose="no-such-purpose")).asks
     assert not asked.decision.permitted
     assert tx.entries[0][1]["decision"]["effect"] == "deny"
-    assert not tx.counters
+    assert not tx.budgets
 
 
 def test_several_answerers_are_decided_one_by_one_and_debited_once() -> None:
@@ -251,7 +256,7 @@ def test_several_answerers_are_decided_one_by_one_and_debited_once() -> None:
         ("uwv", True),
     ]
     assert [body["answerer"] for _, body in tx.entries] == ["snf", "svb", "uwv"]
-    assert tx.counters == {requests_counter("nla", "nla-verzoek-onderneming", NOW): 1}
+    assert tx.budgets == {requests_counter("nla", "nla-verzoek-onderneming", NOW): 1}
     assert set(tx.vault) == {one.statement.tokens, one.statement.case_number}
     assert number.decode() not in json.dumps([body for _, body in tx.entries])
 
@@ -306,7 +311,7 @@ def test_a_question_under_no_key_or_another_is_an_error_and_never_a_no_hit(tx: T
         with pytest.raises(SluisError) as caught:
             ask(tx, posed(question_of(), key_id=key_id))
         assert caught.value.code is code
-        assert not tx.counters
+        assert not tx.budgets
         assert not tx.vault
         tx.documents["epoch", "snf-locatie/2026Q4"] = stored
 
