@@ -17,11 +17,12 @@ from broker.asking import AskGate
 from broker.audit.trust import trust_text
 from broker.canonical import canonical_json
 from broker.config import Config
-from broker.coordinator import ANSWER_KEPT, Coordinator
+from broker.coordinator import Coordinator
 from broker.custody.keys import FileKeys, SystemClock, SystemEntropy
 from broker.directory import load_directory
 from broker.epochs import Epochs
 from broker.errors import Code, SluisError
+from broker.exchange import ANSWER_KEPT
 from broker.exchange_log.append import Sequencer
 from broker.exchange_log.checkpoint import parse_verifier_key
 from broker.exchange_log.opening import check_tree, check_whole, genesis
@@ -312,6 +313,11 @@ def _log_policies(sequencer: Sequencer, reader: LogReader, policies: PolicySet, 
             Code.POLICY_REVISION_LOWER,
             f"the policy set has revision {policies.revision}, lower than {current['revision']} that was in force; "
             "a roll-back is a new, higher revision of the old text",
+        )
+    if current is not None and current["revision"] == policies.revision and current["digest"] != policies.digest:
+        raise SluisError(
+            Code.POLICY_REVISION_LOWER,
+            f"another policy set was in force under revision {policies.revision}; give this one a higher revision",
         )
     if current is not None and current["digest"] == policies.digest and current["revision"] == policies.revision:
         return

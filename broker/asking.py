@@ -16,6 +16,7 @@ from typing import Any
 
 from broker.errors import Code, SluisError
 from broker.exchange import (
+    ANSWER_KEPT,
     AnswerStatus,
     AskStatement,
     ExchangeState,
@@ -223,17 +224,24 @@ class AskGate:
         )
         return self._terms(policies, statement, state.asked_at), ask
 
-    def check_repeatable(self, reader: LogReader, statement: AskStatement, states: tuple[ExchangeState, ...]) -> None:
+    def check_repeatable(
+        self, reader: LogReader, statement: AskStatement, states: tuple[ExchangeState, ...], now: datetime
+    ) -> None:
         """Whether answers that were released may be sent once more.
 
         Raises:
             SluisError: POLICY_DENIES when the purpose is not active any more or the asker has left it (one person's
-                suspension takes effect at once); ANSWER_GONE when an answerer has withdrawn the register.
+                suspension takes effect at once); ANSWER_GONE when an answerer has withdrawn the register, and after
+                24 hours.
         """
         purpose = self.policies().purposes.get(statement.purpose)
         answered = [state for state in states if state.status is AnswerStatus.ANSWERED]
         if answered and (purpose is None or purpose.state != "active" or statement.asker not in purpose.asks):
             raise SluisError(Code.POLICY_DENIES, "this purpose is not open to you any more; its answers stay here")
+        if any(state.asked_at < now - ANSWER_KEPT for state in answered):
+            raise SluisError(
+                Code.ANSWER_GONE, "an answer is kept for 24 hours; its receipt stays: ask again with a new request id"
+            )
         for state in answered:
             named = _ask_body(reader, state.ask_index)["register"]
             current = reader.register(named["name"]) if named else None

@@ -16,6 +16,7 @@ from broker.answering import Answering, Prepared, stored_runs
 from broker.asking import Asked, AskedOf, AskGate, Opened, Posed, Terms, register_reference, statement_digest
 from broker.errors import Code, SluisError
 from broker.exchange import (
+    ANSWER_KEPT,
     AnswerRows,
     AnswerStatus,
     AskStatement,
@@ -29,7 +30,6 @@ from broker.parties import Caller
 from broker.policy.evaluate import Decision
 from broker.ports import AnswerSpool, Clock, Entropy, LogReader, RegisterStore, Transaction
 
-ANSWER_KEPT = timedelta(hours=24)
 MAX_AHEAD = timedelta(minutes=10)
 _NAMES_REGISTER = frozenset({AnswerStatus.ANSWERED, AnswerStatus.EXPIRED, AnswerStatus.WITHHELD})
 
@@ -210,7 +210,7 @@ class Coordinator:
                 "this request id was used for another question; make a new UUID for every question, "
                 "and repeat a question only with the same bytes",
             )
-        self._gate.check_repeatable(self._reader, statement, states)
+        self._gate.check_repeatable(self._reader, statement, states, self._clock.now())
         body = {"party": statement.asker, "what": "answer-repeated", "exchange": statement.request_id}
         self._sequencer.submit(lambda tx: tx.append("access", body))
         for state in states:

@@ -137,11 +137,15 @@ class Epochs:
 
         return self._receipt(self._sequencer.submit(work).value)
 
-    def epoch(self, purpose: str, epoch: str) -> PublishedEpoch:
-        """The epoch of a purpose; "" means the one in force now. Raises PURPOSE_UNKNOWN, EPOCH_UNKNOWN."""
-        known = self._policies().purposes.get(purpose)
-        if known is None:
-            raise SluisError(Code.PURPOSE_UNKNOWN, "no purpose of that name is in the policy set; see ListPurposes")
+    def epoch(self, caller: Caller, purpose: str, epoch: str) -> PublishedEpoch:
+        """The epoch of a purpose; "" means the one in force now.
+
+        Raises PURPOSE_UNKNOWN, also for a purpose the caller has no part in; EPOCH_UNKNOWN.
+        """
+        policies = self._policies()
+        known = policies.purposes.get(purpose)
+        if known is None or caller.party not in policies.participants(known):
+            raise SluisError(Code.PURPOSE_UNKNOWN, "you take part in no purpose of that name; see ListPurposes")
         name = epoch or epoch_of(known, self._clock.now()).name
         stored = self._reader.document("epoch", f"{purpose}/{name}")
         if stored is None:

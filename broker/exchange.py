@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 
 import numpy as np
@@ -15,6 +15,9 @@ WRAP_BYTES = 60
 COMMITMENT_BYTES = 32
 SEAL_OVERHEAD = 18
 """A sealed field has the catalogue's width + 2 (length) + 16 (tag) bytes."""
+
+ANSWER_KEPT = timedelta(hours=24)
+"""How long an answer may be sent again; then it is dropped, its receipts stay."""
 
 Pseudonyms = npt.NDArray[np.void]
 """Array of dtype V16: pseudonyms as opaque 16-byte values (never `S16`, which drops trailing zeros)."""

@@ -167,20 +167,28 @@ class Publication:
             self._sweep_locked(now)
         return version, self._receipt(index)
 
-    def withdraw(self, caller: Caller, name: str) -> Receipt:
-        """Takes a register out of service at once, logged. Idempotent. Raises NOT_FOUND."""
+    def withdraw(self, caller: Caller, name: str, request_id: str) -> Receipt:
+        """Takes the version in force out of service at once, logged. Idempotent by `request_id`: a repeat never
+        withdraws a version published since. Raises NOT_FOUND, REQUEST_ID_REUSED.
+        """
+        key = f"{caller.party}.{request_id}"
 
         def work(tx: Transaction) -> int:
-            register = tx.register(name)
-            if register is None or register.manifest.answerer != caller.party:
-                raise SluisError(Code.NOT_FOUND, "you have no register of that name; see ListRegisters")
-            stored = tx.document("withdrawal", f"{name}/{register.version}")
+            stored = tx.document("withdrawal", key)
             if stored is not None:
-                return int(stored)
+                done = json.loads(stored)
+                if done["register"] != name:
+                    raise SluisError(
+                        Code.REQUEST_ID_REUSED, "this request id withdrew another register; make a new one"
+                    )
+                return int(done["entry"])
+            register = tx.register(name)
+            if register is None or register.withdrawn or register.manifest.answerer != caller.party:
+                raise SluisError(Code.NOT_FOUND, "you have no register of that name in force; see ListRegisters")
             tx.withdraw(name)
             body = {"action": "withdrawn", "party": caller.party, "register": name, "version": register.version}
             index = tx.append("register", body)
-            tx.put_document("withdrawal", f"{name}/{register.version}", str(index).encode())
+            tx.put_document("withdrawal", key, canonical_json({"register": name, "entry": index}))
             return index
 
         index = self._sequencer.submit(work).value

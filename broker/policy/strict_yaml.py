@@ -25,6 +25,11 @@ _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}")
 _LOADER: Any = getattr(yaml, "CLoader", yaml.Loader)
 _FOLLOW = "write plain text with ordinary spaces"
 
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Shown as nothing, though Unicode files them under marks, letters or symbols (Default_Ignorable_Code_Point)."""
+
 Path: TypeAlias = tuple[str | int, ...]
 Node: TypeAlias = "dict[str, Node] | list[Node] | str"
 
@@ -105,7 +110,7 @@ def _odd(character: str) -> str | None:
     if character.isascii():
         return None if " " <= character <= "~" else ("TAB" if character == "\t" else "INVISIBLE_CHARACTER")
     category = unicodedata.category(character)
-    if category[0] in "CZ":
+    if category[0] in "CZ" or _INVISIBLE.fullmatch(character):
         return "INVISIBLE_CHARACTER"
     if category[0] == "L" and not unicodedata.name(character, "").startswith("LATIN "):
         return "LOOK_ALIKE_CHARACTER"

@@ -56,11 +56,12 @@ class KeyServicer(keys_pb2_grpc.KeyServiceServicer):
         """See keys.proto."""
         purpose = convert.text(request.purpose, "purpose", "name")
         epoch = convert.text(request.epoch, "epoch", "epoch", optional=True)
-        published = self._epochs.epoch(purpose, epoch)
+        caller = call_of(context).caller
+        published = self._epochs.epoch(caller, purpose, epoch)
         return keys_pb2.GetEpochResponse(
             manifest=convert.signed_message(published.manifest),
             certificate=published.certificate,
-            envelope=published.envelopes.get(call_of(context).caller.party, b""),
+            envelope=published.envelopes.get(caller.party, b""),
         )
 
 

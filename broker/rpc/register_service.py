@@ -105,8 +105,10 @@ class RegisterServicer(register_pb2_grpc.RegisterServiceServicer):
     ) -> register_pb2.WithdrawRegisterResponse:
         """See register.proto."""
         call = call_of(context)
-        call.request_id(convert.text(request.request_id, "request_id", "uuid"))
-        receipt = self._publication.withdraw(call.caller, convert.text(request.register, "register", "register"))
+        request_id = convert.text(request.request_id, "request_id", "uuid")
+        call.request_id(request_id)
+        name = convert.text(request.register, "register", "register")
+        receipt = self._publication.withdraw(call.caller, name, request_id)
         return register_pb2.WithdrawRegisterResponse(receipt=convert.receipt_message(receipt))
 
     def GetRegister(

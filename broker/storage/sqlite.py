@@ -11,11 +11,12 @@ from datetime import datetime
 from pathlib import Path
 
 from broker.errors import Code, SluisError
+from broker.exchange import ANSWER_KEPT
 from broker.exchange_log.merkle import CompactRange, node_number, peaks_of
 from broker.ports import AtRest, Entropy
 from broker.storage.sqlite_batch import SqliteBatch, SqliteTransaction
 from broker.storage.sqlite_reader import SqliteLogReader
-from broker.storage.sqlite_rows import AnswerHeads
+from broker.storage.sqlite_rows import AnswerHeads, to_ticks
 from broker.storage.sqlite_session import Session, connect_writer, wrapped
 from broker.storage.sqlite_vault import Vault
 
@@ -93,6 +94,11 @@ class SqliteLogStore:
             try:
                 session.run("PRAGMA secure_delete=ON")
                 files = self._vault.expired(session, now)
+                # Hit counts of a one-subject question are personal: they go with the answer they belong to.
+                session.run(
+                    "UPDATE exchanges SET answer=NULL WHERE answer IS NOT NULL AND status IS NOT NULL AND asked_at<?",
+                    (to_ticks(now - ANSWER_KEPT),),
+                )
                 session.run("COMMIT")
                 self._vault.drop(files)
             except SluisError:
