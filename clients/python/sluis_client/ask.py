@@ -16,6 +16,7 @@ from typing import Any
 from sluis_client.answer_rows import Posed
 from sluis_client.answers import CheckedAnswer, check_answers
 from sluis_client.canonical import SALT_BYTES, canonical_json, commitment, tokens_value
+from sluis_client.caution import refuse_person_numbers
 from sluis_client.custody import epoch_key
 from sluis_client.errors import ClientError, Exit
 from sluis_client.participant import Participant
@@ -33,7 +34,7 @@ _KEPT = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be asked, but for the rows."""
+    """What is to be asked, but for the rows. Raises REFERENCE_REFUSED for a case number that could be a person's."""
 
     purpose: str
     scheme: str
@@ -43,6 +44,10 @@ class Plan:
     case_number: str = field(default="", repr=False)
     cooperation_ref: str = field(default="", repr=False)
     on_behalf_of: str = ""
+
+    def __post_init__(self) -> None:
+        refuse_person_numbers(self.case_number, "--case-number")
+        refuse_person_numbers(self.cooperation_ref, "--cooperation-ref")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sluis_client.caution import keep_apart
 from sluis_client.cli.keys import PurposeOption
 from sluis_client.cli.session import (
     ColumnsOption,
@@ -81,6 +82,7 @@ def pseudonymise(
     from sluis_client.register_table import pseudonym_columns, scheme_named
     from sluis_client.tables import normalise_table, read_table
 
+    keep_apart([out], file)
     read = the_profile(profile)
     key = _stored_key(Keystore(read.state), purpose, epoch)
     known = scheme_named(scheme)

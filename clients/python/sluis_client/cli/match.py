@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sluis_client.caution import keep_apart
 from sluis_client.cli.answerer import (
     DelimiterOption,
     EncodingOption,
@@ -111,6 +112,7 @@ def match(
     from sluis_client.register_table import scheme_named
     from sluis_client.tables import normalise_table, read_table
 
+    keep_apart([out, _receipts_of(out)], file)
     learn = wanted(want, hit=hit, count=count)
     plan = Plan(purpose, scheme, names(answerer), learn, epoch, case_number, cooperation_ref, on_behalf_of)
     table = read_table(file, delimiter=in_delimiter, encoding=encoding)
@@ -140,15 +142,13 @@ class _Sheet:
 
     @property
     def receipts(self) -> Path:
-        return self.out.with_name(self.out.name + ".receipts.json")
+        return _receipts_of(self.out)
 
     def check(self) -> None:
         """Refuses options that would spoil the file, before anything is asked."""
         from sluis_client.answer_file import answer_lines, csv_bytes
 
         csv_bytes(answer_lines(self.table, self.normal, (), self.keep), self.delimiter)
-        if not self.out.parent.is_dir():
-            raise ClientError("USAGE", f"--out: there is no directory {self.out.parent}")
 
     def write(self, asked: Asked, certificate: bytes, *, count: bool) -> None:
         """Writes answers and receipts, readable by their owner only."""
@@ -162,6 +162,10 @@ class _Sheet:
         write_private(self.out, csv_bytes(lines, self.delimiter))
         receipts = asker_file(asked.posed.signed, certificate, asked.answers)
         write_private(self.receipts, json.dumps(receipts, indent=1).encode() + b"\n")
+
+
+def _receipts_of(out: Path) -> Path:
+    return out.with_name(out.name + ".receipts.json")
 
 
 def _ask_and_write(me: Participant, plan: Plan, sheet: _Sheet, *, as_json: bool, request_id: str, anew: bool) -> Exit:
