@@ -110,6 +110,8 @@ def load_config(path: Path) -> Config:
             hint = f"; {did_you_mean(str(where[-1]), _known_keys(where))}"
         text = f"{path}:{document.line(where)}: {shown}: {first['msg']}{hint}"
         raise SluisError(Code.CONFIG_INVALID, text) from error
+    if int(config.listen.rpartition(":")[2]) > 65_535:
+        raise SluisError(Code.CONFIG_INVALID, f"{path}: listen: a port is 0 to 65535")
     for party in config.parties:
         try:
             check_party_name(party, f"parties.{party}")

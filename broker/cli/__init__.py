@@ -57,6 +57,17 @@ def main() -> None:
     except SluisError as error:
         print(f"error {error.code.name}: {error.message}", file=sys.stderr)
         sys.exit(exit_code(error))
+    except OSError as error:
+        place = f" {error.filename}" if error.filename else ""
+        print(f"error FILE_UNUSABLE:{place}: {error.strerror or type(error).__name__}; name another", file=sys.stderr)
+        sys.exit(2)
+    except Exception as error:  # noqa: BLE001 - a fault of ours is told without its text, which may quote a file
+        frame = error.__traceback__
+        while frame is not None and frame.tb_next is not None:
+            frame = frame.tb_next
+        where = f"{frame.tb_frame.f_globals.get('__name__')}:{frame.tb_lineno}" if frame else "?"
+        print(f"error INTERNAL: a fault of ours; report it: {type(error).__name__} at {where}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         sys.exit(130)

@@ -39,6 +39,7 @@ parties: {}                            # party -> the certificates it may use, s
 
 _Config = Annotated[Path, typer.Option("--config", help="The broker's configuration file.")]
 _DEFAULT = Path("broker.yaml")
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 def mount(app: typer.Typer) -> None:
@@ -62,7 +63,7 @@ def init(directory: Annotated[Path, typer.Argument(help="Where to write broker.y
         raise SluisError(Code.CONFIG_INVALID, f"{path} exists; it is left as it is")
     directory.mkdir(parents=True, exist_ok=True)
     path.write_text(_TEMPLATE, encoding="utf-8")
-    print(f"wrote {path}; next: sluis keys init --config {path}")
+    print(f"wrote {path}; next: fill in policy.signers and parties, then: sluis keys init --config {path}")
 
 
 def dev_pki(
@@ -77,6 +78,10 @@ def dev_pki(
     """
     from broker.dev_pki import write_dev_pki, write_signer
 
+    if (directory / "ca.pem").exists():
+        raise SluisError(
+            Code.CONFIG_INVALID, f"{directory} holds a throw-away CA already; its key is gone, so name a new directory"
+        )
     parties: dict[str, str] = {}
     for item in party:
         name, _, oin = item.partition("=")
@@ -107,6 +112,8 @@ def serve(
 
     Example: sluis serve --config broker.yaml
     """
+    if log_level not in _LEVELS:
+        raise typer.BadParameter(f"is one of {', '.join(_LEVELS)}", param_hint="--log-level")
     loaded = load_config(config)
     _only_tls_1_3(loaded)
     from broker.app import Broker
@@ -154,7 +161,12 @@ def _only_tls_1_3(config: Config) -> None:
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    key = load_pem_private_key(config.tls.key.read_bytes(), password=None)
+    try:
+        key = load_pem_private_key(config.tls.key.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError) as error:
+        raise SluisError(
+            Code.CONFIG_INVALID, f"{config.tls.key}: tls.key is no private key in PEM, unencrypted, that can be read"
+        ) from error
     elliptic = isinstance(key, ec.EllipticCurvePrivateKey)
     os.environ["GRPC_SSL_CIPHER_SUITES"] = (
         "ECDHE-RSA-AES256-GCM-SHA384" if elliptic else "ECDHE-ECDSA-AES256-GCM-SHA384"
