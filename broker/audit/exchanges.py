@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from broker.audit.callers import statement_digest
@@ -15,6 +15,10 @@ from broker.audit.entries import GRACE, LogEntry, has_shape, read_time
 from broker.audit.findings import Code, Findings
 from broker.audit.trust import Trust
 from broker.policy.legal_days import day_of
+
+AHEAD = timedelta(minutes=10)
+"""How far a statement's not_after may lie ahead of the decision (docs/formats.md section 2)."""
+SLACK = timedelta(seconds=1)
 
 _ASK = {
     "answerers": "texts",
@@ -129,6 +133,9 @@ class Exchanges:
             self._find(Code.STATEMENT_DIFFERS, entry)
         decided_at = read_time(body["decided_at"])
         self._check_decided_at(entry, decided_at)
+        not_after = read_time(statement["not_after"])
+        if not decided_at - SLACK <= not_after <= decided_at + AHEAD + SLACK:
+            self._find(Code.DECIDED_AT, entry)
         permitted = body["decision"].get("effect") == "permit"
         group = self._join(entry, statement, decided_at)
         self._check_facts(entry, statement, group)
@@ -256,6 +263,7 @@ class Exchanges:
             self._find(Code.REGISTER_DIFFERS, entry)
         fits = (
             facts.get("now") == body["decided_at"]
+            and (facts.get("case_number") == "absent") is (statement["case_number"] is None)
             and facts.get("cooperation_ref") is (statement["cooperation_ref"] is not None)
             and facts.get("register") == (None if in_force is None else {"rules": in_force[1]})
         )

@@ -52,7 +52,10 @@ class Code(Enum):
     POLICY_ARCHIVE = (Fault.POLICY, "an archived policy set has not the digests it states")
     POLICY_MISSING = (Fault.POLICY, "the archive lacks a policy set that the log put in force")
     POLICY_SIGNATURES = (Fault.POLICY, "a policy set is not signed by enough of the signers you trust")
-    POLICY_UNKNOWN = (Fault.POLICY, "an ask names a policy set that was not in force before it")
+    POLICY_UNKNOWN = (
+        Fault.POLICY,
+        "an ask names a set not in force, or a set came into force under no higher revision",
+    )
     ENGINE_UNTRUSTED = (Fault.POLICY, "an engine decided that your trust file does not list")
     CERTIFICATE_UNKNOWN = (Fault.SIGNATURE, "a statement's certificate is not one the log had for that party")
     CERTIFICATE_CHAIN = (Fault.SIGNATURE, "a certificate was not issued by a CA you trust")

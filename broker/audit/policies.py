@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from broker.audit import strict_json
-from broker.audit.entries import EntryError, LogEntry, has_shape, read_time
+from broker.audit.entries import GRACE, EntryError, LogEntry, has_shape, read_time
 from broker.audit.findings import Code, Findings
 from broker.audit.trust import Trust
 
@@ -40,6 +40,9 @@ class Policies:
         self._findings = findings
         self._archive: dict[str, list[Archived]] = {}
         self._in_force: dict[str, Archived | None] = {}
+        self._current: tuple[str, int] | None = None
+        self._before: tuple[str, datetime] | None = None
+        """The set before the current one, and when it was replaced."""
 
     def archive(self, bundle: object, line: int) -> None:
         """One archived set of the bundle."""
@@ -59,6 +62,13 @@ class Policies:
             if stated == (body["text_digest"], body["revision"], expires):
                 found = archived
         self._in_force[body["digest"]] = found
+        stated_now = (body["digest"], body["revision"])
+        if self._current is not None and stated_now != self._current:
+            if body["revision"] <= self._current[1]:
+                self._findings.add(Code.POLICY_UNKNOWN, index=entry.index)
+            if body["digest"] != self._current[0]:
+                self._before = (self._current[0], entry.at)
+        self._current = stated_now
         if body["engine"] not in self._trust.engines:
             self._findings.add(Code.ENGINE_UNTRUSTED, index=entry.index)
         if found is None:
@@ -69,9 +79,11 @@ class Policies:
             self._findings.add(Code.POLICY_SIGNATURES, index=entry.index)
 
     def decided_under(self, entry: LogEntry) -> Archived | None:
-        """The set that an `ask` names, None (with a finding) unless it was in force before."""
+        """The set that an `ask` names, None (with a finding) unless it is in force, or was until 60 seconds ago."""
         digest = entry.body["policy_set"]
-        if digest not in self._in_force:
+        current = self._current is not None and digest == self._current[0]
+        just_before = self._before is not None and digest == self._before[0] and entry.at <= self._before[1] + GRACE
+        if not (current or just_before):
             self._findings.add(Code.POLICY_UNKNOWN, index=entry.index)
             return None
         return self._in_force[digest]

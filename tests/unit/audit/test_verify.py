@@ -98,6 +98,32 @@ setting("ENGINE_UNTRUSTED", ASK, "engine", to="sluis-engine/0")
 setting("POLICY_SIGNATURES", 1, "signers", to=["ab" * 32])
 
 
+@lie("POLICY_UNKNOWN")
+def an_older_set_put_in_force_again(world: World) -> None:
+    newer = policy_bundle(revision=5, note="newer")
+    world.archive.append(newer)
+    world.batch(("policy", world.policy_entry(newer)))
+    world.batch(("policy", world.policy_entry(world.archive[0])))
+
+
+@lie("DECIDED_AT")
+def a_statement_long_past_its_time(world: World) -> None:
+    world.body(ASK)["statement"]["not_after"] = "2026-01-01T00:00:00Z"
+    world.resign(ASK)
+
+
+@lie("DECIDED_AT")
+def a_statement_good_for_a_century(world: World) -> None:
+    world.body(ASK)["statement"]["not_after"] = "2126-01-01T00:00:00Z"
+    world.resign(ASK)
+
+
+@lie("FACTS")
+def a_case_number_that_was_never_given(world: World) -> None:
+    facts = world.body(ASK)["facts"]
+    facts["case_number"] = "accepted" if facts["case_number"] == "absent" else "absent"
+
+
 @lie("POLICY_SIGNATURES")
 def one_signer_is_no_quorum(world: World) -> None:
     world.archive = [policy_bundle(signers=1)]
