@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -50,8 +50,8 @@ class Callers:
         self._pins: dict[str, _Pins] = {}
         self._earlier: dict[str, _Pins] = {}
 
-    def learn(self, entry: LogEntry) -> None:
-        """A `party` entry: what holds for this party from here on."""
+    def learn(self, entry: LogEntry, oins: Collection[str]) -> None:
+        """A `party` entry: what holds for this party from here on. `oins`: hers in the policy set in force."""
         body = entry.body
         certificates = [self._load(text, entry) for text in body["certificates"]]
         issuers = [self._load(text, entry) for text in body["issuers"]]
@@ -63,10 +63,10 @@ class Callers:
             above = _chain(certificate, between, self._trust.issuers)
             if above is None:
                 self._findings.add(Code.CERTIFICATE_CHAIN, index=entry.index)
-            if not self._oin_fits(certificate):
+            if not self._oin_fits(certificate, oins):
                 self._findings.add(Code.CERTIFICATE_OIN, index=entry.index)
             pinned[certificate.fingerprint(hashes.SHA256()).hex()] = _Pinned(certificate, above)
-        if not _oin_ok(body["oin"], self._trust.environment):
+        if body["oin"] not in oins or not _oin_ok(body["oin"], self._trust.environment):
             self._findings.add(Code.CERTIFICATE_OIN, index=entry.index)
         party = body["party"]
         if party in self._pins:
@@ -109,12 +109,14 @@ class Callers:
             self._findings.add(Code.LEAF_FORM, "a certificate that cannot be read", index=entry.index)
             return None
 
-    def _oin_fits(self, certificate: x509.Certificate) -> bool:
+    def _oin_fits(self, certificate: x509.Certificate, oins: Collection[str]) -> bool:
         try:
             numbers = certificate.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
         except ValueError:
             return False
-        return len(numbers) == 1 and _oin_ok(str(numbers[0].value), self._trust.environment)
+        if len(numbers) != 1:
+            return False
+        return numbers[0].value in oins and _oin_ok(str(numbers[0].value), self._trust.environment)
 
 
 def _oin_ok(oin: str, environment: str) -> bool:

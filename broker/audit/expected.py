@@ -61,7 +61,10 @@ def _receipts(value: Any) -> Iterator[dict[str, Any]]:
 def _receipt(value: dict[str, Any], origin: str, keys: LogKeys) -> Expected:
     try:
         leaf = base64.b64decode(value["leaf"], validate=True)
-        index = int(value["index"])
+        stated = str(value["index"])  # protobuf's JSON writes 64-bit numbers as text
+        if not (stated.isascii() and stated.isdecimal() and len(stated) < 17):
+            raise _wrong("a receipt whose index is no whole number")
+        index = int(stated)
         path = [base64.b64decode(item, validate=True) for item in value.get("inclusion", ())]
         tree = _tree(value["checkpoint"], origin, keys)
     except (TypeError, AttributeError, binascii.Error) as error:

@@ -30,6 +30,8 @@ class Archived:
     expires: datetime
     texts: Mapping[str, str]
     signers: frozenset[str]
+    oins: Mapping[str, frozenset[str]]
+    """Party -> its OIN and sub-OINs."""
 
 
 class Policies:
@@ -78,6 +80,11 @@ class Policies:
         if len(good) < self._trust.policy_quorum or not set(body["signers"]) <= found.signers:
             self._findings.add(Code.POLICY_SIGNATURES, index=entry.index)
 
+    def oins_of(self, party: str) -> frozenset[str]:
+        """The OINs of a party in the set in force; empty when it knows none."""
+        current = self._in_force.get(self._current[0]) if self._current else None
+        return current.oins.get(party, frozenset()) if current else frozenset()
+
     def decided_under(self, entry: LogEntry) -> Archived | None:
         """The set that an `ask` names, None (with a finding) unless it is in force, or was until 60 seconds ago."""
         digest = entry.body["policy_set"]
@@ -116,7 +123,16 @@ def _read(bundle: object) -> Archived | None:
         expires=expires,
         texts=texts,
         signers=frozenset(signer for signer in signers if signer is not None),
+        oins=_oins(meaning),
     )
+
+
+def _oins(meaning: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    try:
+        parties = meaning["catalogue"]["parties"]
+        return {name: frozenset([party["oin"], *party.get("sub_oins", ())]) for name, party in parties.items()}
+    except (KeyError, TypeError, AttributeError):
+        return {}
 
 
 def _digest(value: object) -> str:

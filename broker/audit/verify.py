@@ -207,7 +207,7 @@ class _Verification:
         elif entry.kind == "policy":
             self._policies.put_in_force(entry)
         elif entry.kind == "party":
-            self._callers.learn(entry)
+            self._callers.learn(entry, self._policies.oins_of(str(body["party"])))
         elif entry.kind == "key":
             self._callers.check(entry, body["party"])
             self._exchanges.key(entry)

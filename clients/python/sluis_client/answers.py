@@ -175,6 +175,8 @@ def check_release_entry(
         "status": status,
         "outcome": _OUTCOMES.get(status, "withheld"),
     }
+    if status != "UNKNOWN":
+        expected["register"] = ask.get("register")
     for name, value in expected.items():
         if release.get(name) != value:
             raise receipt_broken(f"its release entry says something else of {name}")

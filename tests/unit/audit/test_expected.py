@@ -108,3 +108,14 @@ def test_a_checkpoint_of_an_untrusted_key_is_refused() -> None:
     other.keys = Keys("thief")
     report = verify(world.bundle(), world.trust(), expect=notes(other)[-1].encode())
     assert set(report.counts) == {"EXPECTED_FORM"}
+
+
+def test_an_index_that_is_no_number_is_refused() -> None:
+    world = played()
+    for index in ("Infinity", "1e999", "-1", '"x"', "null", "1.0"):
+        text = (
+            json.dumps(receipt(world, 13))
+            .replace('"index": 13', f'"index": {index}')
+            .replace('"index": "13"', f'"index": {index}')
+        )
+        assert set(world.verify(expect=text.encode()).counts) == {"EXPECTED_FORM"}, index

@@ -118,6 +118,19 @@ def a_statement_good_for_a_century(world: World) -> None:
     world.resign(ASK)
 
 
+@lie("CERTIFICATE_OIN")
+def another_party_s_certificate(world: World) -> None:
+    index = next(i for i in range(world.size) if world.entry(i)[0] == "party" and world.body(i)["party"] == "utrecht")
+    other = next(i for i in range(world.size) if world.entry(i)[0] == "party" and world.body(i)["party"] == "nla")
+    world.body(index)["certificates"] += world.body(other)["certificates"]
+
+
+@lie("CERTIFICATE_OIN")
+def another_party_s_oin(world: World) -> None:
+    index = next(i for i in range(world.size) if world.entry(i)[0] == "party" and world.body(i)["party"] == "utrecht")
+    world.body(index)["oin"] = "00000099000000101000"
+
+
 @lie("FACTS")
 def a_case_number_that_was_never_given(world: World) -> None:
     facts = world.body(ASK)["facts"]
