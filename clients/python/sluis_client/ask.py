@@ -32,6 +32,13 @@ _KEPT = timedelta(hours=24)
 """As long as the broker keeps an answer."""
 
 
+_REFUSED_UNHEARD = frozenset(
+    {"NOT_YOURS", "SIGNATURE_WRONG", "STATEMENT_INVALID", "COMMITMENT_WRONG", "KEY_ID_WRONG", "EPOCH_UNKNOWN"}
+    | {"LOOKS_LIKE_IDENTIFIERS", "COUNT_WRONG", "LENGTH_WRONG", "TOO_LARGE", "TOO_MANY_ASKS"}
+)
+"""Refusals that the same bytes will meet again: keeping the question for a repeat would only repeat them."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is to be asked, but for the rows. Raises REFERENCE_REFUSED for a case number that could be a person's."""
@@ -112,6 +119,8 @@ def ask(
     try:
         answers = _put(me, record, columns, progress)
     except ClientError as error:
+        if error.code in _REFUSED_UNHEARD and not _was_logged(me, record):
+            me.keystore.drop_record("exchanges", record["request_id"])  # never logged: the next try is a new question
         if error.code != "STATEMENT_EXPIRED" or not repeated or _was_logged(me, record):
             raise _explained(error, record) from None
         # the broker never saw it: a fresh one costs nothing twice

@@ -241,3 +241,15 @@ def test_a_dry_run_describes_the_question(world):
     (described,) = seen
     assert (described.subjects, described.match_keys, described.principal) == (12, 1, "someren")
     assert (described.case_number, described.cooperation_ref) == ("UTR-2026-1", "ref")
+
+
+@pytest.mark.parametrize("code", ["NOT_YOURS", "KEY_ID_WRONG", "TOO_MANY_ASKS"])
+def test_a_question_refused_unheard_is_not_kept_for_a_repeat(world, code):
+    """The same bytes would meet the same refusal for ever; nothing of it stands in the log."""
+    first = world.participant("utrecht")
+    transport_of(first).fail["match"] = [refused(code)]
+    with pytest.raises(ClientError) as caught:
+        ask(first, PLAN, table())
+    assert caught.value.code == code
+    assert not kept_questions(first)
+    assert not ask(world.participant("utrecht"), PLAN, table()).repeated
