@@ -65,6 +65,9 @@ class EncryptionKey:
         return short_digest(self.statement.statement)
 
 
+_HALF_WRITTEN = re.compile(r"\..+\.([0-9]+)-[0-9a-f]{12}")
+
+
 class Keystore:
     """One state directory. Safe for several processes at once: files are replaced whole, the checkpoint under a lock.
 
@@ -80,6 +83,7 @@ class Keystore:
             for part in _PARTS:
                 (directory / part).mkdir(mode=0o700, exist_ok=True)
                 _check_private(directory / part)
+            _sweep(directory)
 
     def __repr__(self) -> str:
         return f"Keystore({self.directory})"
@@ -237,7 +241,7 @@ class Keystore:
 
 def write_private(path: Path, data: bytes) -> None:
     """Replaces `path` whole by a file of mode 0600; on disk on return. Raises STATE_UNREADABLE."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(6)}")
     with _readable(path):
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -254,6 +258,24 @@ def write_private(path: Path, data: bytes) -> None:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+def _sweep(directory: Path) -> None:
+    """Removes files half-written by processes that are gone; nothing ever reads them, but they may hold a key."""
+    for path in directory.rglob(".*"):
+        found = _HALF_WRITTEN.fullmatch(path.name)
+        if found is not None and not _is_alive(int(found[1])):
+            path.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 @contextlib.contextmanager

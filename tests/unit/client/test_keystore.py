@@ -171,3 +171,22 @@ def test_two_commands_take_turns_at_the_checkpoint(store):
         order.append("first")
     thread.join(5)
     assert order == ["first", "other"]
+
+
+def test_what_a_killed_process_half_wrote_is_swept(tmp_path):
+    import os
+    import subprocess
+    import sys
+
+    state = tmp_path / "state"
+    Keystore(state)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    dead = state / f".checkpoint.{gone.pid}-0123456789ab"
+    alive = state / f".checkpoint.{os.getpid()}-0123456789ab"
+    for path in (dead, alive):
+        path.write_bytes(b"half")
+        path.chmod(0o600)
+    Keystore(state)
+    assert not dead.exists()
+    assert alive.exists()
