@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -119,8 +120,10 @@ def ask(
     try:
         answers = _put(me, record, columns, progress)
     except ClientError as error:
-        if error.code in _REFUSED_UNHEARD and not _was_logged(me, record):
-            me.keystore.drop_record("exchanges", record["request_id"])  # never logged: the next try is a new question
+        if error.code in _REFUSED_UNHEARD:
+            with suppress(ClientError):  # when even that cannot be asked, the refusal is what the user must read
+                if not _was_logged(me, record):  # then the next try is a new question
+                    me.keystore.drop_record("exchanges", record["request_id"])
         if error.code != "STATEMENT_EXPIRED" or not repeated or _was_logged(me, record):
             raise _explained(error, record) from None
         # the broker never saw it: a fresh one costs nothing twice
@@ -229,6 +232,7 @@ def _question(record: Mapping[str, Any], columns: tuple[Column, ...]) -> Questio
 
 def _fingerprint(me: Participant, plan: Plan, context: Context, key_id: str, columns: tuple[Column, ...]) -> str:
     described = {
+        "party": me.profile.party,
         "context": list(context.parts()),
         "key_id": key_id,
         "scheme": plan.scheme,

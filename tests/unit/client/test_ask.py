@@ -253,3 +253,12 @@ def test_a_question_refused_unheard_is_not_kept_for_a_repeat(world, code):
     assert caught.value.code == code
     assert not kept_questions(first)
     assert not ask(world.participant("utrecht"), PLAN, table()).repeated
+
+
+def test_a_refusal_is_told_even_when_the_broker_cannot_be_asked_what_it_logged(world):
+    first = world.participant("utrecht")
+    transport_of(first).fail["match"] = [refused("NOT_YOURS")]
+    transport_of(first).fail["exchange"] = [unreachable()]
+    with pytest.raises(ClientError) as caught:
+        ask(first, PLAN, table())
+    assert caught.value.code == "NOT_YOURS"
