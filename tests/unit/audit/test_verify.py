@@ -7,6 +7,7 @@ import base64
 import copy
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from broker.audit.findings import Code, Fault
 from broker.audit.verify import verify
 from broker.canonical import canonical_json, parse_canonical
 from broker.exchange import Want
+from broker.policy.bundle import build_bundle, sign_bundle
 
 ASK, RELEASE, DENIED, ASK_2, RELEASE_2, COUNT_2, TWO, REGISTER = 12, 13, 14, 15, 16, 19, 21, 9
 HIT = Want(True, False, ("beds",))
@@ -104,6 +106,33 @@ def an_older_set_put_in_force_again(world: World) -> None:
     world.archive.append(newer)
     world.batch(("policy", world.policy_entry(newer)))
     world.batch(("policy", world.policy_entry(world.archive[0])))
+
+
+def tightened(world: World) -> None:
+    """Another set, with another meaning, comes into force; the world goes on asking under the one before."""
+    folder = Path(__file__).parents[3] / "policies"
+    files = [folder / "catalogue.yaml", *sorted((folder / "purposes").glob("*.yaml"))]
+    texts = {str(file.relative_to(folder)): file.read_text("utf-8") for file in files}
+    name = "purposes/snf-locatie.yaml"
+    texts[name] = texts[name].replace("state: active", "state: suspended")
+    newer = build_bundle(texts, revision=2, expires=START + timedelta(days=365))
+    for key in SIGNERS[:2]:
+        newer = sign_bundle(newer, key, "asking side")
+    world.archive.insert(0, newer)
+    world.batch(("policy", world.policy_entry(newer)))
+
+
+@lie("POLICY_UNKNOWN")
+def an_ask_decided_under_the_set_before(world: World) -> None:
+    tightened(world)
+    world.ask("utrecht", ["snf"], "snf-locatie", HIT, after=timedelta(seconds=61))
+
+
+def test_an_ask_in_flight_while_the_set_changes_is_honest() -> None:
+    world = played()
+    tightened(world)
+    world.ask("utrecht", ["snf"], "snf-locatie", HIT, after=timedelta(seconds=59))
+    assert world.verify().verified
 
 
 @lie("DECIDED_AT")
