@@ -32,6 +32,7 @@ from broker.policy.document import PolicySet
 from broker.policy.evaluate import ENGINE
 from broker.ports import Clock, LogReader, Transaction
 from broker.publication import Publication
+from broker.repeating import Repeating
 from broker.rpc.audit_service import AuditServicer
 from broker.rpc.exchange_service import ExchangeServicer
 from broker.rpc.identity import Identity
@@ -160,6 +161,7 @@ class Broker:
             registers=self._registers,
             spool=self._spool,
             gate=gate,
+            repeating=Repeating(reader, lambda: self._policies, scope),
             clock=self._clock,
             entropy=entropy,
         )

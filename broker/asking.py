@@ -12,11 +12,9 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from broker.errors import Code, SluisError
 from broker.exchange import (
-    ANSWER_KEPT,
     AnswerStatus,
     AskStatement,
     ExchangeState,
@@ -35,14 +33,13 @@ from broker.policy.evaluate import (
     RegisterFacts,
     Request,
     day_of,
-    decision_from_log,
     decision_to_log,
     evaluate,
     facts_to_log,
     judge_case_number,
 )
 from broker.ports import LogReader, Transaction
-from broker.statements import Scope, Signed, read_epoch, read_register_manifest
+from broker.statements import Scope, Signed, read_epoch
 
 LEASE = timedelta(minutes=15)
 MODES_AVAILABLE = frozenset({"keyed"})
@@ -139,6 +136,20 @@ def bound_asks(tx: Transaction, asker: str, entries: int, now: datetime) -> None
         )
 
 
+def terms_of(policies: PolicySet, statement: AskStatement, now: datetime) -> Terms:
+    """What the purpose of a statement says about answering, under one policy set."""
+    purpose = policies.purposes.get(statement.purpose)
+    identifier = policies.catalogue.identifiers.get(statement.scheme)
+    count = purpose.may_learn.count if purpose else None
+    days = purpose.vault_keep_days if purpose else DEFAULT_VAULT_DAYS
+    return Terms(
+        rows_per_pseudonym=identifier.rows_per_pseudonym if identifier else 1,
+        min_group=count.min_group if count else 1,
+        bands=count.bands if count else (),
+        vault_until=now + timedelta(days=days),
+    )
+
+
 class AskGate:
     """Decides asks under the policy set in force."""
 
@@ -161,7 +172,7 @@ class AskGate:
                 Code.STATEMENT_INVALID, "answerers names parties that the policy set does not know; see GetPurpose"
             )
         bound_asks(tx, statement.asker, len(statement.answerers), now)
-        terms = self._terms(policies, statement, now)
+        terms = terms_of(policies, statement, now)
         counter = requests_counter(statement.asker, statement.purpose, now)
         requests_today = tx.spent(counter)
         asks = []
@@ -199,55 +210,6 @@ class AskGate:
             _fill_vault(tx, posed, terms.vault_until)
         return Asked(tuple(asks), terms)
 
-    def resume(
-        self, reader: LogReader, statement: AskStatement, state: ExchangeState, now: datetime
-    ) -> tuple[Terms, AskedOf] | None:
-        """A logged ask as it was put, for an answer that was never released; None when it may not be answered any more.
-
-        It may as long as its lease runs, the policy set that decided is still in force, and the register version that
-        its entry names still answers. Another set has other terms; to judge under those takes a new question.
-        """
-        policies = self.policies()
-        if state.lease_until <= now or _ask_body(reader, state.ask_index)["policy_set"] != policies.digest:
-            return None
-        register = self.logged_register(reader, state.ask_index)
-        if register is not None:
-            current = reader.register(register.name)
-            if current is None or current.withdrawn or current.version != register.version:
-                return None
-        unanswerable = state.answer.get("unanswerable")
-        ask = AskedOf(
-            state=state,
-            decision=self.logged_decision(reader, state.ask_index),
-            register=register,
-            unanswerable=AnswerStatus[str(unanswerable)] if unanswerable else None,
-        )
-        return self._terms(policies, statement, state.asked_at), ask
-
-    def check_repeatable(
-        self, reader: LogReader, statement: AskStatement, states: tuple[ExchangeState, ...], now: datetime
-    ) -> None:
-        """Whether answers that were released may be sent once more.
-
-        Raises:
-            SluisError: POLICY_DENIES when the purpose is not active any more or the asker has left it (one person's
-                suspension takes effect at once); ANSWER_GONE when an answerer has withdrawn the register, and after
-                24 hours.
-        """
-        purpose = self.policies().purposes.get(statement.purpose)
-        answered = [state for state in states if state.status is AnswerStatus.ANSWERED]
-        if answered and (purpose is None or purpose.state != "active" or statement.asker not in purpose.asks):
-            raise SluisError(Code.POLICY_DENIES, "this purpose is not open to you any more; its answers stay here")
-        if any(state.asked_at < now - ANSWER_KEPT for state in answered):
-            raise SluisError(
-                Code.ANSWER_GONE, "an answer is kept for 24 hours; its receipt stays: ask again with a new request id"
-            )
-        for state in answered:
-            named = _ask_body(reader, state.ask_index)["register"]
-            current = reader.register(named["name"]) if named else None
-            if current is not None and current.withdrawn:
-                raise SluisError(Code.ANSWER_GONE, "the answerer has withdrawn the register behind this answer")
-
     def hopeless(self, reader: LogReader, statement: AskStatement, now: datetime) -> bool:
         """Whether every answerer denies, whatever the rows are: then no row needs to be taken in."""
         for answerer in statement.answerers:
@@ -278,39 +240,6 @@ class AskGate:
             modes_available=MODES_AVAILABLE,
         )
         return evaluate(policies, request, facts)
-
-    def logged_decision(self, reader: LogReader, index: int) -> Decision:
-        """The decision as it stands in an `ask` entry."""
-        return decision_from_log(_ask_body(reader, index)["decision"])
-
-    def logged_register(self, reader: LogReader, index: int) -> RegisterVersion | None:
-        """The register version that an `ask` entry names, as published."""
-        named = _ask_body(reader, index)["register"]
-        if named is None:
-            return None
-        stored = reader.document("register-manifest", f"{named['name']}/{named['version']}")
-        if stored is None:
-            return None
-        record = json.loads(stored)
-        signed = Signed(base64.b64decode(record["statement"]), base64.b64decode(record["signature"]))
-        return RegisterVersion(
-            name=named["name"],
-            version=named["version"],
-            manifest=read_register_manifest(signed, self._scope),
-            published_at=datetime.fromisoformat(record["published_at"]),
-        )
-
-    def _terms(self, policies: PolicySet, statement: AskStatement, now: datetime) -> Terms:
-        purpose = policies.purposes.get(statement.purpose)
-        identifier = policies.catalogue.identifiers.get(statement.scheme)
-        count = purpose.may_learn.count if purpose else None
-        days = purpose.vault_keep_days if purpose else DEFAULT_VAULT_DAYS
-        return Terms(
-            rows_per_pseudonym=identifier.rows_per_pseudonym if identifier else 1,
-            min_group=(count.min_group or 1) if count else 1,
-            bands=tuple(count.bands or ()) if count else (),
-            vault_until=now + timedelta(days=days),
-        )
 
     def _register(
         self, tx: Transaction, statement: AskStatement, answerer: str, now: datetime
@@ -460,9 +389,3 @@ def _fill_vault(tx: Transaction, posed: Posed, keep_until: datetime) -> None:
     for label, opening in (("case-number", opened.case_number), ("cooperation-ref", opened.cooperation_ref)):
         if opening is not None:
             tx.commit_to(label, opening[1], keep_until=keep_until, salt=opening[0])
-
-
-def _ask_body(reader: LogReader, index: int) -> dict[str, Any]:
-    (entry,) = reader.entries(index, index + 1)
-    body: dict[str, Any] = json.loads(entry.leaf)["body"]
-    return body

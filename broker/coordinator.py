@@ -29,6 +29,7 @@ from broker.exchange_log.append import Sequencer
 from broker.parties import Caller
 from broker.policy.evaluate import Decision
 from broker.ports import AnswerSpool, Clock, Entropy, LogReader, RegisterStore, Transaction
+from broker.repeating import Repeating
 
 MAX_AHEAD = timedelta(minutes=10)
 _NAMES_REGISTER = frozenset({AnswerStatus.ANSWERED, AnswerStatus.EXPIRED, AnswerStatus.WITHHELD})
@@ -65,12 +66,14 @@ class Coordinator:
         registers: RegisterStore,
         spool: AnswerSpool,
         gate: AskGate,
+        repeating: Repeating,
         clock: Clock,
         entropy: Entropy,
     ) -> None:
         self._sequencer = sequencer
         self._reader = reader
         self._gate = gate
+        self._repeating = repeating
         self._clock = clock
         self._entropy = entropy
         self._answering = Answering(registers, spool)
@@ -210,13 +213,13 @@ class Coordinator:
                 "this request id was used for another question; make a new UUID for every question, "
                 "and repeat a question only with the same bytes",
             )
-        self._gate.check_repeatable(self._reader, statement, states, self._clock.now())
+        self._repeating.check(statement, states, self._clock.now())
         body = {"party": statement.asker, "what": "answer-repeated", "exchange": statement.request_id}
         self._sequencer.submit(lambda tx: tx.append("access", body))
         for state in states:
             resumed = None
             if state.status is None:
-                resumed = self._gate.resume(self._reader, statement, state, self._clock.now())
+                resumed = self._repeating.resume(statement, state, self._clock.now())
             if resumed is not None:
                 terms, ask = resumed
                 yield self._answer(statement, terms, ask, self.receipt(state.ask_index), question)
@@ -239,8 +242,8 @@ class Coordinator:
             answerer=state.answerer,
             status=status,
             exchange=state.exchange,
-            decision=self._gate.logged_decision(self._reader, state.ask_index),
-            register=self._gate.logged_register(self._reader, state.ask_index) if status in _NAMES_REGISTER else None,
+            decision=self._repeating.decision(state.ask_index),
+            register=self._repeating.register(state.ask_index) if status in _NAMES_REGISTER else None,
             hits=int(str(head.get("hits", 0))),
             count=None if head.get("count") is None else int(str(head["count"])),
             band=str(head.get("band", "")),

@@ -59,7 +59,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
     def Match(
         self, request_iterator: Iterator[exchange_pb2.MatchRequest], context: grpc.ServicerContext
     ) -> Iterator[exchange_pb2.MatchResponse]:
-        """See exchange.proto. Nothing is yielded before the caller has half-closed."""
+        """See exchange.proto. Nothing that depends on rows is yielded before the caller has half-closed."""
         call = call_of(context)
         with self._slots.slot(call.caller.party):
             arrived = self._clock.now()

@@ -943,7 +943,7 @@ class AnswererState(_message.Message):
     RELEASE_INDEX_FIELD_NUMBER: _builtins.int
     answerer: _builtins.str
     status: Global___AnswerStatus.ValueType
-    """OPEN until released."""
+    """UNSPECIFIED until released."""
     ask_index: _builtins.int
     release_index: _builtins.int
     """Present once released."""

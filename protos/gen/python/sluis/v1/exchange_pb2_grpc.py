@@ -92,13 +92,15 @@ class ExchangeServiceServicer:
     def Match(self, request_iterator, context):
         """Asks one question of one or several answerers.
 
-        The first message holds `ask`; the rows follow as `rows` in order. No answer leaves before the caller has
-        half-closed: an answer to half a question would be an oracle. Per answerer the response stream holds one
-        `answer`, then zero or more `rows`, then one `receipt`. A denial is an answer, not an error.
+        The first message holds `ask`; the rows follow as `rows` in order. No answer that depends on rows leaves before
+        the caller has half-closed: an answer to half a question would be an oracle. A question of more than 4096
+        pseudonyms whose head alone is enough to deny it (purpose, parties, scheme, size) is denied at once, its rows
+        unread. Per answerer the response stream holds one `answer`, then zero or more `rows`, then one `receipts`. A
+        denial is an answer, not an error.
 
         Idempotent by the statement's request_id: the same id with the same bytes gives the same answer and receipt
-        for 24 hours without a new debit; the same id with other bytes is ALREADY_EXISTS. After UNAVAILABLE or
-        UNKNOWN, call again with the same bytes.
+        for 24 hours without a new debit, as long as the purpose is active and the register not withdrawn; the same id
+        with other bytes is ALREADY_EXISTS. After UNAVAILABLE or UNKNOWN, call again with the same bytes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

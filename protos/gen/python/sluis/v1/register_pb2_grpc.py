@@ -114,7 +114,8 @@ class RegisterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WithdrawRegister(self, request, context):
-        """Takes the register out of service at once. Idempotent.
+        """Takes the version in force out of service at once. Idempotent by request_id: a repeat never withdraws a version
+        published since.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

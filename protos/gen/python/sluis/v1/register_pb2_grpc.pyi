@@ -52,7 +52,9 @@ class RegisterServiceStub:
     Idempotent: sealing a sealed upload with the same bytes returns the same register and receipt.
     """
     WithdrawRegister: _grpc.UnaryUnaryMultiCallable[_register_pb2.WithdrawRegisterRequest, _register_pb2.WithdrawRegisterResponse]
-    """Takes the register out of service at once. Idempotent."""
+    """Takes the version in force out of service at once. Idempotent by request_id: a repeat never withdraws a version
+    published since.
+    """
     GetRegister: _grpc.UnaryUnaryMultiCallable[_register_pb2.GetRegisterRequest, _register_pb2.GetRegisterResponse]
     """One of the caller's own registers."""
     ListRegisters: _grpc.UnaryUnaryMultiCallable[_register_pb2.ListRegistersRequest, _register_pb2.ListRegistersResponse]
@@ -82,7 +84,9 @@ class RegisterServiceAsyncStub(RegisterServiceStub):
     Idempotent: sealing a sealed upload with the same bytes returns the same register and receipt.
     """
     WithdrawRegister: _aio.UnaryUnaryMultiCallable[_register_pb2.WithdrawRegisterRequest, _register_pb2.WithdrawRegisterResponse]  # type: ignore[assignment]
-    """Takes the register out of service at once. Idempotent."""
+    """Takes the version in force out of service at once. Idempotent by request_id: a repeat never withdraws a version
+    published since.
+    """
     GetRegister: _aio.UnaryUnaryMultiCallable[_register_pb2.GetRegisterRequest, _register_pb2.GetRegisterResponse]  # type: ignore[assignment]
     """One of the caller's own registers."""
     ListRegisters: _aio.UnaryUnaryMultiCallable[_register_pb2.ListRegistersRequest, _register_pb2.ListRegistersResponse]  # type: ignore[assignment]
@@ -139,7 +143,9 @@ class RegisterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _register_pb2.WithdrawRegisterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_register_pb2.WithdrawRegisterResponse, _abc.Awaitable[_register_pb2.WithdrawRegisterResponse]]:
-        """Takes the register out of service at once. Idempotent."""
+        """Takes the version in force out of service at once. Idempotent by request_id: a repeat never withdraws a version
+        published since.
+        """
 
     @_abc_1.abstractmethod
     def GetRegister(
