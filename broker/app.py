@@ -19,7 +19,7 @@ from broker.canonical import canonical_json
 from broker.config import Config
 from broker.coordinator import Coordinator
 from broker.custody.keys import FileKeys, SystemClock, SystemEntropy
-from broker.directory import load_directory
+from broker.directory import check_own_certificate, load_directory
 from broker.epochs import Epochs
 from broker.errors import Code, SluisError
 from broker.exchange import ANSWER_KEPT
@@ -107,6 +107,7 @@ def examine(config: Config) -> tuple[Finding, ...]:
         return _load_policies(config, SystemClock().now())[0]
 
     look("keys", lambda: FileKeys.load(config.keys, origin=config.origin).signer.verifier_key)
+    look("own certificate", lambda: check_own_certificate(config, SystemClock().now()))
     if look("policy set", lambda: f"{policies().digest[:16]}, revision {policies().revision}"):
         look("parties", lambda: f"{len(load_directory(config, policies()).entries)} with valid certificates")
     if findings[0].ok and (config.data / "sluis.db").exists():
@@ -131,6 +132,7 @@ class Broker:
         self._clock: Clock = clock or SystemClock()
         entropy = SystemEntropy()
         keys = FileKeys.load(config.keys, origin=config.origin)
+        check_own_certificate(config, self._clock.now())
         self._policies, bundle = _load_policies(config, self._clock.now())
         config.data.mkdir(parents=True, exist_ok=True)
         self._store = SqliteLogStore(config.data / "sluis.db", keys.at_rest, entropy)

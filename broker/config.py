@@ -18,6 +18,14 @@ from broker.policy.strict_yaml import read_yaml
 _Closed = ConfigDict(extra="forbid", frozen=True)
 
 
+_PLAIN = {
+    "origin": "is 3 to 101 lower-case letters, digits, dots, slashes and hyphens, such as sluis.example.nl/2026",
+    "listen": "is an address and a port, such as 127.0.0.1:7443",
+    "signers": "holds Ed25519 public keys of 64 lower-case hex digits, as `sluis policy sign` prints them",
+}
+"""What settings of a shape look like, for people."""
+
+
 class Tls(BaseModel):
     """The broker's certificate and whose clients it trusts."""
 
@@ -102,13 +110,18 @@ def load_config(path: Path) -> Config:
     try:
         config = Config.model_validate(document.value)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt key makes another one missing: the misspelling is the cause, so it is told first.
+        found = error.errors()
+        first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
         where = tuple(part for part in first["loc"] if isinstance(part, str | int))
         shown = ".".join(str(part) for part in where)
         hint = ""
         if first["type"] == "extra_forbidden":
             hint = f"; {did_you_mean(str(where[-1]), _known_keys(where))}"
-        text = f"{path}:{document.line(where)}: {shown}: {first['msg']}{hint}"
+        said = _PLAIN.get(str(where[0] if len(where) == 1 else where[1]), "") if "pattern" in first["type"] else ""
+        if first["type"] == "extra_forbidden":
+            said = "is not a known setting"
+        text = f"{path}:{document.line(where)}: {shown}: {said or first['msg']}{hint}"
         raise SluisError(Code.CONFIG_INVALID, text) from error
     if int(config.listen.rpartition(":")[2]) > 65_535:
         raise SluisError(Code.CONFIG_INVALID, f"{path}: listen: a port is 0 to 65535")

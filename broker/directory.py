@@ -6,13 +6,13 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 from broker.config import Config
@@ -132,3 +132,32 @@ def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     except (ValueError, TypeError, InvalidSignature):
         return False
     return True
+
+
+def check_own_certificate(config: Config, now: datetime) -> str:
+    """The broker's own certificate and key: readable, a pair, valid now, the key for its owner only. Says until when.
+
+    Raises:
+        SluisError: CONFIG_INVALID naming the file and what to change.
+    """
+    certificate, key = config.tls.certificate, config.tls.key
+    try:
+        leaf = x509.load_pem_x509_certificate(certificate.read_bytes())
+    except (OSError, ValueError) as error:
+        raise SluisError(Code.CONFIG_INVALID, f"{certificate}: tls.certificate is no certificate in PEM") from error
+    try:
+        others = key.stat().st_mode & 0o077
+        private = load_pem_private_key(key.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise SluisError(
+            Code.CONFIG_INVALID, f"{key}: tls.key is no private key in PEM, unencrypted, that can be read"
+        ) from error
+    if others:
+        raise SluisError(
+            Code.CONFIG_INVALID, f"{key}: tls.key can be read by others on this machine; run: chmod 600 {key}"
+        )
+    if private.public_key() != leaf.public_key():
+        raise SluisError(Code.CONFIG_INVALID, f"{key}: tls.key is not the key of tls.certificate")
+    if not leaf.not_valid_before_utc <= now <= leaf.not_valid_after_utc:
+        raise SluisError(Code.CONFIG_INVALID, f"{certificate}: tls.certificate is not valid now; renew it")
+    return f"valid until {leaf.not_valid_after_utc:%Y-%m-%d}"

@@ -158,16 +158,15 @@ def _only_tls_1_3(config: Config) -> None:
 
     Must happen before grpc is imported, and counts for the whole process.
     """
+    from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        key = load_pem_private_key(config.tls.key.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError) as error:
+        key = x509.load_pem_x509_certificate(config.tls.certificate.read_bytes()).public_key()
+    except (OSError, ValueError) as error:
         raise SluisError(
-            Code.CONFIG_INVALID, f"{config.tls.key}: tls.key is no private key in PEM, unencrypted, that can be read"
+            Code.CONFIG_INVALID, f"{config.tls.certificate}: tls.certificate is no certificate in PEM"
         ) from error
-    elliptic = isinstance(key, ec.EllipticCurvePrivateKey)
     os.environ["GRPC_SSL_CIPHER_SUITES"] = (
-        "ECDHE-RSA-AES256-GCM-SHA384" if elliptic else "ECDHE-ECDSA-AES256-GCM-SHA384"
+        "ECDHE-RSA-AES256-GCM-SHA384" if isinstance(key, ec.EllipticCurvePublicKey) else "ECDHE-ECDSA-AES256-GCM-SHA384"
     )

@@ -331,10 +331,16 @@ def _expiry(text: str) -> datetime:
     """A day means up to and including that day in Europe/Amsterdam."""
     if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         try:
-            return midnight(date.fromisoformat(text) + timedelta(days=1))
+            expires = midnight(date.fromisoformat(text) + timedelta(days=1))
         except ValueError as error:
             raise typer.BadParameter("no such day", param_hint="--expires") from error
-    return _moment(text, "--expires")
+    elif "T" in text:
+        expires = _moment(text, "--expires")
+    else:
+        raise typer.BadParameter("write the last day, such as 2027-03-31", param_hint="--expires")
+    if expires <= datetime.now(UTC):
+        raise typer.BadParameter("lies in the past: this set would deny everything", param_hint="--expires")
+    return expires
 
 
 def _private_key(path: Path) -> Ed25519PrivateKey:

@@ -251,6 +251,7 @@ def stay(story: Story, world: DemoWorld) -> None:
         "  identifiers KvK 68750110, RSIN 857587973, vestiging 000037178598, BSN 999993653: published test numbers"
     )
     story.tell(f"  try         cd {story.directory} && sluis-client purposes list -p utrecht/sluis-client.yaml")
+    story.tell(f'  on your PATH  export PATH="{BINARIES}:$PATH"')
     try:
         signal.pause()
     except KeyboardInterrupt:
@@ -264,6 +265,8 @@ def main() -> None:
     parser.add_argument("--quiet", action="store_true", help="the story only")
     parser.add_argument("--directory", type=Path, help="where; default demo-run or sandbox-run")
     options = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGINT):  # also when started in the background, where SIGINT is ignored
+        signal.signal(number, signal.default_int_handler)
     directory = (options.directory or ROOT / ("sandbox-run" if options.sandbox else "demo-run")).resolve()
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -283,8 +286,12 @@ def main() -> None:
     story.tell(
         f"\nThe whole story took {time.monotonic() - story.began:.0f} s; everything it made is in {directory.name}/."
     )
+    story.tell("To repeat a command: put .venv/bin on your PATH, cd demo-run, and start the broker as shown above.")
     story.tell("verified")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("stopped")

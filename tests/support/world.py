@@ -136,7 +136,12 @@ class World:
         """Writes one more certificate and key to the PKI."""
         issued = self.authority.issue(name, oin, **times)
         (self.pki / f"{name}.pem").write_bytes(issued.certificate)
-        (self.pki / f"{name}.key").write_bytes(issued.key)
+        _write_key(self.pki / f"{name}.key", issued.key)
+
+
+def _write_key(path: Path, key: bytes) -> None:
+    path.write_bytes(key)
+    path.chmod(0o600)
 
 
 def make_world(
@@ -157,7 +162,7 @@ def make_world(
     for name, oin in world_parties.items():
         issued = authority.issue(name, oin, hosts=["localhost"] if oin is None else ())
         (pki / f"{name}.pem").write_bytes(issued.certificate)
-        (pki / f"{name}.key").write_bytes(issued.key)
+        _write_key(pki / f"{name}.key", issued.key)
     signers = [Ed25519PrivateKey.generate() for _ in range(2)]
     raw = [key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex() for key in signers]
     document = {
