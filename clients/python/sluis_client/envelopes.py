@@ -239,7 +239,10 @@ def check_epoch(
     if own["envelope"] != short_digest(envelope):
         raise _refused("the envelope is not the one that the steward signed for")
     if encryption_key_digest is not None and own["key"] != encryption_key_digest:
-        raise _refused("the envelope was sealed to another encryption key than yours")
+        raise _refused(
+            "the envelope was sealed to another encryption key than yours; restore your state directory from its "
+            "backup, or ask the steward to run `sluis-client keys create` again, which adds your new key"
+        )
     if known_key_id is not None and known_key_id != manifest["key_id"]:
         raise ClientError(
             "KEY_ID_WRONG",

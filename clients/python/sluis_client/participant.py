@@ -148,7 +148,7 @@ class Participant:
             ClientError: LOG_FORKED, LOG_SHRUNK (exit code 6; both views are kept as evidence), RECEIPT_BROKEN.
         """
         with self.keystore.checkpoint_lock():
-            kept = self.keystore.checkpoint()
+            kept = self._kept_checkpoint()
             shown = list(dict.fromkeys([*([kept] if kept else []), *notes]))
             heads = sorted(((parse_checkpoint(note, self.profile.log_keys), note) for note in shown), key=_size)
             for (old, old_note), (new, new_note) in pairwise(heads):
@@ -157,6 +157,20 @@ class Participant:
             if note != kept and (kept is None or newest.size > parse_checkpoint(kept, self.profile.log_keys).size):
                 self.keystore.keep_checkpoint(note)
         return newest
+
+    def _kept_checkpoint(self) -> str | None:
+        """The checkpoint kept here. STATE_UNREADABLE when its file is damaged: that says nothing of the broker."""
+        path = self.keystore.directory / "checkpoint"
+        try:
+            kept = self.keystore.checkpoint()
+            if kept is not None:
+                parse_checkpoint(kept, self.profile.log_keys)
+        except (ClientError, UnicodeDecodeError) as error:
+            if isinstance(error, ClientError) and error.code != "RECEIPT_BROKEN":
+                raise
+            text = f"{path} is damaged or of another log: restore the state directory from its backup"
+            raise ClientError("STATE_UNREADABLE", text, Exit.KEY_TROUBLE) from None
+        return kept
 
     def newest_checkpoint(self) -> tuple[Checkpoint, str]:
         """The broker's newest checkpoint, which must not lie before the one kept; kept in its place.

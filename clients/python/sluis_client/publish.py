@@ -219,6 +219,11 @@ class _Job:
 
 
 def _new_record(plan: Plan, prepared: Prepared, key: EpochKey) -> dict[str, Any]:
+    if plan.expires_at is not None and plan.expires_at > key.valid_until:
+        text = (
+            f"--expires lies behind the end of epoch {key.epoch}, after which nobody can ask; leave it out or earlier"
+        )
+        raise ClientError("EXPIRES_INVALID", text)
     return {
         "format": _FORMAT,
         "request_id": str(uuid.uuid4()),

@@ -35,6 +35,8 @@ class Plan:
     rules: Mapping[str, bool | int | str] = field(default_factory=dict)
     strict: bool = False
     restore_zeros: bool = False
+    hits_only: bool = False
+    """Publish without attributes although the purpose has some."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,12 +77,20 @@ def prepare(view: PurposeView, plan: Plan, table: Table) -> Prepared:
 
     Raises:
         ClientError: SCHEME_UNKNOWN, ATTRIBUTE_UNKNOWN, CODE_UNKNOWN, RULES_MISSING, RULES_WRONG, COLUMN_*,
-            ROWS_REFUSED under `strict`, NOTHING_TO_PUBLISH.
+            ROWS_REFUSED under `strict`, NOTHING_TO_PUBLISH, ATTRIBUTES_MISSING.
     """
     scheme = scheme_named(plan.scheme)
     limit = view.rows_per_pseudonym(plan.scheme)
     _check_rules(view, plan.rules)
-    headers, left_out = _attribute_headers(view, plan, table)
+    headers, left_out = (
+        ({}, tuple(sorted(view.attributes))) if plan.hits_only else _attribute_headers(view, plan, table)
+    )
+    if view.attributes and not headers and not plan.hits_only:
+        raise ClientError(
+            "ATTRIBUTES_MISSING",
+            f"the file has a column for none of {', '.join(sorted(view.attributes))}: a register without them would "
+            "replace one that has them; name columns with --map attribute=header, or say --hits-only",
+        )
     attributes = _with_codes(tuple(view.attributes[name] for name in headers), plan.codes)
     normal = normalise_table(
         table,

@@ -292,7 +292,7 @@ def test_a_number_of_hits_that_its_rows_do_not_bear_out_is_found_out(world):
 
 def test_a_hit_by_a_match_key_that_the_row_does_not_have_is_found_out(world):
     person = read_table(b"achternaam;voornamen;geboortedatum\nJansen;Jan;1990-01-02\n")
-    plan = PublishPlan("snf-locatie", "name-birthdate", datetime(2026, 11, 19, 23, tzinfo=UTC), "all")
+    plan = PublishPlan("snf-locatie", "name-birthdate", datetime(2026, 11, 19, 23, tzinfo=UTC), "all", hits_only=True)
     snf = world.participant("snf")
     publish(snf, plan, prepare(snf.purpose("snf-locatie"), plan, person))
     asked = normalise_table(person, SCHEMES["name-birthdate"])
@@ -545,3 +545,16 @@ def test_two_answers_from_two_trees_are_found_out_at_once(world):
 def test_unmet_checks():
     checks = (Check("a", True, "", ""), Check("b", False, "", ""))
     assert Decision(False, checks, "").unmet == checks[1:]
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", b"\xff\xfe", b"a\nb\nc\n\nd\n"])
+def test_a_damaged_checkpoint_of_ours_is_not_blamed_on_the_broker(world, damage):
+    register(world)
+    put(world)
+    me = world.participant("utrecht")
+    path = me.keystore.directory / "checkpoint"
+    path.write_bytes(damage)
+    with pytest.raises(ClientError) as caught:
+        put(world)
+    assert (caught.value.code, caught.value.exit_code) == ("STATE_UNREADABLE", Exit.KEY_TROUBLE)
+    assert str(path) in caught.value.message

@@ -64,11 +64,11 @@ def test_a_register_is_uploaded_sealed_and_in_force(world, monkeypatch):
 
 def test_rows_leave_in_another_order_than_they_stand_in(world):
     snf = world.participant("snf")
-    go(snf, source=table(head="bag", line=lambda n: BAGS[n]))
+    go(snf, replace(PLAN, hits_only=True), table(head="bag", line=lambda n: BAGS[n]))
     (run,) = world.broker.registers["snf/snf-locatie/2026Q4/bag"].runs
     sent = run.columns[0].pseudonyms
     world.broker.registers.clear()
-    go(snf, source=table(head="bag", line=lambda n: BAGS[n]))
+    go(snf, replace(PLAN, hits_only=True), table(head="bag", line=lambda n: BAGS[n]))
     (again,) = world.broker.registers["snf/snf-locatie/2026Q4/bag"].runs
     rows = [sent[at : at + 16] for at in range(0, len(sent), 16)]
     other = [again.columns[0].pseudonyms[at : at + 16] for at in range(0, len(sent), 16)]
@@ -382,3 +382,21 @@ def test_several_match_keys_and_absent_ones_travel_together(world):
             blank = column.pseudonyms[row * 16 : row * 16 + 16] == bytes(16)
             assert blank != bool(present)
             assert (run.wraps[number][row * 60 : row * 60 + 60] == bytes(60)) != bool(present)
+
+
+def test_attributes_are_never_dropped_by_an_oversight(world):
+    """A register without any attribute would replace one that has them; who wants that says so."""
+    bare = table(head="bag", line=lambda n: BAGS[n])
+    with pytest.raises(ClientError) as caught:
+        prepare(view(world), PLAN, bare)
+    assert caught.value.code == "ATTRIBUTES_MISSING"
+    assert "--map" in caught.value.message
+    assert prepare(view(world), replace(PLAN, hits_only=True), bare).attributes == ()
+    assert prepare(view(world), replace(PLAN, hits_only=True), table()).attributes == ()
+
+
+def test_a_register_does_not_outlive_its_epoch(world):
+    late = replace(PLAN, hits_only=True, expires_at=datetime(2028, 1, 1, tzinfo=UTC))
+    with pytest.raises(ClientError) as caught:
+        go(world.participant("snf"), late, table())
+    assert caught.value.code == "EXPIRES_INVALID"

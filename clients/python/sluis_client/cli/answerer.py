@@ -142,6 +142,9 @@ def publish(
     rules: Annotated[
         list[str] | None, typer.Option("--rules", help="Row rule that you applied to the file: name=value.")
     ] = None,
+    hits_only: Annotated[
+        bool, typer.Option("--hits-only", help="Publish without any of the purpose's attributes, on purpose.")
+    ] = False,
     strict: StrictOption = False,
     restore_zeros: ZerosOption = False,
     in_delimiter: DelimiterOption = None,
@@ -176,10 +179,11 @@ def publish(
             rules=_rules(view, pairs(rules, "--rules")),
             strict=strict,
             restore_zeros=restore_zeros,
+            hits_only=hits_only,
         )
         prepared = publishing.prepare(view, plan, table)
         tell_problems(prepared.problems, len(table.rows), prepared.duplicates)
-        if prepared.left_out:
+        if prepared.left_out and not hits_only:
             note(f"not published, no such column: {', '.join(prepared.left_out)} (name one with --map)")
         with progress() as show:
             done = publishing.publish(me, plan, prepared, progress=show)

@@ -46,9 +46,9 @@ from sluis_client.cli.session import (
     progress,
     tell_problems,
 )
+from sluis_client.epochs import AMSTERDAM
 from sluis_client.errors import ClientError, Exit
 from sluis_client.keystore import write_private
-from sluis_client.statements import utc
 
 if TYPE_CHECKING:
     from sluis_client.answers import CheckedAnswer
@@ -238,7 +238,8 @@ def _answer_told(answer: CheckedAnswer) -> Iterator[str]:
         yield f"{answer.answerer}: {answer.hits} hits" + (f", {ambiguous} ambiguous" if ambiguous else "")
     if answer.register is not None:
         register = answer.register
-        yield f"  register version {register.version} as of {utc(register.as_of)}, covers: {register.coverage}"
+        day = f"{register.as_of.astimezone(AMSTERDAM):%Y-%m-%d}"
+        yield f"  register version {register.version} as of {day}, covers: {register.coverage}"
     for duty in answer.decision.obligations:
         yield f"  duty: {duty}"
 

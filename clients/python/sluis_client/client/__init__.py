@@ -64,8 +64,9 @@ def connect(profile: Profile, retries: Retries | None = None) -> GrpcTransport:
     """A channel to the profile's broker. Nothing is sent before the first call.
 
     Raises:
-        ClientError: KEY_UNREADABLE, KEY_UNSAFE, KEY_TYPE_WRONG.
+        ClientError: KEY_UNREADABLE, KEY_UNSAFE, KEY_TYPE_WRONG, KEY_NOT_OF_CERTIFICATE.
     """
+    profile.party_key()  # a key of another certificate is told here, not by a handshake that fails without a word
     private_key, certificate = profile.tls_identity()
     credentials = grpc.ssl_channel_credentials(profile.trusted_broker(), private_key, certificate)
     options = list(_OPTIONS)

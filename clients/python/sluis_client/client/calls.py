@@ -114,7 +114,8 @@ def client_error(error: grpc.RpcError) -> ClientError:
         )
     if code in _NO_TELLING:
         text = (
-            f"no answer from the broker ({detail}); check its address, its certificate and yours, "
+            f"no answer from the broker ({detail}); check its address, that `broker_issuers` holds the CA of "
+            "its certificate, and your own certificate, "
             "then run the same command again: nothing is done twice"
         )
         return ClientError("BROKER_UNREACHABLE", text, Exit.BROKER_UNREACHABLE)
