@@ -80,7 +80,11 @@ def read_yaml(text: str, file: str, *, loader: Any = _LOADER) -> tuple[YamlFile 
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         what = getattr(error, "problem", None) or "cannot be read"
-        reader.refuse((mark.line + 1) if mark else 1, "YAML_SYNTAX", f"not YAML: {what}", "check indents and quotes")
+        at = (mark.line + 1) if mark else 1
+        if "nesting depth" in what:  # libyaml reads ahead, and since PyYAML 6.0.4 has a limit of its own
+            reader.refuse(at, "TOO_DEEP", f"nested deeper than {MAX_DEPTH} levels", "flatten it")
+        else:
+            reader.refuse(at, "YAML_SYNTAX", f"not YAML: {what}", "check indents and quotes")
     if reader.problems:
         return None, tuple(reader.problems)
     return YamlFile(file, value, reader.lines), ()
