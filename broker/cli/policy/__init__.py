@@ -1,0 +1,12 @@
+"""`sluis policy`: check, test, explain, bundle, sign and verify purpose policies. The privacy officer's commands.
+
+Exit codes: 0 done (explain: permit), 2 usage, 3 files refused, 4 a test failed, 5 denied, 6 signatures missing or
+wrong, 7 expired or an older revision. Findings go to stderr as `file:line: CODE: text; suggestion`, results to stdout.
+"""
+
+from __future__ import annotations
+
+from broker.cli.policy import check, explaining, signing, testing
+from broker.cli.policy.root import app
+
+__all__ = ["app", "check", "explaining", "signing", "testing"]

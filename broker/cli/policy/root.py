@@ -1,0 +1,166 @@
+"""What every `sluis policy` command shares: the app, exit codes, reading a folder, and how problems are told."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from broker.errors import Code, SluisError
+from broker.policy.document import CATALOGUE_FILE, PURPOSE_FOLDER, PolicySet, read_policies
+from broker.policy.legal_days import midnight
+from broker.policy.problems import Problem
+
+app = typer.Typer(
+    name="policy",
+    help="Check, test, explain, bundle, sign and verify purpose policies.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog="Exit codes: 0 done, 2 usage, 3 files refused, 4 a test failed, 5 denied, 6 signatures, 7 expired.",
+)
+
+
+class Exit(IntEnum):
+    """Exit codes; stable."""
+
+    USAGE = 2
+    REFUSED = 3
+    TEST_FAILED = 4
+    DENIED = 5
+    SIGNATURES = 6
+    EXPIRED = 7
+
+
+_EXITS = {
+    Code.POLICY_UNSIGNED: Exit.SIGNATURES,
+    Code.POLICY_EXPIRED: Exit.EXPIRED,
+    Code.POLICY_REVISION_LOWER: Exit.EXPIRED,
+}
+Folder = Annotated[
+    Path, typer.Argument(help="The policies folder (catalogue.yaml, purposes/).", exists=True, file_okay=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+BundleFile = Annotated[Path, typer.Argument(help="The policy bundle.", exists=True, dir_okay=False)]
+
+
+def read_folder(folder: Path, as_json: bool) -> PolicySet:
+    """The policy set of a folder; its problems end the command with REFUSED."""
+    purposes = folder / PURPOSE_FOLDER
+    files = sorted(p for p in purposes.iterdir() if not p.name.startswith(".")) if purposes.is_dir() else []
+    catalogue = folder / CATALOGUE_FILE
+    texts, problems = read_texts(folder, [*([catalogue] if catalogue.exists() else []), *files])
+    stop_if_wrong(folder, problems, as_json)
+    policies, problems = read_policies(texts)
+    if policies is None:
+        stop_if_wrong(folder, problems, as_json)
+        raise typer.Exit(Exit.REFUSED)
+    return policies
+
+
+def read_texts(folder: Path, files: list[Path]) -> tuple[dict[str, str], tuple[Problem, ...]]:
+    """Texts by name relative to `folder`, and the problems of files that cannot be read."""
+    texts: dict[str, str] = {}
+    problems = []
+    for file in files:
+        name = file.relative_to(folder).as_posix()
+        try:
+            # bytes, not text mode: line endings are part of what was signed
+            texts[name] = file.read_bytes().decode("utf-8")
+        except UnicodeDecodeError as error:
+            problems.append(Problem(name, 1, "NOT_UTF8", f"byte {error.start} is not UTF-8", "save the file as UTF-8"))
+        except OSError as error:
+            problems.append(Problem(name, 1, "UNREADABLE", error.strerror or "cannot be read", "check the file"))
+    return texts, tuple(problems)
+
+
+def stop_if_wrong(folder: Path, problems: tuple[Problem, ...], as_json: bool) -> None:
+    """Tells the problems, if any, and ends the command with REFUSED."""
+    if not problems:
+        return
+    if as_json:
+        print_json({"ok": False, "problems": [vars(problem) for problem in problems]})
+    for problem in problems:
+        complain(folder, str(problem))
+    raise typer.Exit(Exit.REFUSED)
+
+
+def complain(folder: Path, text: str) -> None:
+    """One finding on stderr, its file under `folder` as the user named it."""
+    typer.echo(f"{(folder / 'x').as_posix()[:-1]}{text}", err=True)
+
+
+def fail(error: SluisError, as_json: bool) -> NoReturn:
+    """Ends the command with the exit code of `error`."""
+    if as_json:
+        print_json({"ok": False, "code": error.code.name, "message": error.message})
+    typer.echo(f"{error.code.name}: {error.message}", err=True)
+    raise typer.Exit(_EXITS.get(error.code, Exit.REFUSED))
+
+
+def identity(policies: PolicySet) -> dict[str, Any]:
+    """What names a set in JSON output."""
+    return {
+        "digest": policies.digest,
+        "text_digest": policies.text_digest,
+        "revision": policies.revision or None,
+        "expires": policies.expires and f"{policies.expires:%Y-%m-%dT%H:%M:%SZ}",
+    }
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """One JSON object on a line."""
+    typer.echo(json.dumps(value, ensure_ascii=False, sort_keys=True))
+
+
+def moment_of(text: str, option: str) -> datetime:
+    """A moment in UTC from an option."""
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", text):
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            pass
+    raise typer.BadParameter("write a moment in UTC, such as 2026-11-23T10:00:00Z", param_hint=option)
+
+
+def expiry_of(text: str) -> datetime:
+    """A day means up to and including that day in Europe/Amsterdam."""
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        try:
+            expires = midnight(date.fromisoformat(text) + timedelta(days=1))
+        except ValueError as error:
+            raise typer.BadParameter("no such day", param_hint="--expires") from error
+    elif "T" in text:
+        expires = moment_of(text, "--expires")
+    else:
+        raise typer.BadParameter("write the last day, such as 2027-03-31", param_hint="--expires")
+    if expires <= datetime.now(UTC):
+        raise typer.BadParameter("lies in the past: this set would deny everything", param_hint="--expires")
+    return expires
+
+
+def private_key(path: Path) -> Ed25519PrivateKey:
+    """An Ed25519 key from a PEM; asks for its password when it has one."""
+    data = path.read_bytes()
+    try:
+        password = typer.prompt("Password of the key", hide_input=True, err=True) if b"ENCRYPTED" in data else None
+        key = load_pem_private_key(data, password.encode() if password else None)
+    except (ValueError, TypeError) as error:
+        raise typer.BadParameter("this key cannot be read; give a PEM and its password", param_hint="--key") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise typer.BadParameter("policies are signed with an Ed25519 key", param_hint="--key")
+    return key
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(data)
+    partial.replace(path)
