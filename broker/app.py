@@ -29,7 +29,7 @@ from broker.exchange_log.opening import check_tree, check_whole, genesis
 from broker.parties import Caller, Environment
 from broker.policy.bundle import load_bundle
 from broker.policy.document import PolicySet
-from broker.policy.evaluate import ENGINE
+from broker.policy.evaluate import ENGINE, ENGINES
 from broker.ports import Clock, LogReader, Transaction
 from broker.publication import Publication
 from broker.repeating import Repeating
@@ -77,7 +77,7 @@ def trust_of(config: Config) -> str:
         issuers=[path.read_text(encoding="ascii") for path in config.tls.client_issuers],
         policy_signers=config.policy.signers,
         policy_quorum=config.policy.quorum,
-        engines=[ENGINE],
+        engines=list(ENGINES),
     )
 
 

@@ -17,7 +17,7 @@ from broker.parties import Environment
 from broker.storage.sqlite import SqliteLogStore
 
 ORIGIN = "sluis.example/test-2026"
-ENGINE = "sluis-engine/1"
+ENGINE = "sluis-engine/2"
 START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
 

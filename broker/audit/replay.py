@@ -11,7 +11,7 @@ from broker.audit.policies import Archived
 from broker.errors import SluisError
 from broker.exchange import Want
 from broker.policy.document import PolicySet, read_policies
-from broker.policy.evaluate import ENGINE, Request, decision_to_log, evaluate, facts_from_log
+from broker.policy.evaluate import ENGINES, Request, decision_to_log, evaluate, facts_from_log
 
 
 class Replayed(Enum):
@@ -30,8 +30,8 @@ class Replay:
 
     def decide(self, archived: Archived | None, body: Mapping[str, Any]) -> tuple[Replayed, str]:
         """The outcome for the body of an `ask`, and why where it is not SAME."""
-        if body["engine"] != ENGINE:
-            return Replayed.NOT_REPLAYABLE, f"this program has {ENGINE} only"
+        if body["engine"] not in ENGINES:
+            return Replayed.NOT_REPLAYABLE, f"this program has {', '.join(ENGINES)} only"
         policies = None if archived is None else self._policies(archived)
         if policies is None:
             return Replayed.NOT_REPLAYABLE, "its policy set is not in the archive, or cannot be read"
@@ -40,7 +40,7 @@ class Replay:
             request = _request(body)
         except (SluisError, KeyError, TypeError):
             return Replayed.NOT_REPLAYABLE, "its facts or its statement are not complete"
-        again = decision_to_log(evaluate(policies, request, facts))
+        again = decision_to_log(evaluate(policies, request, facts, body["engine"]))
         if again == body["decision"]:
             return Replayed.SAME, ""
         return Replayed.DIFFERS, _difference(again, body["decision"])

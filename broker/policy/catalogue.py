@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
+from broker.policy.purpose import Limits
 from broker.policy.typing_text import Closed, Day, Days, Flag, Name, OinText, Positive, Text, Wording
+
+SpecialCategory: TypeAlias = Literal[
+    "ethnicity", "politics", "religion", "union-membership", "genetic", "biometric", "health", "sex-life", "criminal"
+]
+"""AVG article 9(1), and article 10 (`criminal`)."""
 
 
 class Citation(Closed):
@@ -19,12 +25,18 @@ class Citation(Closed):
 class Party(Closed):
     """An organisation that may ask or answer."""
 
+    added: ClassVar[frozenset[str]] = frozenset({"left_on", "answers_at_most"})
+
     title: Wording
     oin: OinText
     sub_oins: tuple[OinText, ...] = ()
     kind: Literal["public", "private"]
     bsn_entitled: Citation | None = None
     """The law that lets it use the BSN (UAVG 46); absent: it never may."""
+    left_on: Day | None = None
+    """The last day on which it takes part; absent: it takes part."""
+    answers_at_most: Limits | None = None
+    """What it is able and willing to answer, whoever asks; a purpose may not ask more of it."""
     case_number: Text | None = None
     """Pattern of its case numbers (`broker.policy.case_number`); absent: it cannot give one."""
 
@@ -57,6 +69,8 @@ class Identifier(Closed):
 class Attribute(Closed):
     """A fact that may be learned. `width`: bytes of UTF-8 that its sealed value is padded to."""
 
+    added: ClassVar[frozenset[str]] = frozenset({"special_category", "identifies"})
+
     title: Wording
     meaning: Wording
     type: Literal["text", "code", "integer", "date", "boolean"]
@@ -64,6 +78,10 @@ class Attribute(Closed):
     codes: dict[Name, Wording] = Field(default_factory=dict)
     width: Annotated[Positive, Field(le=1_024)]
     holders: tuple[Name, ...]
+    special_category: SpecialCategory | None = None
+    """Whether it is data that AVG article 9 or 10 forbids to process without a ground of its own."""
+    identifies: Name | None = None
+    """The identifier whose value it shows: who learns it can ask with it under another purpose."""
 
 
 class InForce(Closed):
@@ -76,12 +94,25 @@ class InForce(Closed):
 class LegalBasis(Closed):
     """Why a purpose is lawful. `dpv`: the term of the W3C Data Privacy Vocabulary."""
 
+    added: ClassVar[frozenset[str]] = frozenset({"special_categories"})
+
     citation: Text
     summary: Wording
     dpv: Annotated[str, Field(pattern=r"^[a-z-]+:[A-Za-z0-9-]+$")]
     longest_retention_days: Days
     in_force: InForce = InForce()
+    special_categories: dict[SpecialCategory, Citation] = Field(default_factory=dict)
+    """Special categories that may be processed, each with the law that lifts the ban."""
     to_be_confirmed: Text | None = None
+
+
+class Dpia(Closed):
+    """A data protection impact assessment (AVG 35) that purposes name by its key here."""
+
+    title: Wording
+    decided_on: Day
+    review_by: Day
+    """The last day on which it counts without a review (AVG 35(11))."""
 
 
 class Guardrails(Closed):
@@ -98,6 +129,8 @@ class Guardrails(Closed):
 class Catalogue(Closed):
     """`policies/catalogue.yaml`."""
 
+    added: ClassVar[frozenset[str]] = frozenset({"dpias"})
+
     catalogue: Name
     remark: Text | None = None
     parties: dict[Name, Party]
@@ -107,4 +140,5 @@ class Catalogue(Closed):
     identifiers: dict[Name, Identifier]
     attributes: dict[Name, Attribute]
     legal_bases: dict[Name, LegalBasis]
+    dpias: dict[Text, Dpia] = Field(default_factory=dict)
     guardrails: Guardrails

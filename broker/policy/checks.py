@@ -7,7 +7,7 @@ never a case number.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeAlias
@@ -18,6 +18,7 @@ from broker.policy.purpose import RULE_PATHS
 from broker.policy.terms import Terms, listed_names
 
 Verdict: TypeAlias = tuple[bool, str, str]
+Checks: TypeAlias = "tuple[tuple[str, Callable[[Case], Verdict]], ...]"
 _PLAIN = re.compile(r"(?!.*[0-9]{8})[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _SHOWN = 5
 
@@ -50,6 +51,14 @@ def _purpose_active(case: Case) -> Verdict:
     if state == "active":
         return True, "the purpose is active", "state"
     return False, f"the purpose is {_STATES[state]}; only an active purpose permits", "state"
+
+
+def _suspension(case: Case) -> Verdict:
+    since = case.facts.suspended_since
+    if since is None:
+        return True, "no notice suspends the purpose", "state"
+    reason = f"suspended by a signed notice since {since:%Y-%m-%d %H:%M} UTC; a new text that names the notice lifts it"
+    return False, reason, "state"
 
 
 _STATES = {
@@ -255,9 +264,10 @@ def _some(names: list[str]) -> str:
     return ", ".join(shown(name) for name in names[:_SHOWN]) + more
 
 
-CHECKS: tuple[tuple[str, Callable[[Case], Verdict]], ...] = (
+CHECKS: Checks = (
     ("policy-set-current", _policy_set_current),
     ("purpose-active", _purpose_active),
+    ("suspension", _suspension),
     ("purpose-valid", _purpose_valid),
     ("asker", _asker),
     ("principal", _principal),
@@ -279,3 +289,8 @@ CHECKS: tuple[tuple[str, Callable[[Case], Verdict]], ...] = (
     ("legal-basis", _legal_basis),
 )
 """Every check after `purpose-known`, in the order in which they are always evaluated and logged."""
+ENGINES: Mapping[str, Checks] = {
+    "sluis-engine/1": tuple(check for check in CHECKS if check[0] != "suspension"),
+    "sluis-engine/2": CHECKS,
+}
+"""The checks of every engine that ever decided: what replay needs. An engine in use is never changed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from broker.policy.case_number import BSN_DIGITS, longest_digit_run, parse_pattern
 from broker.policy.catalogue import Attribute, Catalogue
@@ -50,6 +50,29 @@ def check_purpose(catalogue: Catalogue, purpose: Purpose, source: YamlFile) -> t
         *_person_rules(catalogue, listed, say),
         *_bound_rules(catalogue, listed, say),
     )
+
+
+def check_together(
+    purposes: Mapping[str, Purpose], officers: Iterable[str], sources: Mapping[str, YamlFile]
+) -> Iterator[Problem]:
+    """Every problem between purposes, and between purposes and officers. `sources`: every file by its name."""
+    for name, purpose in purposes.items():
+        source = sources.get(f"purposes/{name}.yaml")
+        if source is None:  # its file has another name, which is refused already
+            continue
+        say = _speaker(source)
+        if purpose.written_by is not None and purpose.written_by not in officers:
+            hint = did_you_mean(purpose.written_by, officers)
+            yield say(("written_by",), "UNKNOWN_WORD", f"'{purpose.written_by}' is no officer of officers.yaml", hint)
+        if purpose.shadow_of is None:
+            continue
+        if purpose.state not in ("draft", "shadow"):
+            text = f"a purpose that is {purpose.state} is nobody's shadow"
+            yield say(("shadow_of",), "SHADOW_STATE", text, "write `state: shadow`, or remove `shadow_of`")
+        other = purposes.get(purpose.shadow_of)
+        if other is None or other.name == name:
+            hint = did_you_mean(purpose.shadow_of, [known for known in purposes if known != name])
+            yield say(("shadow_of",), "UNKNOWN_WORD", f"'{purpose.shadow_of}' is no other purpose", hint)
 
 
 def _speaker(source: YamlFile) -> Say:
@@ -131,6 +154,9 @@ def _attribute_problems(catalogue: Catalogue, say: Say) -> Iterator[Problem]:
             if holder not in catalogue.parties and holder not in catalogue.groups:
                 hint = did_you_mean(holder, {*catalogue.parties, *catalogue.groups})
                 yield say((*path, "holders", position), "UNKNOWN_WORD", f"'{holder}' is no party or group", hint)
+        if attribute.identifies is not None and attribute.identifies not in catalogue.identifiers:
+            hint = did_you_mean(attribute.identifies, catalogue.identifiers)
+            yield say((*path, "identifies"), "UNKNOWN_WORD", f"'{attribute.identifies}' is no identifier", hint)
         if (attribute.type == "code") != bool(attribute.codes):
             yield say(path, "CODES", "an attribute has a code list exactly when its type is code")
         least = _least_width(attribute)

@@ -11,6 +11,8 @@ from broker.errors import Code, SluisError
 from broker.exchange import Want
 from broker.policy.case_number import CaseNumber
 
+_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+
 
 @dataclass(frozen=True)
 class Request:
@@ -51,6 +53,8 @@ class Facts:
     register: RegisterFacts | None
     count_distance: int | None
     modes_available: frozenset[str] = frozenset({"keyed"})
+    suspended_since: datetime | None = None
+    """When a signed notice suspended the purpose, aware; None when none does. Unknown to engine 1."""
 
 
 class CheckResult(NamedTuple):
@@ -76,10 +80,10 @@ class Decision:
         return tuple(check for check in self.checks if not check.met)
 
 
-def facts_to_log(facts: Facts) -> dict[str, Any]:
-    """`facts` as the plain object of an `ask` entry."""
-    return {
-        "now": facts.now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+def facts_to_log(facts: Facts, *, suspensions: bool = True) -> dict[str, Any]:
+    """`facts` as the plain object of an `ask` entry. `suspensions`: False for entries of engine 1, which had none."""
+    logged = {
+        "now": _logged_time(facts.now),
         "requests_today": facts.requests_today,
         "counts_this_epoch": facts.counts_this_epoch,
         "case_number": facts.case_number,
@@ -88,22 +92,30 @@ def facts_to_log(facts: Facts) -> dict[str, Any]:
         "count_distance": facts.count_distance,
         "modes_available": sorted(facts.modes_available),
     }
+    if suspensions:
+        logged["suspended_since"] = None if facts.suspended_since is None else _logged_time(facts.suspended_since)
+    return logged
+
+
+def _logged_time(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime(_TIME)
 
 
 def facts_from_log(logged: Mapping[str, Any]) -> Facts:
-    """The inverse of `facts_to_log`. Raises STATEMENT_INVALID for any other members."""
+    """The inverse of `facts_to_log`, for either engine. Raises STATEMENT_INVALID for any other members."""
     try:
         values = dict(logged)
-        register, moment = values.pop("register"), values.pop("now")
+        register, moment, since = values.pop("register"), values.pop("now"), values.pop("suspended_since", None)
         facts = Facts(
-            now=datetime.strptime(moment, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC),
+            now=datetime.strptime(moment, _TIME).replace(tzinfo=UTC),
+            suspended_since=None if since is None else datetime.strptime(since, _TIME).replace(tzinfo=UTC),
             register=None if register is None else RegisterFacts(dict(register["rules"])),
             modes_available=frozenset(values.pop("modes_available")),
             **values,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SluisError(Code.STATEMENT_INVALID, "these are not the facts of a decision") from error
-    if facts_to_log(facts) != logged:
+    if facts_to_log(facts, suspensions="suspended_since" in logged) != logged:
         raise SluisError(Code.STATEMENT_INVALID, "these are not the facts of a decision as they are logged")
     return facts
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +12,8 @@ from typing import Any
 from broker.canonical import canonical_json
 from broker.parties import Oin, PartyKind
 from broker.policy.catalogue import Catalogue
-from broker.policy.cross_checks import check_catalogue, check_purpose, list_out
+from broker.policy.cross_checks import check_catalogue, check_purpose, check_together, list_out
+from broker.policy.officers import Officer, Officers, check_officers
 from broker.policy.problems import Problem
 from broker.policy.purpose import Purpose
 from broker.policy.schema import read_model
@@ -22,6 +23,7 @@ from broker.policy.terms import Terms, terms_of
 __all__ = ["Catalogue", "KnownParty", "PolicySet", "Purpose", "read_policies", "text_digest_of"]
 
 CATALOGUE_FILE = "catalogue.yaml"
+OFFICERS_FILE = "officers.yaml"
 PURPOSE_FOLDER = "purposes/"
 IN_CATALOGUE = "catalogue."
 """How a check's path begins when the line stands in the catalogue and not in the purpose."""
@@ -56,6 +58,7 @@ class PolicySet:
     """What `evaluate` looks up, per purpose; follows from catalogue and purposes alone."""
     lines: Mapping[str, YamlFile] = field(default_factory=dict)
     oins: Mapping[str, KnownParty] = field(default_factory=dict)
+    officers: Mapping[str, Officer] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"PolicySet(revision={self.revision}, digest={self.digest[:12]}, purposes={len(self.purposes)})"
@@ -84,7 +87,7 @@ class PolicySet:
         if path.startswith(IN_CATALOGUE):
             file, path = CATALOGUE_FILE, path[len(IN_CATALOGUE) :]
         else:
-            file = f"{PURPOSE_FOLDER}{purpose}.yaml"
+            file = _file_of(purpose)
         source = self.lines.get(file)
         if source is None:
             return ""
@@ -99,6 +102,7 @@ def read_policies(
     problems: list[Problem] = []
     sources = _sources(texts, problems)
     catalogue = _catalogue(sources, problems)
+    officers = _officers(sources, catalogue, problems)
     purposes: dict[str, Purpose] = {}
     for file, source in sorted(sources.items()):
         if not file.startswith(PURPOSE_FOLDER):
@@ -107,16 +111,18 @@ def read_policies(
         problems += found
         if purpose is None:
             continue
-        if file != f"{PURPOSE_FOLDER}{purpose.purpose}.yaml":
+        if file != _file_of(purpose.purpose):
             line = source.line(("purpose",))
             hint = f"name the file {purpose.purpose}.yaml, or change the purpose's name"
             problems.append(Problem(file, line, "FILE_NAME_DIFFERS", "file and purpose have different names", hint))
         if catalogue is not None:
             problems += check_purpose(catalogue, purpose, source)
             purposes[purpose.purpose] = list_out(catalogue, purpose)
+    problems += check_together(purposes, officers, sources)
     if problems or catalogue is None:
         return None, tuple(sorted(set(problems)))
-    return _assemble(catalogue, purposes, texts, sources, revision, expires, signers), ()
+    policies = _assemble(catalogue, purposes, officers, texts, sources)
+    return replace(policies, revision=revision, expires=expires, signers=tuple(sorted(signers))), ()
 
 
 def text_digest_of(texts: Mapping[str, str]) -> str:
@@ -128,8 +134,8 @@ def _sources(texts: Mapping[str, str], problems: list[Problem]) -> dict[str, Yam
     sources = {}
     for file, text in sorted(texts.items()):
         name = file.removeprefix(PURPOSE_FOLDER)
-        if file != CATALOGUE_FILE and (name == file or "/" in name or not name.endswith(".yaml")):
-            hint = f"a policy set holds {CATALOGUE_FILE} and {PURPOSE_FOLDER}<purpose>.yaml"
+        if file not in (CATALOGUE_FILE, OFFICERS_FILE) and (name == file or "/" in name or not name.endswith(".yaml")):
+            hint = f"a policy set holds {CATALOGUE_FILE}, {OFFICERS_FILE} and {PURPOSE_FOLDER}<purpose>.yaml"
             problems.append(Problem(file, 1, "FILE_UNKNOWN", "this file is no part of a policy set", hint))
             continue
         source, found = read_yaml(text, file)
@@ -154,19 +160,36 @@ def _catalogue(sources: Mapping[str, YamlFile], problems: list[Problem]) -> Cata
     return None
 
 
+def _officers(
+    sources: Mapping[str, YamlFile], catalogue: Catalogue | None, problems: list[Problem]
+) -> dict[str, Officer]:
+    source = sources.get(OFFICERS_FILE)
+    if source is None:
+        return {}
+    read, found = read_model(Officers, source)
+    problems += found
+    if read is not None and catalogue is not None:
+        problems += check_officers(catalogue, read.officers, source)
+    return dict(read.officers) if read else {}
+
+
+def _file_of(purpose: str) -> str:
+    return f"{PURPOSE_FOLDER}{purpose}.yaml"
+
+
 def _assemble(
     catalogue: Catalogue,
     purposes: dict[str, Purpose],
+    officers: dict[str, Officer],
     texts: Mapping[str, str],
     sources: Mapping[str, YamlFile],
-    revision: int,
-    expires: datetime | None,
-    signers: tuple[str, ...],
 ) -> PolicySet:
-    meaning = {
+    meaning: dict[str, Any] = {
         "catalogue": catalogue.model_dump(mode="json", by_alias=True),
         "purposes": {name: purpose.model_dump(mode="json", by_alias=True) for name, purpose in purposes.items()},
     }
+    if OFFICERS_FILE in sources:
+        meaning["officers"] = {name: officer.model_dump(mode="json") for name, officer in officers.items()}
     oins = {
         oin: KnownParty(name, Oin(oin), PartyKind(party.kind))
         for name, party in catalogue.parties.items()
@@ -175,9 +198,9 @@ def _assemble(
     return PolicySet(
         digest=hashlib.sha256(canonical_json(meaning)).hexdigest(),
         text_digest=text_digest_of(texts),
-        revision=revision,
-        expires=expires,
-        signers=tuple(sorted(signers)),
+        revision=0,
+        expires=None,
+        signers=(),
         catalogue=catalogue,
         purposes=MappingProxyType(purposes),
         meaning=meaning,
@@ -185,4 +208,5 @@ def _assemble(
         terms=MappingProxyType({name: terms_of(catalogue, purpose) for name, purpose in purposes.items()}),
         lines=MappingProxyType(dict(sources)),
         oins=MappingProxyType(oins),
+        officers=MappingProxyType(officers),
     )

@@ -12,7 +12,7 @@ from functools import partial
 
 from broker.errors import SluisError
 from broker.policy.case_number import CaseNumber, judge
-from broker.policy.checks import CHECKS, Case, shown
+from broker.policy.checks import CHECKS, ENGINES, Case, Checks, shown
 from broker.policy.decision import (
     CheckResult,
     Decision,
@@ -30,6 +30,7 @@ from broker.policy.legal_days import Epoch, day_of, epoch_name, epoch_of, local_
 __all__ = [
     "CHECK_IDS",
     "ENGINE",
+    "ENGINES",
     "CheckResult",
     "Decision",
     "Epoch",
@@ -48,7 +49,7 @@ __all__ = [
     "permits",
 ]
 
-ENGINE = "sluis-engine/1"
+ENGINE = "sluis-engine/2"
 """Named in every entry. Any change to a verdict or a reason is a new version beside this one."""
 CHECK_IDS = ("purpose-known", *(name for name, _ in CHECKS))
 _NOT_EVALUATED = "could not be evaluated"
@@ -56,11 +57,13 @@ _NOT_EVALUATED = "could not be evaluated"
 _result: Callable[[tuple[str, bool, str, str]], CheckResult] = partial(tuple.__new__, CheckResult)
 
 
-def evaluate(policies: PolicySet, request: Request, facts: Facts) -> Decision:
+def evaluate(policies: PolicySet, request: Request, facts: Facts, engine: str = ENGINE) -> Decision:
     """The decision on one question to one answerer: every check of `CHECK_IDS`, in that order.
 
-    Total: an error inside a check makes it "not met" with the reason "could not be evaluated".
+    Total: an error inside a check makes it "not met" with the reason "could not be evaluated". `engine`: one of
+    `ENGINES`, for replay of what an older one decided; KeyError for any other.
     """
+    checks = ENGINES[engine]
     results: list[CheckResult] = []
     permitted = False
     try:
@@ -71,17 +74,18 @@ def evaluate(policies: PolicySet, request: Request, facts: Facts) -> Decision:
         else:
             results.append(CheckResult("purpose-known", True, "the purpose is in the policy set", "purpose"))
             case = Case(terms, request, facts, local_day(facts.now), policies.expires)
-            permitted = _run(case, results)
+            permitted = _run(checks, case, results)
     except Exception:  # noqa: BLE001  # deny by default: a decision must never fail to be one
         permitted = False
     done = len(results)
-    results.extend(CheckResult(name, False, _NOT_EVALUATED, "") for name in CHECK_IDS[done:])
+    ids = ("purpose-known", *(name for name, _ in checks))
+    results.extend(CheckResult(name, False, _NOT_EVALUATED, "") for name in ids[done:])
     return Decision(permitted, tuple(results), terms.obligations if permitted and terms else ())
 
 
-def _run(case: Case, results: list[CheckResult]) -> bool:
+def _run(checks: Checks, case: Case, results: list[CheckResult]) -> bool:
     every = True
-    for name, check in CHECKS:
+    for name, check in checks:
         try:
             met, reason, path = check(case)
         except Exception:  # noqa: BLE001  # deny by default

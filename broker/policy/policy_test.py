@@ -61,6 +61,7 @@ def _rule_value(value: Any) -> Any:
 
 Moment = Annotated[datetime, BeforeValidator(moment)]
 Number = Annotated[int, BeforeValidator(whole)]
+MaybeMoment = Annotated[Moment | None, BeforeValidator(_null)]
 MaybeText = Annotated[Text | None, BeforeValidator(_null)]
 MaybeName = Annotated[Name | None, BeforeValidator(_null)]
 MaybeNumber = Annotated[Number | None, BeforeValidator(_null)]
@@ -72,7 +73,8 @@ class Question(Closed):
     """A question and the facts around it, in the words of a purpose. What is left out has the value shown here.
 
     `epoch`: the one in force. `want`: attribute names, `hit`, `count`. `register_rules`: what the register declares;
-    left out, it declares what the purpose demands; null, there is no register.
+    left out, it declares what the purpose demands; null, there is no register. `suspended_since`: when a notice
+    suspended the purpose.
     """
 
     purpose: Name | None = None
@@ -92,6 +94,7 @@ class Question(Closed):
     count_distance: MaybeNumber = None
     register_rules: MaybeRules = None
     oblivious_available: Flag = False
+    suspended_since: MaybeMoment = None
 
     def over(self, given: Question) -> Question:
         """This question laid over `given`: what is written here counts."""
@@ -195,6 +198,7 @@ def pose(policies: PolicySet, question: Question) -> tuple[Request, Facts]:
         register=register,
         count_distance=question.count_distance,
         modes_available=frozenset({"keyed", "oblivious"} if question.oblivious_available else {"keyed"}),
+        suspended_since=question.suspended_since,
     )
     return request, facts
 

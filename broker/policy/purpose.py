@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from broker.policy.typing_text import Closed, Day, Days, Flag, Name, Positive, Text, Wording
+from broker.policy.typing_text import Closed, Day, Days, Flag, Name, Positive, Text, Wording, finding_code, notice_id
 
 Required = Literal["required"]
 State = Literal["draft", "shadow", "active", "suspended", "withdrawn"]
@@ -67,9 +67,22 @@ class Validity(Closed):
     until: Day
 
 
+class Answered(Closed):
+    """A person's answer to a finding of `sluis policy check`: it stands in the file, so it is signed with it.
+
+    `by`: the function of who answered, never a person's name. `on`: the day of the answer.
+    """
+
+    finding: Annotated[str, BeforeValidator(finding_code)]
+    by: Text
+    on: Day
+    reason: Text
+
+
 class Purpose(Closed):
     """`policies/purposes/<purpose>.yaml`. After loading, `asks` and `answers` hold parties: groups are listed out."""
 
+    added: ClassVar[frozenset[str]] = frozenset({"written_by", "answered", "shadow_of", "lifts"})
     purpose: Name
     title: Wording
     because: Text
@@ -99,6 +112,13 @@ class Purpose(Closed):
     cooperation_ref: Required | None = None
     limits: Limits
     valid: Validity
+    written_by: Name | None = None
+    """The officer who wrote it; that officer's approval does not count (four eyes)."""
+    answered: tuple[Answered, ...] = ()
+    shadow_of: Name | None = None
+    """The active purpose whose questions are also decided under this one, logged and never enforced."""
+    lifts: tuple[Annotated[str, BeforeValidator(notice_id)], ...] = ()
+    """Suspension notices that end with this text, by their ids."""
 
     @property
     def name(self) -> str:

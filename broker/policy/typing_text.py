@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, ClassVar, NoReturn
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic_core import PydanticCustomError
 
 from broker.errors import SluisError
@@ -18,6 +18,9 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,8}")
 _DAY = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_CODE = re.compile(r"[A-Z][A-Z0-9_]{2,40}")
+_NOTICE = re.compile(r"[0-9a-f]{16}")
+_KEY_TEXT = re.compile(r"[0-9a-f]{64}")
 _WILDCARDS = frozenset({"*", "all", "any", "everyone", "anyone", "alle", "iedereen"})
 
 
@@ -77,6 +80,30 @@ def moment(value: Any) -> datetime:
     return refuse_value("NOT_A_TIME", "must be a time in UTC that exists, written as 2026-06-01T10:00:00Z")
 
 
+def finding_code(value: Any) -> str:
+    """The code of a finding, such as NO_CASE_NUMBER."""
+    text = _text(value)
+    if not _CODE.fullmatch(text):
+        refuse_value("CODE_SHAPE", "must be the code of a finding as `sluis policy check` prints it")
+    return text
+
+
+def notice_id(value: Any) -> str:
+    """The id of a suspension notice: 16 lower-case hex digits."""
+    text = _text(value)
+    if not _NOTICE.fullmatch(text):
+        refuse_value("NOTICE_SHAPE", "must be the 16 hex digits that `sluis policy suspend` printed")
+    return text
+
+
+def key_text(value: Any) -> str:
+    """An Ed25519 public key: 64 lower-case hex digits."""
+    text = _text(value)
+    if not _KEY_TEXT.fullmatch(text):
+        refuse_value("KEY_SHAPE_ED25519", "must be 64 lower-case hex digits, as `sluis policy sign` prints them")
+    return text
+
+
 def _oin(value: Any) -> str:
     text = _text(value)
     try:
@@ -102,6 +129,17 @@ class Closed(BaseModel):
     """A frozen part of a policy file that accepts no key it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False)
+    added: ClassVar[frozenset[str]] = frozenset()
+    """Keys that came after version 1 of the meaning. They stand in it only where a file gives them a value, so that the
+    digest of a set from before does not change."""
+
+    @model_serializer(mode="wrap")
+    def _meaning(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        whole: dict[str, Any] = handler(self)
+        for key in self.added:
+            if not whole[key]:
+                del whole[key]
+        return whole
 
 
 class Wording(Closed):

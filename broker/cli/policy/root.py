@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from broker.errors import Code, SluisError
-from broker.policy.document import CATALOGUE_FILE, PURPOSE_FOLDER, PolicySet, read_policies
+from broker.policy.document import CATALOGUE_FILE, OFFICERS_FILE, PURPOSE_FOLDER, PolicySet, read_policies
 from broker.policy.legal_days import midnight
 from broker.policy.problems import Problem
 
@@ -55,8 +55,8 @@ def read_folder(folder: Path, as_json: bool) -> PolicySet:
     """The policy set of a folder; its problems end the command with REFUSED."""
     purposes = folder / PURPOSE_FOLDER
     files = sorted(p for p in purposes.iterdir() if not p.name.startswith(".")) if purposes.is_dir() else []
-    catalogue = folder / CATALOGUE_FILE
-    texts, problems = read_texts(folder, [*([catalogue] if catalogue.exists() else []), *files])
+    heads = [path for path in (folder / CATALOGUE_FILE, folder / OFFICERS_FILE) if path.exists()]
+    texts, problems = read_texts(folder, [*heads, *files])
     stop_if_wrong(folder, problems, as_json)
     policies, problems = read_policies(texts)
     if policies is None:

@@ -485,7 +485,7 @@ def without_checkpoint(lines: list[bytes]) -> list[bytes]:
 def leaf_changed(lines: list[bytes]) -> list[bytes]:
     """The entry altered after it was signed, its line in perfect form."""
     at = next(i for i, line in enumerate(lines) if line.startswith(b'{"leaf"'))
-    leaf = base64.b64decode(parse_canonical(lines[at][:-1])["leaf"]).replace(b"sluis-engine/1", b"sluis-engine/2")
+    leaf = base64.b64decode(parse_canonical(lines[at][:-1])["leaf"]).replace(b"sluis-engine/2", b"sluis-engine/9")
     return [*lines[:at], canonical_json({"leaf": b64(leaf)}) + b"\n", *lines[at + 1 :]]
 
 

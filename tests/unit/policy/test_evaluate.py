@@ -43,13 +43,28 @@ def test_a_good_question_is_permitted_with_its_duties():
     assert decision.permitted
     assert decision.failing == ()
     assert decision.obligations[0] == "answer_keep_days: delete the answer within 92 days"
-    assert ENGINE == "sluis-engine/1"
+    assert ENGINE == "sluis-engine/2"
 
 
 def test_every_decision_holds_every_check_in_the_same_order():
     for asked in (request(), request(purpose="nonsense"), request(asker="nla"), SimpleNamespace()):
         assert tuple(check.id for check in evaluate(POLICIES, asked, facts()).checks) == CHECK_IDS
-    assert len(CHECK_IDS) == len(set(CHECK_IDS)) == 22
+    assert len(CHECK_IDS) == len(set(CHECK_IDS)) == 23
+
+
+def test_a_notice_suspends_at_once_under_engine_2_and_was_unknown_to_engine_1():
+    since = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+    suspended = facts(suspended_since=since)
+    assert failing(request(), facts(suspended_since=since)) == ["suspension"]
+    assert "since 2026-11-23 09:30 UTC" in evaluate(POLICIES, request(), suspended).failing[0].reason
+    older = evaluate(POLICIES, request(), suspended, "sluis-engine/1")
+    assert older.permitted
+    assert "suspension" not in {check.id for check in older.checks}
+    assert len(older.checks) == 22
+    assert facts_from_log(facts_to_log(suspended)) == suspended
+    of_engine_1 = facts_to_log(facts(), suspensions=False)
+    assert "suspended_since" not in of_engine_1
+    assert facts_from_log(of_engine_1) == facts()
 
 
 def test_an_unknown_purpose_denies_everything():
@@ -342,7 +357,7 @@ def test_the_log_form_is_the_documented_one():
     logged = decision_to_log(evaluate(POLICIES, request(), facts()))
     assert set(logged) == {"effect", "checks", "obligations"}
     assert logged["effect"] == "permit"
-    assert logged["checks"][3] == {"id": "purpose-valid", "met": True, "path": "valid",
+    assert logged["checks"][4] == {"id": "purpose-valid", "met": True, "path": "valid",
                                    "reason": "valid 2026-01-01 to 2027-12-31, both included"}  # fmt: skip
     assert len(canonical_json(logged)) < 8_000
 

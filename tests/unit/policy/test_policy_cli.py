@@ -112,7 +112,7 @@ def test_explain_shows_every_check_with_its_line(folder, tmp_path):
     assert "duty answer_keep_days" in permit
     shown = json.loads(run("explain", folder, "--request", question, *at, "--json").stdout)
     assert shown["effect"] == "permit"
-    assert len(shown["checks"]) == 22
+    assert len(shown["checks"]) == 23
     question.write_text(question.read_text().replace("[beds]", "[manager-name]"))
     deny = run("explain", folder, "--request", question, *at, code=5).stdout
     assert " NO  attributes" in deny
