@@ -15,53 +15,17 @@ import statistics
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
+
+from _policies import many_purposes, questions
 
 from broker.canonical import canonical_json
-from broker.exchange import Want
 from broker.policy.bundle import policy_set_from_texts
 from broker.policy.document import PolicySet
 from broker.policy.evaluate import Facts, Request, decision_to_log, evaluate, facts_to_log, permits
 
-POLICIES = Path(__file__).parents[2] / "policies"
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 FACTS = Facts(NOW, 3, 0, "absent", False, None, None)
 BUDGET_US = 25
-
-
-def texts(size: int) -> dict[str, str]:
-    """The sample catalogue with `size` copies of snf-locatie under other names."""
-    one = (POLICIES / "purposes" / "snf-locatie.yaml").read_text(encoding="utf-8")
-    copies = {
-        f"purposes/snf-locatie-{n:04d}.yaml": one.replace("purpose: snf-locatie", f"purpose: snf-locatie-{n:04d}")
-        for n in range(size)
-    }
-    return {"catalogue.yaml": (POLICIES / "catalogue.yaml").read_text(encoding="utf-8"), **copies}
-
-
-def questions(size: int) -> list[Request]:
-    """400 questions over all purposes; every second one asks for something that is not allowed."""
-    wrong = (
-        {"asker": "nla"},
-        {"want": Want(True, False, ("beds", "manager-name"))},
-        {"subjects": 1001},
-        {"scheme": "kvk"},
-    )
-    made = []
-    for n in range(400):
-        good = {
-            "asker": "utrecht",
-            "principal": None,
-            "answerer": "snf",
-            "purpose": f"snf-locatie-{n * 7919 % size:04d}",
-            "epoch": "2026Q4",
-            "scheme": "bag",
-            "match_keys": 1,
-            "want": Want(True, False, ("certificate-status", "beds", "last-inspection")),
-            "subjects": 1000,
-        }
-        made.append(Request(**(good | wrong[n // 2 % len(wrong)] if n % 2 else good)))  # type: ignore[arg-type]
-    return made
 
 
 def timed(work: Callable[[Request], object], asked: list[Request], rounds: int = 25) -> tuple[float, float]:
@@ -78,7 +42,7 @@ def timed(work: Callable[[Request], object], asked: list[Request], rounds: int =
 
 def measure(size: int) -> dict[str, float]:
     """One size: load once, then time the three kinds of work over the same questions."""
-    source = texts(size)
+    source = many_purposes(size)
     start = time.perf_counter()
     policies: PolicySet = policy_set_from_texts(source)
     loaded = time.perf_counter() - start

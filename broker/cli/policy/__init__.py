@@ -1,7 +1,8 @@
-"""`sluis policy`: check, test, explain, bundle, sign and verify purpose policies. The privacy officer's commands.
+"""`sluis policy`: the privacy officer's commands.
 
 Exit codes: 0 done (explain: permit), 2 usage, 3 files refused, 4 a test failed, 5 denied, 6 signatures missing or
-wrong, 7 expired or an older revision. Findings go to stderr as `file:line: CODE: text; suggestion`, results to stdout.
+wrong, 7 expired or an older revision, 8 the other side allows more, 9 a person must answer a finding, 10 lines that no
+test holds. Findings go to stderr as `file:line: CODE: text; suggestion`.
 """
 
 from __future__ import annotations

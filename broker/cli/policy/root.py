@@ -24,7 +24,8 @@ app = typer.Typer(
     help="Check, test, explain, bundle, sign and verify purpose policies.",
     no_args_is_help=True,
     rich_markup_mode=None,
-    epilog="Exit codes: 0 done, 2 usage, 3 files refused, 4 a test failed, 5 denied, 6 signatures, 7 expired.",
+    epilog="Exit codes: 0 done, 2 usage, 3 files refused, 4 a test failed, 5 denied, 6 signatures, 7 expired, "
+    "8 allows more, 9 a person must answer, 10 lines that no test holds.",
 )
 
 
@@ -37,6 +38,9 @@ class Exit(IntEnum):
     DENIED = 5
     SIGNATURES = 6
     EXPIRED = 7
+    ALLOWS_MORE = 8
+    UNANSWERED = 9
+    UNHELD = 10
 
 
 _EXITS = {
