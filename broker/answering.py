@@ -12,7 +12,6 @@ from itertools import chain, islice
 
 import structlog
 
-from broker.asking import AskedOf, Terms
 from broker.canonical import encode
 from broker.errors import Code, SluisError
 from broker.exchange import AnswerRows, AnswerStatus, AskStatement, Question
@@ -26,6 +25,7 @@ from broker.matching.release import (
     rows_digest,
 )
 from broker.ports import AnswerSpool, LogReader, RegisterStore
+from broker.questions import AskedOf, Terms
 
 log = structlog.get_logger("broker.answering")
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from broker.answering import Answering, Prepared, stored_runs
-from broker.asking import Asked, AskedOf, AskGate, Opened, Posed, Terms, register_reference, statement_digest
+from broker.asking import AskGate
 from broker.errors import Code, SluisError
 from broker.exchange import (
     ANSWER_KEPT,
@@ -29,6 +29,7 @@ from broker.exchange_log.append import Sequencer
 from broker.parties import Caller
 from broker.policy.evaluate import Decision
 from broker.ports import AnswerSpool, Clock, Entropy, LogReader, RegisterStore, Transaction
+from broker.questions import Asked, AskedOf, Opened, Posed, Terms, register_reference, statement_digest
 from broker.repeating import Repeating
 
 MAX_AHEAD = timedelta(minutes=10)

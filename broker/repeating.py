@@ -12,12 +12,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from broker.asking import AskedOf, Terms, terms_of
 from broker.errors import Code, SluisError
 from broker.exchange import ANSWER_KEPT, AnswerStatus, AskStatement, ExchangeState, RegisterVersion
 from broker.policy.document import PolicySet
 from broker.policy.evaluate import Decision, decision_from_log
 from broker.ports import LogReader
+from broker.questions import AskedOf, Terms, terms_of
 from broker.statements import Scope, Signed, read_register_manifest
 
 

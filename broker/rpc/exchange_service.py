@@ -10,7 +10,7 @@ from itertools import groupby
 import grpc
 from sluis.v1 import exchange_pb2, exchange_pb2_grpc
 
-from broker.asking import AskGate, Opened, bound_asks, requests_counter
+from broker.asking import AskGate, bound_asks
 from broker.coordinator import Coordinator
 from broker.errors import Code, SluisError, field_error
 from broker.exchange import AskStatement, ExchangeState, Question, Want
@@ -18,6 +18,7 @@ from broker.exchange_log.append import Sequencer
 from broker.policy.document import PolicySet, Purpose
 from broker.policy.evaluate import Decision, Request, epoch_of, next_midnight
 from broker.ports import Clock, LogReader, Transaction
+from broker.questions import Opened, requests_counter
 from broker.rpc import convert
 from broker.rpc.interceptors import Call, StreamSlots, call_of, check_alive
 from broker.statements import MAX_ANSWERERS, Scope, read_ask, verify_signature

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.answering import SMALL_ANSWER, Answering, Prepared, decode, decode_run, run_size, stored_runs
-from broker.asking import Terms
 from broker.canonical import encode
 from broker.errors import Code, SluisError
 from broker.exchange import AnswerRows, AnswerStatus, PseudonymColumn, Question, Want
 from broker.matching.release import encode_run, rows_digest
+from broker.questions import Terms
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 KEY_ID = "0f" * 16

@@ -14,17 +14,7 @@ import numpy as np
 import pytest
 from world import policy_texts
 
-from broker.asking import (
-    LEASE,
-    Asked,
-    AskGate,
-    Opened,
-    Posed,
-    counts_counter,
-    register_reference,
-    requests_counter,
-    statement_digest,
-)
+from broker.asking import LEASE, AskGate
 from broker.canonical import canonical_json, commitment
 from broker.errors import Code, SluisError
 from broker.exchange import (
@@ -40,6 +30,15 @@ from broker.exchange_log.entry import check_body
 from broker.matching.release import tokens_value
 from broker.parties import Caller, Environment, Oin, PartyKind
 from broker.policy.bundle import policy_set_from_texts
+from broker.questions import (
+    Asked,
+    Opened,
+    Posed,
+    counts_counter,
+    register_reference,
+    requests_counter,
+    statement_digest,
+)
 from broker.statements import Scope, Signed, read_ask
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
