@@ -1,0 +1,145 @@
+"""What each check asks, as a question that its verdict answers, and what to do when the answer is no."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+Both: TypeAlias = Mapping[str, str]
+"""The same said in Dutch (`nl`) and in English (`en`)."""
+
+QUESTIONS: Mapping[str, Both] = {
+    "purpose-known": {"en": "Does this purpose exist?", "nl": "Bestaat dit doel?"},
+    "policy-set-current": {"en": "Is the policy set still in force?", "nl": "Geldt de beleidsset nog?"},
+    "purpose-active": {"en": "Is the purpose in use?", "nl": "Is het doel in gebruik?"},
+    "suspension": {"en": "Has nobody suspended the purpose?", "nl": "Heeft niemand het doel opgeschort?"},
+    "purpose-valid": {"en": "Is the purpose valid today?", "nl": "Is het doel vandaag geldig?"},
+    "asker": {"en": "May this party ask?", "nl": "Mag deze partij de vraag stellen?"},
+    "principal": {"en": "May it ask for whom it asks?", "nl": "Mag zij dat voor wie zij het vraagt?"},
+    "answerer": {"en": "May this party be asked?", "nl": "Mag deze partij worden bevraagd?"},
+    "identifier": {"en": "May subjects be named this way?", "nl": "Mag het onderwerp zo worden aangeduid?"},
+    "match-keys": {"en": "Is the match strict enough?", "nl": "Is de koppeling streng genoeg?"},
+    "mode": {"en": "Can it be pseudonymised as agreed?", "nl": "Kan het worden gepseudonimiseerd zoals afgesproken?"},
+    "epoch": {"en": "Is it this period's key?", "nl": "Is het de sleutel van deze periode?"},
+    "attributes": {"en": "Were the attributes asked agreed?", "nl": "Zijn de gevraagde gegevens afgesproken?"},
+    "hit": {"en": "Are hits, if asked, agreed?", "nl": "Zijn treffers, als daarom wordt gevraagd, afgesproken?"},
+    "count": {"en": "Is a count, if asked, agreed?", "nl": "Is een telling, als daarom wordt gevraagd, afgesproken?"},
+    "subjects-per-request": {"en": "Is the question small enough?", "nl": "Is de vraag klein genoeg?"},
+    "requests-per-day": {"en": "Is today's limit not reached?", "nl": "Is de dagelijkse grens niet bereikt?"},
+    "case-number": {"en": "Is the case number in order?", "nl": "Is het zaaknummer in orde?"},
+    "cooperation-ref": {
+        "en": "Is the co-operation reference in order?",
+        "nl": "Is het kenmerk van de samenwerking in orde?",
+    },
+    "register-rules": {
+        "en": "Was the register made by the rules demanded?",
+        "nl": "Is het register gemaakt volgens de regels die worden geëist?",
+    },
+    "count-distance": {
+        "en": "Does a count differ enough from earlier ones?",
+        "nl": "Verschilt een telling genoeg van eerdere?",
+    },
+    "counts-per-epoch": {
+        "en": "Is the limit on counts in this period not reached?",
+        "nl": "Is de grens aan tellingen in deze periode niet bereikt?",
+    },
+    "legal-basis": {"en": "Does the law still carry it?", "nl": "Draagt de wet het nog?"},
+}
+
+ADVICE: Mapping[str, Both] = {
+    "purpose-known": {
+        "en": "use the name of a purpose: its file's name in purposes/, without .yaml",
+        "nl": "gebruik de naam van een doel: de naam van het bestand in purposes/, zonder .yaml",
+    },
+    "policy-set-current": {
+        "en": "nothing can be asked until a later revision is signed and put in place",
+        "nl": "er kan niets worden gevraagd tot een volgende revisie is ondertekend en geplaatst",
+    },
+    "purpose-active": {
+        "en": "no question changes this; it takes a signed revision in which the purpose has `state: active`",
+        "nl": "geen vraag verandert dit; nodig is een ondertekende revisie met `state: active` bij dit doel",
+    },
+    "suspension": {
+        "en": "ask the officer who suspended it why; a signed text with the notice's id under `lifts` ends it",
+        "nl": "vraag de functionaris die opschortte waarom; een ondertekende tekst met de melding onder `lifts` "
+        "beëindigt het",
+    },
+    "purpose-valid": {
+        "en": "ask within these days, or have the purpose signed anew with other days under `valid`",
+        "nl": "vraag binnen deze dagen, of laat het doel opnieuw ondertekenen met andere dagen onder `valid`",
+    },
+    "asker": {
+        "en": "if this party should be able to ask, add it to `asks` and have both sides sign",
+        "nl": "hoort deze partij te mogen vragen, zet haar dan bij `asks` en laat beide kanten ondertekenen",
+    },
+    "principal": {
+        "en": "name a listed principal with `on_behalf_of`, or leave it out when asking for oneself",
+        "nl": "noem bij `on_behalf_of` een partij uit de lijst, of laat het weg als voor zichzelf wordt gevraagd",
+    },
+    "answerer": {
+        "en": "ask a party that stands under `answers`",
+        "nl": "bevraag een partij die onder `answers` staat",
+    },
+    "identifier": {
+        "en": "use an identifier that stands under `identified_by`",
+        "nl": "gebruik een nummer dat onder `identified_by` staat",
+    },
+    "match-keys": {
+        "en": "use fewer match keys: the first ones are the strictest",
+        "nl": "gebruik minder koppelsleutels: de eerste zijn de strengste",
+    },
+    "mode": {
+        "en": "no question changes this; the broker does not offer this way of pseudonymising",
+        "nl": "geen vraag verandert dit; de tussenpersoon biedt deze wijze van pseudonimiseren niet",
+    },
+    "epoch": {
+        "en": "pseudonymise again with the key of the period in force",
+        "nl": "pseudonimiseer opnieuw met de sleutel van de geldende periode",
+    },
+    "attributes": {
+        "en": "leave the attribute out; if it is needed, add it under `attributes` with its necessity, and have both "
+        "sides sign",
+        "nl": "laat het gegeven weg; is het nodig, zet het dan met de noodzaak onder `attributes` en laat beide kanten "
+        "ondertekenen",
+    },
+    "hit": {
+        "en": "ask for what stands under `may_learn`, and for something",
+        "nl": "vraag wat onder `may_learn` staat, en vraag iets",
+    },
+    "count": {
+        "en": "ask for a count alone, under a purpose that has `count` in `may_learn`",
+        "nl": "vraag alleen een telling, onder een doel met `count` in `may_learn`",
+    },
+    "subjects-per-request": {
+        "en": "ask about fewer at a time, and about at least one",
+        "nl": "vraag er minder tegelijk, en ten minste één",
+    },
+    "requests-per-day": {
+        "en": "ask tomorrow: the count begins anew at midnight in Amsterdam",
+        "nl": "vraag het morgen: de teller begint opnieuw om middernacht in Amsterdam",
+    },
+    "case-number": {
+        "en": "give the number of the case, in the form that the catalogue gives for the asker, without a BSN in it",
+        "nl": "geef het nummer van de zaak, in de vorm die de catalogus voor de vrager noemt, zonder BSN erin",
+    },
+    "cooperation-ref": {
+        "en": "give the reference of the co-operation with `cooperation_ref`",
+        "nl": "geef het kenmerk van de samenwerking bij `cooperation_ref`",
+    },
+    "register-rules": {
+        "en": "the party that answers has to publish its register anew under this rule",
+        "nl": "de bevraagde partij moet het register opnieuw publiceren volgens deze regel",
+    },
+    "count-distance": {
+        "en": "two counts of nearly the same group tell about a few; ask about a group that differs more",
+        "nl": "twee tellingen van bijna dezelfde groep verraden enkelen; vraag over een groep die meer verschilt",
+    },
+    "counts-per-epoch": {
+        "en": "wait for the next period, or have the purpose signed anew with another `per_epoch`",
+        "nl": "wacht op de volgende periode, of laat het doel opnieuw ondertekenen met een andere `per_epoch`",
+    },
+    "legal-basis": {
+        "en": "keep answers no longer than the law allows, or name a law that is in force",
+        "nl": "bewaar antwoorden niet langer dan de wet toelaat, of noem een wet die geldt",
+    },
+}
