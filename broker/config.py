@@ -48,6 +48,8 @@ class Policy(BaseModel):
     """Ed25519 public keys, hex."""
     quorum: Annotated[int, Field(ge=1)] = 2
     """How many distinct signers must have signed; at least 2 in production."""
+    unsafe_skip_approvals: bool = False
+    """Take active purposes that their asking and answering side did not approve; refused in production."""
 
 
 class Limits(BaseModel):
@@ -134,6 +136,10 @@ def load_config(path: Path) -> Config:
     quorum = f"{path}:{document.line(('policy', 'quorum'))}: policy.quorum"
     if config.environment is Environment.PRODUCTION and config.policy.quorum < 2:
         text = f"{quorum} must be at least 2 in production: unsigned policies are refused"
+        raise SluisError(Code.CONFIG_INVALID, text)
+    if config.environment is Environment.PRODUCTION and config.policy.unsafe_skip_approvals:
+        line = document.line(("policy", "unsafe_skip_approvals"))
+        text = f"{path}:{line}: policy.unsafe_skip_approvals is for trials; production takes approved purposes only"
         raise SluisError(Code.CONFIG_INVALID, text)
     if config.policy.quorum > len(set(config.policy.signers)):
         text = f"{quorum} asks for {config.policy.quorum} signatures, more than there are policy.signers"

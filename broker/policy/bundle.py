@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from broker.canonical import canonical_json, parse_canonical
 from broker.errors import Code, SluisError
+from broker.policy.approvals import MAX_APPROVALS, SIGNED_PREFIX, Approval, demand_approvals, read_approval
 from broker.policy.document import PolicySet, read_policies
 from broker.policy.problems import refusal
 
-SIGNED_PREFIX = b"sluis/v1/signed\n"
 MAX_BUNDLE_BYTES = 64 * 1024 * 1024
 MAX_SIGNATURES = 32
 _TYPE = "sluis/v1/policy-set"
@@ -43,6 +43,7 @@ class Bundle:
     meaning: Mapping[str, Any]
     texts: Mapping[str, str]
     signatures: tuple[BundleSignature, ...]
+    approvals: tuple[Approval, ...] = ()
 
     @property
     def signed_bytes(self) -> bytes:
@@ -52,9 +53,10 @@ class Bundle:
     def encode(self) -> bytes:
         """The canonical bytes."""
         signatures = [{"key": s.key, "role": s.role, "signature": s.signature} for s in self.signatures]
-        return canonical_json(
-            {"manifest": self.manifest, "meaning": self.meaning, "signatures": signatures, "texts": self.texts}
-        )
+        whole = {"manifest": self.manifest, "meaning": self.meaning, "signatures": signatures, "texts": self.texts}
+        if self.approvals:
+            whole["approvals"] = [approval.to_object() for approval in self.approvals]
+        return canonical_json(whole)
 
 
 def policy_set_from_texts(texts: Mapping[str, str], *, revision: int = 0, expires: datetime | None = None) -> PolicySet:
@@ -69,8 +71,14 @@ def policy_set_from_texts(texts: Mapping[str, str], *, revision: int = 0, expire
     return policies
 
 
-def build_bundle(texts: Mapping[str, str], *, revision: int, expires: datetime) -> bytes:
-    """An unsigned bundle of `texts`. `expires` is cut to whole seconds. Raises POLICY_INVALID."""
+def build_bundle(
+    texts: Mapping[str, str], *, revision: int, expires: datetime, approvals: Iterable[Approval] = ()
+) -> bytes:
+    """An unsigned bundle of `texts` with the approvals of its purposes. `expires` is cut to whole seconds.
+
+    Raises:
+        SluisError: POLICY_INVALID.
+    """
     if expires.tzinfo is None:
         raise SluisError(Code.POLICY_INVALID, "an expiry without a time zone is no moment")
     if revision < 1:
@@ -83,7 +91,7 @@ def build_bundle(texts: Mapping[str, str], *, revision: int, expires: datetime) 
         "text_digest": policies.text_digest,
         "type": _TYPE,
     }
-    return Bundle(manifest, policies.meaning, dict(policies.texts), ()).encode()
+    return Bundle(manifest, policies.meaning, dict(policies.texts), (), tuple(sorted(approvals))).encode()
 
 
 def read_bundle(data: bytes) -> Bundle:
@@ -94,7 +102,7 @@ def read_bundle(data: bytes) -> Bundle:
         whole = parse_canonical(data)
     except SluisError as error:
         raise SluisError(Code.POLICY_INVALID, "not a policy bundle: it is not canonical JSON") from error
-    _demand(set(whole) == {"manifest", "meaning", "signatures", "texts"}, "its members")
+    _demand(set(whole) | {"approvals"} == {"approvals", "manifest", "meaning", "signatures", "texts"}, "its members")
     manifest, texts, meaning, signatures = (whole[k] for k in ("manifest", "texts", "meaning", "signatures"))
     _demand(isinstance(manifest, dict) and set(manifest) == _MANIFEST and manifest["type"] == _TYPE, "its manifest")
     _demand(all(_hex(manifest[name]) for name in ("digest", "text_digest")), "a digest of its manifest")
@@ -104,7 +112,12 @@ def read_bundle(data: bytes) -> Bundle:
     _demand(isinstance(texts, dict) and all(isinstance(text, str) for text in texts.values()), "its texts")
     _demand(isinstance(meaning, dict), "its meaning")
     _demand(isinstance(signatures, list) and len(signatures) <= MAX_SIGNATURES, "its signatures")
-    return Bundle(manifest, meaning, texts, tuple(_signature(entry) for entry in signatures))
+    approvals = whole.get("approvals", [])
+    _demand(isinstance(approvals, list) and len(approvals) <= MAX_APPROVALS, "its approvals")
+    _demand("approvals" not in whole or approvals, "its approvals")
+    read = tuple(read_approval(entry) for entry in approvals)
+    _demand(list(read) == sorted(set(read)), "its approvals")
+    return Bundle(manifest, meaning, texts, tuple(_signature(entry) for entry in signatures), read)
 
 
 def sign_bundle(data: bytes, key: Ed25519PrivateKey, role: str) -> bytes:
@@ -116,22 +129,29 @@ def sign_bundle(data: bytes, key: Ed25519PrivateKey, role: str) -> bytes:
     public = key.public_key().public_bytes_raw().hex()
     kept = tuple(signature for signature in bundle.signatures if signature.key != public)
     added = BundleSignature(public, role, key.sign(bundle.signed_bytes).hex())
-    return Bundle(bundle.manifest, bundle.meaning, bundle.texts, (*kept, added)).encode()
+    return replace(bundle, signatures=(*kept, added)).encode()
 
 
 def load_bundle(
-    data: bytes, *, signers: Collection[str], quorum: int, now: datetime, lowest_revision: int = 1
+    data: bytes,
+    *,
+    signers: Collection[str],
+    quorum: int,
+    now: datetime,
+    lowest_revision: int = 1,
+    unsafe_skip_approvals: bool = False,
 ) -> PolicySet:
     """The policy set of a bundle signed by at least `quorum` distinct keys of `signers` (hex Ed25519 public keys).
 
     Every signature in the bundle must verify, those of unknown keys included: a bundle is whole or it is refused.
+    Each active purpose must have the approval of both its sides, unless `unsafe_skip_approvals` (tests and trials).
 
     Raises:
-        SluisError: POLICY_INVALID (shape, texts, or a meaning that is not that of the texts), POLICY_UNSIGNED,
-            POLICY_EXPIRED, POLICY_REVISION_LOWER when the revision is under `lowest_revision`.
+        SluisError: POLICY_INVALID (shape, texts, or a meaning that is not that of the texts), POLICY_UNSIGNED (quorum
+            or approvals), POLICY_EXPIRED, POLICY_REVISION_LOWER when the revision is under `lowest_revision`.
     """
     bundle = read_bundle(data)
-    policies = _check_signatures(bundle, signers, quorum)
+    signed = _check_signatures(bundle, signers, quorum)
     expires = datetime.fromisoformat(bundle.manifest["expires"])
     if now >= expires:
         raise SluisError(Code.POLICY_EXPIRED, f"the policy set expired at {expires:%Y-%m-%d %H:%M} UTC; sign a new one")
@@ -141,7 +161,10 @@ def load_bundle(
             f"revision {bundle.manifest['revision']} is lower than {lowest_revision}; to roll back, sign the old "
             "texts under a new, higher revision",
         )
-    return _check_meaning(bundle, policies)
+    policies = _check_meaning(bundle, signed)
+    if not unsafe_skip_approvals:
+        demand_approvals(policies, bundle.approvals)
+    return policies
 
 
 def _check_signatures(bundle: Bundle, signers: Collection[str], quorum: int) -> tuple[str, ...]:

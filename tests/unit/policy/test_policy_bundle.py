@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from approving import Officers
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from policy_samples import NOW, bent, load, texts
 
@@ -14,7 +15,9 @@ from broker.policy.bundle import build_bundle, load_bundle, policy_set_from_text
 KEYS = [Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in range(1, 5)]
 HEX = [key.public_key().public_bytes_raw().hex() for key in KEYS]
 EXPIRES = datetime(2027, 3, 31, 22, tzinfo=UTC)
-UNSIGNED = build_bundle(texts(), revision=7, expires=EXPIRES)
+OFFICERS = Officers()
+TEXTS = OFFICERS.add_to(texts())
+UNSIGNED = build_bundle(TEXTS, revision=7, expires=EXPIRES, approvals=OFFICERS.approve(TEXTS))
 SIGNED = sign_bundle(sign_bundle(UNSIGNED, KEYS[0], "asking side"), KEYS[1], "answering side")
 
 
@@ -37,12 +40,13 @@ def test_two_of_three_open_it():
     policies = load_bundle(SIGNED, signers=HEX[:3], quorum=2, now=NOW)
     assert (policies.revision, policies.expires) == (7, EXPIRES)
     assert policies.signers == tuple(sorted(HEX[:2]))
-    assert policies.digest == load().digest
-    assert dict(policies.texts) == texts()
+    assert policies.digest == load(TEXTS).digest
+    assert dict(policies.texts) == TEXTS
 
 
 def test_the_same_texts_make_the_same_bytes():
-    assert build_bundle(dict(reversed(list(texts().items()))), revision=7, expires=EXPIRES) == UNSIGNED
+    reversed_texts, approvals = dict(reversed(list(TEXTS.items()))), reversed(OFFICERS.approve(TEXTS))
+    assert build_bundle(reversed_texts, revision=7, expires=EXPIRES, approvals=approvals) == UNSIGNED
     assert read_bundle(SIGNED).encode() == SIGNED
 
 
@@ -135,7 +139,7 @@ def test_an_empty_or_damaged_file_is_refused():
         b"null",
         SIGNED[:-1],
         SIGNED + b" ",
-        SIGNED.replace(b'{"manifest"', b'{ "manifest"'),
+        SIGNED.replace(b'{"approvals"', b'{ "approvals"'),
     ):
         refused(data, Code.POLICY_INVALID)
     refused(b"x" * (64 * 1024 * 1024 + 1), Code.POLICY_INVALID)
