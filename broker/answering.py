@@ -150,6 +150,11 @@ def run_size(run: AnswerRows) -> int:
     )
 
 
+def withheld() -> Prepared:
+    """Nothing, in place of an answer whose purpose was closed while it was made."""
+    return _empty(AnswerStatus.WITHHELD, "withheld")
+
+
 def _empty(status: AnswerStatus, outcome: str) -> Prepared:
     return Prepared(status, outcome, result_value(hits=0, count=None, band=None, rows=None), {}, lambda: iter(()))
 

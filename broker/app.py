@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -26,10 +26,12 @@ from broker.exchange import ANSWER_KEPT
 from broker.exchange_log.append import Sequencer
 from broker.exchange_log.checkpoint import parse_verifier_key
 from broker.exchange_log.opening import check_tree, check_whole, genesis
+from broker.in_force import InForce, PolicyRules
 from broker.parties import Caller, Environment
 from broker.policy.bundle import load_bundle
 from broker.policy.document import PolicySet
 from broker.policy.evaluate import ENGINE, ENGINES
+from broker.policy_files import PolicyFiles, read_bundle_file
 from broker.ports import Clock, LogReader, Transaction
 from broker.publication import Publication
 from broker.repeating import Repeating
@@ -48,6 +50,7 @@ from broker.storage.sqlite import SqliteLogReader, SqliteLogStore, open_reader
 log = structlog.get_logger("broker.app")
 
 HOUSEKEEPING_SECONDS = 30.0
+POLICY_SECONDS = 1.0
 
 
 def open_log(config: Config) -> SqliteLogReader:
@@ -78,6 +81,7 @@ def trust_of(config: Config) -> str:
         policy_signers=config.policy.signers,
         policy_quorum=config.policy.quorum,
         engines=list(ENGINES),
+        unsafe_skip_approvals=config.policy.unsafe_skip_approvals,
     )
 
 
@@ -104,7 +108,7 @@ def examine(config: Config) -> tuple[Finding, ...]:
         return findings[-1].ok
 
     def policies() -> PolicySet:
-        return _load_policies(config, SystemClock().now())[0]
+        return _load_policies(config, SystemClock().now())
 
     look("keys", lambda: FileKeys.load(config.keys, origin=config.origin).signer.verifier_key)
     look("own certificate", lambda: check_own_certificate(config, SystemClock().now()))
@@ -133,12 +137,14 @@ class Broker:
         entropy = SystemEntropy()
         keys = FileKeys.load(config.keys, origin=config.origin)
         check_own_certificate(config, self._clock.now())
-        self._policies, bundle = _load_policies(config, self._clock.now())
+        bundle = read_bundle_file(config)
         config.data.mkdir(parents=True, exist_ok=True)
         self._store = SqliteLogStore(config.data / "sluis.db", keys.at_rest, entropy)
+        self._sequencer = Sequencer(self._store, keys.signer, self._clock)
         try:
             self._assemble(config, keys, entropy, bundle)
         except BaseException:
+            self._sequencer.stop()
             self._store.close()
             raise
 
@@ -146,24 +152,23 @@ class Broker:
         reader = self._store.reader
         genesis(self._store, keys.signer, self._clock, environment=config.environment, engine=ENGINE)
         check_tree(reader, parse_verifier_key(keys.signer.verifier_key))
-        self._sequencer = Sequencer(self._store, keys.signer, self._clock)
         self._sequencer.start()
-        _log_policies(self._sequencer, reader, self._policies, bundle)
-        loaded = load_directory(config, self._policies)
+        scope = Scope(config.origin, config.environment)
+        self._in_force = self._open_policies(config, reader, scope, bundle)
+        loaded = load_directory(config, self._in_force.current())
         _log_parties(self._sequencer, loaded.entries)
         self._issuers = loaded.issuers_pem
-        self._identity = Identity(loaded.directory, lambda: self._policies, config.environment)
+        self._identity = Identity(loaded.directory, self._in_force.current, config.environment)
         self._registers = FileRegisterStore(config.data / "registers", keys.at_rest, entropy)
         self._spool = FileAnswerSpool(config.data / "answers", keys.at_rest, entropy)
-        scope = Scope(config.origin, config.environment)
-        gate = AskGate(lambda: self._policies, scope)
+        gate = AskGate(self._in_force.current, scope)
         self._coordinator = Coordinator(
             sequencer=self._sequencer,
             reader=reader,
             registers=self._registers,
             spool=self._spool,
             gate=gate,
-            repeating=Repeating(reader, lambda: self._policies, scope),
+            repeating=Repeating(reader, self._in_force.current, scope),
             clock=self._clock,
             entropy=entropy,
         )
@@ -171,7 +176,7 @@ class Broker:
             sequencer=self._sequencer,
             reader=reader,
             registers=self._registers,
-            policies=lambda: self._policies,
+            policies=self._in_force.current,
             scope=scope,
             clock=self._clock,
             receipt=self._coordinator.receipt,
@@ -179,7 +184,29 @@ class Broker:
         self._recover()
         self._server = self._make_server(gate, reader, scope, keys.signer.verifier_key)
         self._halt = threading.Event()
+        self._nudge = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="housekeeping", daemon=True)
+
+    def _open_policies(self, config: Config, reader: LogReader, scope: Scope, bundle: bytes) -> InForce:
+        in_force = InForce(
+            sequencer=self._sequencer,
+            reader=reader,
+            clock=self._clock,
+            scope=scope,
+            rules=PolicyRules(
+                signers=config.policy.signers,
+                quorum=config.policy.quorum,
+                unsafe_skip_approvals=config.policy.unsafe_skip_approvals,
+                accept=partial(_accept, config),
+            ),
+        )
+        self._policy_files = PolicyFiles(config, in_force)
+        refused = in_force.open(bundle)
+        current = in_force.current()
+        if refused is not None:
+            log.error("policy set refused", code=refused.code.name, policy_set=current.digest)
+        log.info("policy set in force", policy_set=current.digest, revision=current.revision)
+        return in_force
 
     def start(self) -> int:
         """Serves; returns the port."""
@@ -197,6 +224,7 @@ class Broker:
     def stop(self, grace: float = 20.0) -> None:
         """Health first, then drain, then storage."""
         self._halt.set()
+        self._nudge.set()
         self._server.stop(grace)
         self._sequencer.stop()
         self._store.close()
@@ -209,7 +237,7 @@ class Broker:
         epochs = Epochs(
             sequencer=self._sequencer,
             reader=reader,
-            policies=lambda: self._policies,
+            policies=self._in_force.current,
             scope=scope,
             clock=self._clock,
             receipt=self._coordinator.receipt,
@@ -258,27 +286,51 @@ class Broker:
         except SluisError as error:
             log.error("refusal not logged", code=error.code.name)
 
+    def reload(self) -> None:
+        """Reads policy, pins and revocation lists again at once, as on SIGHUP. Returns before it is done."""
+        self._nudge.set()
+
     def _keep(self) -> None:
-        """Sweeps, recovers and watches until stopped. One failing chore does not keep the others from running."""
-        while not self._halt.wait(HOUSEKEEPING_SECONDS):
-            for name, chore in (
-                ("directory", self.reload_directory),
-                ("registers", self._publication.sweep),
-                ("answers", self._sweep_answers),
-                ("vault", lambda: self._store.expire_vault(self._clock.now())),
-                ("recovery", self._recover),
-                ("health", self._tell_health),
-            ):
-                try:
-                    chore()
-                except SluisError as error:
-                    log.error("housekeeping failed", name=name, code=error.code.name)
-                except Exception as error:  # noqa: BLE001 - housekeeping must outlive what it meets
-                    log.error("housekeeping failed", name=name, type=type(error).__name__)
+        """Watches for policy every second; sweeps, recovers and tells health every 30, until stopped."""
+        due = time.monotonic() + HOUSEKEEPING_SECONDS
+        while not self._halt.is_set():
+            again = self._nudge.wait(POLICY_SECONDS)
+            self._nudge.clear()
+            if self._halt.is_set():
+                return
+            self._do(("policy", partial(self._look_at_policy, again=again)))
+            if again or time.monotonic() >= due:
+                due = time.monotonic() + HOUSEKEEPING_SECONDS
+                self._do(*self._chores())
+
+    def _look_at_policy(self, *, again: bool) -> None:
+        if self._policy_files.look(again=again):
+            self.reload_directory()
+
+    def _chores(self) -> tuple[tuple[str, Callable[[], object]], ...]:
+        return (
+            ("directory", self.reload_directory),
+            ("registers", self._publication.sweep),
+            ("answers", self._sweep_answers),
+            ("vault", lambda: self._store.expire_vault(self._clock.now())),
+            ("recovery", self._recover),
+            ("health", self._tell_health),
+        )
+
+    @staticmethod
+    def _do(*chores: tuple[str, Callable[[], object]]) -> None:
+        """One failing chore does not keep the others from running."""
+        for name, chore in chores:
+            try:
+                chore()
+            except SluisError as error:
+                log.error("housekeeping failed", name=name, code=error.code.name)
+            except Exception as error:  # noqa: BLE001 - housekeeping must outlive what it meets
+                log.error("housekeeping failed", name=name, type=type(error).__name__)
 
     def reload_directory(self) -> None:
         """Reads pins and revocation lists again, as housekeeping does every 30 seconds; logs what changed."""
-        loaded = load_directory(self._config, self._policies)
+        loaded = load_directory(self._config, self._in_force.current())
         if loaded.directory != self._identity.directory:
             _log_parties(self._sequencer, loaded.entries)
             self._identity.directory = loaded.directory
@@ -297,52 +349,28 @@ class Broker:
         self._server.ready(is_ready=self._sequencer.ready())
 
 
-def _load_policies(config: Config, now: datetime) -> tuple[PolicySet, bytes]:
-    bundle = _read(config.policy.bundle)
-    policies = load_bundle(bundle, signers=config.policy.signers, quorum=config.policy.quorum, now=now)
+def _load_policies(config: Config, now: datetime) -> PolicySet:
+    """The set of the configured bundle, as a broker would take it that has no log yet."""
+    policies = load_bundle(
+        read_bundle_file(config),
+        signers=config.policy.signers,
+        quorum=config.policy.quorum,
+        now=now,
+        unsafe_skip_approvals=config.policy.unsafe_skip_approvals,
+    )
+    _accept(config, policies)
+    return policies
+
+
+def _accept(config: Config, policies: PolicySet) -> None:
+    """Refuses a set that does not go with the rest of the configuration. Raises CONFIG_INVALID."""
     if config.environment is Environment.PRODUCTION:
         for name, party in policies.catalogue.parties.items():
             if party.oin.startswith("00000099"):
                 raise SluisError(
                     Code.CONFIG_INVALID, f"the policy set's party {name} has a test OIN, which production refuses"
                 )
-    return policies, bundle
-
-
-def _log_policies(sequencer: Sequencer, reader: LogReader, policies: PolicySet, bundle: bytes) -> None:
-    stored = reader.document("policy-state", "current")
-    current = json.loads(stored) if stored else None
-    if current is not None and current["revision"] > policies.revision:
-        raise SluisError(
-            Code.POLICY_REVISION_LOWER,
-            f"the policy set has revision {policies.revision}, lower than {current['revision']} that was in force; "
-            "a roll-back is a new, higher revision of the old text",
-        )
-    if current is not None and current["revision"] == policies.revision and current["digest"] != policies.digest:
-        raise SluisError(
-            Code.POLICY_REVISION_LOWER,
-            f"another policy set was in force under revision {policies.revision}; give this one a higher revision",
-        )
-    if current is not None and current["digest"] == policies.digest and current["revision"] == policies.revision:
-        return
-    body = {
-        "digest": policies.digest,
-        "text_digest": policies.text_digest,
-        "revision": policies.revision,
-        "expires": policies.expires.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if policies.expires else None,
-        "signers": list(policies.signers),
-        "engine": ENGINE,
-    }
-
-    def work(tx: Transaction) -> int:
-        tx.put_document("policy-set", policies.digest, bundle)
-        tx.put_document("policy-archive", f"{policies.digest}/{policies.revision}", bundle)
-        state = {"digest": policies.digest, "revision": policies.revision}
-        tx.put_document("policy-state", "current", canonical_json(state))
-        return tx.append("policy", body)
-
-    sequencer.submit(work)
-    log.info("policy set in force", policy_set=policies.digest, revision=policies.revision)
+    load_directory(config, policies)
 
 
 def _log_parties(sequencer: Sequencer, entries: Mapping[str, dict[str, object]]) -> None:
@@ -359,10 +387,3 @@ def _log_parties(sequencer: Sequencer, entries: Mapping[str, dict[str, object]])
 
 def _log_call(rpc: str, outcome: str, seconds: float) -> None:
     log.info("call", rpc=rpc, code=outcome, seconds=round(seconds, 4))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise SluisError(Code.CONFIG_INVALID, f"{path}: cannot be read") from error

@@ -9,8 +9,11 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
+from broker.canonical import canonical_json
 from broker.errors import Code, SluisError
 from broker.exchange import (
     AnswerStatus,
@@ -21,7 +24,7 @@ from broker.exchange import (
     register_name,
 )
 from broker.matching.release import count_distance, tokens_value
-from broker.policy.document import PolicySet
+from broker.policy.document import PolicySet, Purpose
 from broker.policy.evaluate import (
     ENGINE,
     Decision,
@@ -34,6 +37,8 @@ from broker.policy.evaluate import (
     facts_to_log,
     judge_case_number,
 )
+from broker.policy.suspension import DOCUMENT as SUSPENSION
+from broker.policy.suspension import suspended_since
 from broker.ports import LogReader, Transaction
 from broker.questions import (
     Asked,
@@ -50,6 +55,8 @@ from broker.questions import (
 from broker.statements import Scope, Signed, read_epoch
 
 LEASE = timedelta(minutes=15)
+POLICY_STATE = ("policy-state", "current")
+"""Kind and key of the document that names the set in force."""
 MODES_AVAILABLE = frozenset({"keyed"})
 ASK_ENTRIES_PER_DAY = 100_000
 """Bound per party on asks, one an answerer, and dry runs. Far above any budget: it protects the log."""
@@ -79,15 +86,20 @@ class AskGate:
         self.policies = policies
         self._scope = scope
 
-    def open(self, tx: Transaction, policies: PolicySet, posed: Posed) -> Asked:
+    def open(self, tx: Transaction, posed: Posed) -> Asked:
         """Decides and logs the ask for every answerer; debits once for the exchange if any is permitted.
 
+        Decides under the set that is in force at this place in the log, and under no other.
+
         Raises:
-            SluisError: STATEMENT_INVALID for answerers nobody knows; TOO_MANY_ASKS;
+            SluisError: EXCHANGE_OPEN while the set in force is being replaced; STATEMENT_INVALID for answerers nobody
+                knows; TOO_MANY_ASKS;
                 EPOCH_UNKNOWN or KEY_ID_WRONG when a permitted question was made under no or another K:
                 a wrong key must never look like "no hit". Nothing is logged or debited then.
         """
         statement, now = posed.statement, posed.now
+        policies = self.policies()
+        _demand_in_force(tx, policies)
         strangers = set(statement.answerers) - set(policies.catalogue.parties)
         if strangers:
             raise SluisError(
@@ -97,10 +109,11 @@ class AskGate:
         terms = terms_of(policies, statement, now)
         counter = requests_counter(statement.asker, statement.purpose, now)
         requests_today = tx.spent(counter)
+        since = suspended(tx, policies.purposes.get(statement.purpose))
         asks = []
         for answerer in statement.answerers:
             register, unanswerable = self._register(tx, statement, answerer, now)
-            facts = self._facts(tx, policies, posed, answerer, register, requests_today)
+            facts = self._facts(tx, policies, posed, answerer, register, requests_today, since)
             decision = evaluate(policies, request_of(statement, answerer), facts)
             body = _ask_entry(posed, answerer, decision, facts, policies.digest, register)
             state = ExchangeState(
@@ -120,6 +133,7 @@ class AskGate:
                 answer={"unanswerable": unanswerable.name} if unanswerable else {},
             )
             tx.open_exchange(state)
+            _log_shadows(tx, policies, state, request_of(statement, answerer), facts)
             asks.append(AskedOf(state, decision, register, unanswerable))
         permitted = [ask for ask in asks if ask.decision.permitted]
         if permitted:
@@ -160,8 +174,13 @@ class AskGate:
             register=_rules_of(register),
             count_distance=None,
             modes_available=MODES_AVAILABLE,
+            suspended_since=suspended(reader, policies.purposes.get(request.purpose)),
         )
         return evaluate(policies, request, facts)
+
+    def closed(self, tx: Transaction, purpose: str, asker: str) -> bool:
+        """Whether the release gate must stay shut now: the purpose was suspended, closed or left since the ask."""
+        return is_closed(tx, self.policies(), purpose, asker)
 
     def _register(
         self, tx: Transaction, statement: AskStatement, answerer: str, now: datetime
@@ -185,6 +204,7 @@ class AskGate:
         answerer: str,
         register: RegisterVersion | None,
         requests_today: int,
+        since: datetime | None,
     ) -> Facts:
         statement, opened = posed.statement, posed.opened
         counts, distance = 0, None
@@ -202,6 +222,7 @@ class AskGate:
             register=_rules_of(register),
             count_distance=distance,
             modes_available=MODES_AVAILABLE,
+            suspended_since=since,
         )
 
     def _check_key(self, tx: Transaction, statement: AskStatement) -> None:
@@ -247,6 +268,56 @@ def _ask_entry(
         "trace_id": posed.trace_id,
         "nonce": posed.nonces[answerer],
     }
+
+
+@lru_cache(maxsize=16)
+def policy_state(digest: str, revision: int) -> bytes:
+    """The stored document that names the set in force."""
+    return canonical_json({"digest": digest, "revision": revision})
+
+
+def is_closed(store: Transaction | LogReader, policies: PolicySet, purpose: str, asker: str) -> bool:
+    """Whether nothing may leave to `asker` under `purpose` now, whatever was permitted before."""
+    known = policies.purposes.get(purpose)
+    if known is None or known.state != "active" or asker not in known.asks:
+        return True
+    return suspended(store, known) is not None
+
+
+def _demand_in_force(tx: Transaction, policies: PolicySet) -> None:
+    """Another set may be about to come into force, here or by another broker on this log."""
+    if tx.document(*POLICY_STATE) != policy_state(policies.digest, policies.revision):
+        raise SluisError(
+            Code.EXCHANGE_OPEN,
+            "the policy changed while you asked; send the same request again",
+            retry_after_ms=500,
+        )
+
+
+def suspended(store: Transaction | LogReader, purpose: Purpose | None) -> datetime | None:
+    """Since when notices suspend a purpose whose text does not lift them; None when none does."""
+    if purpose is None:
+        return None
+    return suspended_since(store.document(SUSPENSION, purpose.name), purpose.lifts)
+
+
+def _log_shadows(tx: Transaction, policies: PolicySet, state: ExchangeState, request: Request, facts: Facts) -> None:
+    """What purposes in shadow of this one would have decided; logged beside the ask and never enforced."""
+    for shadow in policies.shadows.get(request.purpose, ()):
+        decision = evaluate(policies, replace(request, purpose=shadow), facts)
+        body = {
+            "party": state.asker,
+            "purpose": shadow,
+            "shadow_of": request.purpose,
+            "exchange": state.exchange,
+            "answerer": state.answerer,
+            "ask_index": state.ask_index,
+            "decided_at": log_time(facts.now),
+            "decision": decision_to_log(decision),
+            "policy_set": policies.digest,
+            "engine": ENGINE,
+        }
+        tx.append("evaluation", body)
 
 
 def _rules_of(register: RegisterVersion | None) -> RegisterFacts | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from broker.answering import Answering, Prepared, stored_runs
+from broker.answering import Answering, Prepared, stored_runs, withheld
 from broker.asking import AskGate
 from broker.errors import Code, SluisError
 from broker.exchange import (
@@ -117,20 +117,20 @@ class Coordinator:
         self._check_time(statement)
         nonces = {answerer: self._entropy.token(16).hex() for answerer in statement.answerers}
         posed = Posed(caller, statement, opened, question, trace_id, self._clock.now(), nonces)
-        policies = self._gate.policies()
 
         def work(tx: Transaction) -> Asked | tuple[ExchangeState, ...]:
             states = tx.exchange(statement.asker, statement.request_id)
             if states:
                 return states  # the same request came to another broker on this log at once; that one logged it
-            return self._gate.open(tx, policies, posed)
+            return self._gate.open(tx, posed)
 
         committed = self._sequencer.submit(work)
         asked = committed.value
         if isinstance(asked, tuple):
             yield from self._again(statement, asked, question)
             return
-        for ask, receipt in zip(asked.asks, committed.receipts, strict=True):
+        for ask in asked.asks:
+            (receipt,) = (one for one in committed.receipts if one.index == ask.state.ask_index)
             yield self._answer(statement, asked.terms, ask, receipt, question)
 
     def _check_time(self, statement: AskStatement) -> None:
@@ -174,19 +174,22 @@ class Coordinator:
         salt = self._entropy.token(32)
         kept_until = self._clock.now() + ANSWER_KEPT
 
-        def work(tx: Transaction) -> None:
-            result = tx.commit_to("result", prepared.result, keep_until=vault_until, salt=salt)
-            answer = dict(prepared.head)
+        def work(tx: Transaction) -> Prepared:
+            leaving = withheld() if self._gate.closed(tx, state.purpose, state.asker) else prepared
+            result = tx.commit_to("result", leaving.result, keep_until=vault_until, salt=salt)
+            answer = dict(leaving.head)
             answer["result"] = result
-            if prepared.small is not None:
-                answer["rows"] = tx.commit_to("answer", prepared.small, keep_until=kept_until)
-            index = tx.append("release", _release_entry(statement, ask, prepared, result, nonce))
-            if not tx.close_exchange(state, prepared.status, index, answer):
+            if leaving.small is not None:
+                answer["rows"] = tx.commit_to("answer", leaving.small, keep_until=kept_until)
+            index = tx.append("release", _release_entry(statement, ask, leaving, result, nonce))
+            if not tx.close_exchange(state, leaving.status, index, answer):
                 raise SluisError(
                     Code.EXCHANGE_OPEN, "this exchange was closed by another call; send the same request again"
                 )
+            return leaving
 
         committed = self._sequencer.submit(work)
+        prepared = committed.value
         return replace(
             head,
             status=prepared.status,

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from broker.asking import is_closed
 from broker.errors import Code, SluisError
 from broker.exchange import ANSWER_KEPT, AnswerStatus, AskStatement, ExchangeState, RegisterVersion
 from broker.policy.document import PolicySet
@@ -83,9 +84,8 @@ class Repeating:
                 suspension takes effect at once); ANSWER_GONE when an answerer has withdrawn the register, and after
                 24 hours.
         """
-        purpose = self._policies().purposes.get(statement.purpose)
         answered = [state for state in states if state.status is AnswerStatus.ANSWERED]
-        if answered and (purpose is None or purpose.state != "active" or statement.asker not in purpose.asks):
+        if answered and is_closed(self._reader, self._policies(), statement.purpose, statement.asker):
             raise SluisError(Code.POLICY_DENIES, "this purpose is not open to you any more; its answers stay here")
         if any(state.asked_at < now - ANSWER_KEPT for state in answered):
             raise SluisError(

@@ -110,6 +110,8 @@ def serve(
 ) -> None:
     """Run the broker until SIGTERM or Ctrl-C; then drain and stop.
 
+    SIGHUP reads policy, certificates and revocation lists again at once; a new bundle is also seen by itself.
+
     Example: sluis serve --config broker.yaml
     """
     if log_level not in _LEVELS:
@@ -124,6 +126,8 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     broker = Broker(loaded)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda *_: broker.reload())
     port = broker.start()
     if ready_file is not None:
         ready_file.write_text(f"{port}\n", encoding="utf-8")

@@ -196,6 +196,14 @@ KINDS: Mapping[str, Mapping[str, Shape]] = {
         "decided_at": _time_shape,
         "effects": lambda value: _effects(value) or _list_of(_text)(value),
     },
+    "notice": {
+        "what": _one_of("policy-suspension"),
+        "purpose": _name,
+        "notice": _hex,
+        "statement": _object,
+        "signature": _hex,
+        "key": _hex64,
+    },
     "refusal": {"party": _or_null(_text), "rpc": _text, "code": _text, "request_id": _or_null(_text)},
     "access": {"party": _name, "what": _one_of("answer-repeated", "entries"), "exchange": _or_null(_text)},
     "recovery": {"what": _text, "detail": _text},
@@ -206,6 +214,20 @@ _EXTRA: Mapping[tuple[str, object], Mapping[str, Shape]] = {
     ("register", "published"): _SIGNED,
 }
 """Further members that a body has by its `action`."""
+
+_SHADOW: Mapping[str, Shape] = {
+    "party": _name,
+    "purpose": _name,
+    "shadow_of": _name,
+    "exchange": _text,
+    "answerer": _name,
+    "ask_index": _count,
+    "decided_at": _time_shape,
+    "decision": _decision,
+    "policy_set": _hex64,
+    "engine": _text,
+}
+"""An `evaluation` of an ask under a purpose in shadow: what it would have decided."""
 
 
 def check_body(kind: str, body: Mapping[str, object]) -> None:
@@ -220,6 +242,8 @@ def check_body(kind: str, body: Mapping[str, object]) -> None:
     if "action" in shapes and isinstance(body.get("action"), str):
         extra = _EXTRA.get((kind, body["action"]))
         shapes = {**shapes, **extra} if extra else shapes
+    elif kind == "evaluation" and "shadow_of" in body:
+        shapes = _SHADOW
     if body.keys() != shapes.keys():
         wrong = sorted(body.keys() ^ shapes.keys())
         raise SluisError(Code.FIELD_INVALID, f"{kind}.{wrong[0]}: is a member too many or one that is missing")

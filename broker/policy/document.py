@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -62,6 +63,15 @@ class PolicySet:
 
     def __repr__(self) -> str:
         return f"PolicySet(revision={self.revision}, digest={self.digest[:12]}, purposes={len(self.purposes)})"
+
+    @cached_property
+    def shadows(self) -> Mapping[str, tuple[str, ...]]:
+        """Purpose -> the purposes in state shadow that are evaluated beside it."""
+        found: dict[str, tuple[str, ...]] = {}
+        for name, purpose in self.purposes.items():
+            if purpose.shadow_of is not None and purpose.state == "shadow":
+                found[purpose.shadow_of] = (*found.get(purpose.shadow_of, ()), name)
+        return found
 
     def party_by_oin(self, oin: Oin | str) -> KnownParty | None:
         """The party with this OIN or sub-OIN."""

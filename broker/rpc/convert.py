@@ -17,7 +17,6 @@ import numpy.typing as npt
 from google.protobuf.timestamp_pb2 import Timestamp
 from sluis.v1 import common_pb2, exchange_pb2, register_pb2
 
-from broker.asking import Opened
 from broker.canonical import commitment
 from broker.coordinator import Answer
 from broker.errors import Code, SluisError, field_error
@@ -40,6 +39,7 @@ from broker.matching.release import tokens_value
 from broker.parties import NAME
 from broker.policy.document import PolicySet
 from broker.policy.evaluate import CheckResult, Decision
+from broker.questions import Opened
 from broker.statements import MAX_SIGNATURE_BYTES, MAX_STATEMENT_BYTES, Signed
 
 MAX_ROWS_PER_MESSAGE = 65_536
@@ -276,8 +276,11 @@ def register_chunk(rows: register_pb2.RegisterRows, spec: UploadSpec) -> Registe
 
 
 def decision_message(decision: Decision, policies: PolicySet, purpose: str, digest: str) -> common_pb2.Decision:
-    """A decision with the lines of the policy files that its checks come from."""
-    checks = [_check_message(check, policies.line_of(purpose, check.path) or "") for check in decision.checks]
+    """A decision with the lines of the policy files that its checks come from; without, if another set decided."""
+    known = policies.digest == digest
+    checks = [
+        _check_message(check, policies.line_of(purpose, check.path) if known else "") for check in decision.checks
+    ]
     return common_pb2.Decision(
         permitted=decision.permitted, checks=checks, policy_set=digest, obligations=decision.obligations
     )

@@ -10,7 +10,7 @@ from itertools import groupby
 import grpc
 from sluis.v1 import exchange_pb2, exchange_pb2_grpc
 
-from broker.asking import AskGate, bound_asks
+from broker.asking import AskGate, bound_asks, suspended
 from broker.coordinator import Coordinator
 from broker.errors import Code, SluisError, field_error
 from broker.exchange import AskStatement, ExchangeState, Question, Want
@@ -278,7 +278,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
             name=purpose.purpose,
             title_nl=purpose.title.nl,
             title_en=purpose.title.en,
-            state=purpose.state,
+            state="suspended" if purpose.state == "active" and self._is_suspended(purpose) else purpose.state,
             asks=purpose.asks,
             answers=purpose.answers,
             about=purpose.about,
@@ -295,6 +295,9 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
             cooperation_ref_required=purpose.cooperation_ref == "required",
             answer_keep_days=purpose.answer_keep_days,
         )
+
+    def _is_suspended(self, purpose: Purpose) -> bool:
+        return suspended(self._reader, purpose) is not None
 
 
 def _summary(states: list[ExchangeState]) -> exchange_pb2.ExchangeSummary:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import grpc
 import yaml
+from approving import Officers
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -68,6 +69,7 @@ class World:
     authority: ThrowAwayCa
     signers: list[Ed25519PrivateKey]
     parties: dict[str, str]
+    officers: Officers = field(default_factory=Officers)
     broker: Broker | None = None
     port: int = 0
     channels: list[grpc.Channel] = field(default_factory=list)
@@ -127,7 +129,9 @@ class World:
 
     def write_bundle(self, texts: dict[str, str], revision: int, signers: int = 2) -> None:
         """Signs and writes a policy bundle where the broker reads it."""
-        bundle = build_bundle(texts, revision=revision, expires=self.clock.at + timedelta(days=365))
+        texts = self.officers.add_to(texts)
+        expires = self.clock.at + timedelta(days=365)
+        bundle = build_bundle(texts, revision=revision, expires=expires, approvals=self.officers.approve(texts))
         for key in self.signers[:signers]:
             bundle = sign_bundle(bundle, key, "test")
         (self.directory / "policy.bundle").write_bytes(bundle)

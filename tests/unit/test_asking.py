@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from world import policy_texts
 
-from broker.asking import LEASE, AskGate
+from broker.asking import LEASE, POLICY_STATE, AskGate, policy_state
 from broker.canonical import canonical_json, commitment
 from broker.errors import Code, SluisError
 from broker.exchange import (
@@ -60,7 +60,8 @@ class Tx:
         self.vault: dict[str, tuple[bytes, bytes, datetime]] = {}
         self.states: list[ExchangeState] = []
         self.known: list[RegisterVersion] = []
-        self.documents: dict[tuple[str, str], bytes] = {}
+        state = policy_state(POLICIES.digest, POLICIES.revision)
+        self.documents: dict[tuple[str, str], bytes] = {POLICY_STATE: state}
         self.counted: tuple[str, ...] = ()
 
     def append(self, kind: str, body: Mapping[str, Any]) -> int:
@@ -190,7 +191,7 @@ def tx() -> Tx:
 
 
 def ask(tx: Tx, question: Posed) -> Asked:
-    return GATE.open(tx, POLICIES, question)  # type: ignore[arg-type]
+    return GATE.open(tx, question)  # type: ignore[arg-type]
 
 
 def test_a_permitted_ask_is_one_entry_one_debit_and_a_kept_question(tx: Tx) -> None:

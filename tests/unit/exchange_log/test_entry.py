@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from audit_kit import played
+from audit_kit import played, policy_bundle
 from hypothesis import given
 from hypothesis import strategies as st
 from log_kit import START, access_body, ask_body, release_body, time_text
@@ -13,6 +13,7 @@ from log_kit import START, access_body, ask_body, release_body, time_text
 from broker.audit.entries import EntryError, read_entry
 from broker.canonical import canonical_json
 from broker.errors import Code, SluisError
+from broker.exchange import Want
 from broker.exchange_log.entry import (
     KINDS,
     MAX_LEAF_BYTES,
@@ -25,11 +26,16 @@ from broker.exchange_log.entry import (
 )
 
 WORLD = played()
+WORLD.archive.append(policy_bundle(revision=2, shadow=True))
+WORLD.batch(("policy", WORLD.policy_entry(WORLD.archive[-1])))
+WORLD.ask("utrecht", ["snf"], "snf-locatie", Want(True, False, ("beds",)))
+WORLD.suspend("snf-locatie")
 ENTRIES = [entry for batch in WORLD.batches for entry in batch]
 
 
 def test_every_kind_is_built_read_and_read_by_the_verifier() -> None:
     assert {kind for kind, _ in ENTRIES} == set(KINDS)
+    assert any("shadow_of" in body for kind, body in ENTRIES if kind == "evaluation")
     for index, (kind, body) in enumerate(ENTRIES):
         at = parse_time(body["decided_at"]) if "decided_at" in body else START
         leaf = build_leaf(index, kind, at, body)
