@@ -12,12 +12,13 @@ import hashlib
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from approving import Officers
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -45,6 +46,7 @@ from broker.policy.evaluate import (
     facts_to_log,
     judge_case_number,
 )
+from broker.policy.suspension import sign_suspension
 from broker.statements import SIGNED_PREFIX
 
 PARTIES = {
@@ -102,14 +104,28 @@ def authority() -> Authority:
     return Authority()
 
 
+OFFICERS = Officers()
+
+
 @cache
-def policy_bundle(revision: int = 1, signers: int = 2, note: str = "") -> bytes:
+def policy_bundle(
+    revision: int = 1, signers: int = 2, note: str = "", approved: bool = True, shadow: bool = False
+) -> bytes:
+    """The sample policies, signed. `shadow`: with a stricter text of snf-locatie in shadow of it."""
     folder = Path(__file__).resolve().parents[1] / "policies"
     files = [folder / "catalogue.yaml", *sorted((folder / "purposes").glob("*.yaml"))]
     texts = {str(file.relative_to(folder)): file.read_text("utf-8") for file in files}
     if note:
         texts["catalogue.yaml"] += f"\n# {note}\n"
-    data = build_bundle(texts, revision=revision, expires=START + timedelta(days=365))
+    if shadow:
+        text = texts["purposes/snf-locatie.yaml"].replace("state: active", "state: shadow\nshadow_of: snf-locatie")
+        text = text.replace("subjects_per_request: 1000", "subjects_per_request: 1")
+        texts["purposes/snf-streng.yaml"] = text.replace("purpose: snf-locatie", "purpose: snf-streng")
+    texts = OFFICERS.add_to(texts)
+    expires = START + timedelta(days=365)
+    data = build_bundle(
+        texts, revision=revision, expires=expires, approvals=OFFICERS.approve(texts) if approved else ()
+    )
     for key in SIGNERS[:signers]:
         data = sign_bundle(data, key, "asking side")
     return data
@@ -121,7 +137,7 @@ def public(key: Ed25519PrivateKey) -> str:
 
 @cache
 def policy_set(data: bytes) -> PolicySet:
-    return load_bundle(data, signers=[public(key) for key in SIGNERS], quorum=1, now=START)
+    return load_bundle(data, signers=[public(key) for key in SIGNERS], quorum=1, now=START, unsafe_skip_approvals=True)
 
 
 def b64(data: bytes) -> str:
@@ -139,6 +155,8 @@ class World:
     at: datetime = START
     requests: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     counts: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    notices: dict[str, datetime] = field(default_factory=dict)
+    """Purpose -> when a notice suspended it."""
     registers: dict[str, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
 
     @property
@@ -314,6 +332,7 @@ class World:
                 cooperation_ref=False,
                 register=None if reference is None else RegisterFacts(rules),
                 count_distance=None,
+                suspended_since=self.notices.get(purpose),
             )
             request = Request(
                 asker, None, answerer, purpose, EPOCH, scheme, 1, Want(want.hit, want.count, want.attributes), subjects
@@ -339,8 +358,23 @@ class World:
                 "nonce": "56" * 16,
             }
             entries.append(("ask", copy.deepcopy(body)))
+            at = self.size + len(entries) - 1
+            for shadow in self.policies.shadows.get(purpose, ()):
+                would = evaluate(self.policies, replace(request, purpose=shadow), facts)
+                beside = {name: body[name] for name in ("exchange", "answerer", "decided_at", "policy_set", "engine")}
+                shown = {"party": asker, "purpose": shadow, "shadow_of": purpose, "ask_index": at}
+                entries.append(("evaluation", {**beside, **shown, "decision": decision_to_log(would)}))
         self.requests[day] += permitted
         return self.batch(*entries, after=after)
+
+    def suspend(self, purpose: str, key: Ed25519PrivateKey = SIGNERS[0], **stated: str) -> int:
+        """A notice that closes a purpose from here on."""
+        made = sign_suspension(
+            purpose, "a complaint", **{"origin": ORIGIN, "environment": "test", **stated}, made_at=self.at, key=key
+        )
+        index = self.batch(("notice", made.entry()))
+        self.notices.setdefault(purpose, self.at)
+        return index
 
     def release(self, ask_index: int, status: str = "ANSWERED") -> int:
         kind, ask = self.entry(ask_index)

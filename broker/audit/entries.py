@@ -73,10 +73,31 @@ _BODIES: Mapping[str, Mapping[str, str]] = {
         "decided_at": "time",
         "effects": "any",
     },
+    "notice": {
+        "what": "text",
+        "purpose": "text",
+        "notice": "text",
+        "statement": "map",
+        "signature": "text",
+        "key": "hex",
+    },
     "refusal": {"party": "text?", "rpc": "text", "code": "text", "request_id": "text?"},
     "access": {"party": "text", "what": "text", "exchange": "text?"},
     "recovery": {"what": "text", "detail": "text"},
 }
+_SHADOW: Mapping[str, str] = {
+    "party": "text",
+    "purpose": "text",
+    "shadow_of": "text",
+    "exchange": "text",
+    "answerer": "text",
+    "ask_index": "number",
+    "decided_at": "time",
+    "decision": "map",
+    "policy_set": "hex",
+    "engine": "text",
+}
+"""An `evaluation` beside an ask, under a purpose in shadow."""
 _BY_ACTION: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("key", "encryption-key"): {},
     ("key", "epoch"): {},
@@ -153,6 +174,8 @@ def _check_body(kind: str, body: Mapping[str, Any]) -> None:
         if extra is None:
             raise EntryError(f"a {kind} whose action is not known to this verifier")
         members = {**members, **extra}
+    elif kind == "evaluation" and "shadow_of" in body:
+        members = _SHADOW
     if body.keys() != members.keys():
         raise EntryError(f"not the members of a {kind}")
     for name, shape in members.items():

@@ -82,6 +82,7 @@ class _Ask:
     exchange: str
     asker: str
     answerer: str
+    purpose: str
     attributes: list[str]
     register: Mapping[str, Any] | None
 
@@ -118,6 +119,11 @@ class Exchanges:
         """Permitted asks without a release so far."""
         return len(self._waiting)
 
+    def waiting(self, ask_index: object) -> tuple[str, str] | None:
+        """Purpose and asker of a permitted ask that waits for its release."""
+        ask = self._waiting.get(ask_index) if isinstance(ask_index, int) else None
+        return (ask.purpose, ask.asker) if ask else None
+
     def ask(self, entry: LogEntry) -> None:
         """An `ask`: its statement, its place in the exchange, its time, its facts and its counters."""
         body, statement = entry.body, entry.body["statement"]
@@ -144,7 +150,7 @@ class Exchanges:
             self._counts[_count_key(statement, body["answerer"])] += 1
         if permitted:
             self._waiting[entry.index] = _Ask(
-                body["exchange"], body["asker"], body["answerer"], want["attributes"], body["register"]
+                body["exchange"], body["asker"], body["answerer"], body["purpose"], want["attributes"], body["register"]
             )
         else:
             self._denied.add(entry.index)

@@ -56,6 +56,7 @@ class Code(Enum):
         Fault.POLICY,
         "an ask names a set not in force, or a set came into force under no higher revision",
     )
+    POLICY_APPROVALS = (Fault.POLICY, "an active purpose came into force without the approval of both its sides")
     ENGINE_UNTRUSTED = (Fault.POLICY, "an engine decided that your trust file does not list")
     CERTIFICATE_UNKNOWN = (Fault.SIGNATURE, "a statement's certificate is not one the log had for that party")
     CERTIFICATE_CHAIN = (Fault.SIGNATURE, "a certificate was not issued by a CA you trust")
@@ -65,6 +66,10 @@ class Code(Enum):
     STATEMENT_FORM = (Fault.SIGNATURE, "a signed statement is not of the form its type demands")
     STATEMENT_SIGNATURE = (Fault.SIGNATURE, "a statement's signature is wrong: its party did not sign this")
     STATEMENT_DIFFERS = (Fault.SIGNATURE, "an entry says something else than the statement its party signed")
+    NOTICE = (
+        Fault.SIGNATURE,
+        "a suspension notice is repeated, or not signed by anyone who may suspend its purpose",
+    )
     DECIDED_AT = (Fault.EXCHANGE, "a decision was taken after its entry, or more than 60 seconds before")
     REQUEST_ID_REUSED = (Fault.EXCHANGE, "a request id stands for two exchanges of one asker")
     ANSWERER_MISSING = (Fault.EXCHANGE, "the asks of an exchange are not one for each answerer of its statement")
@@ -74,6 +79,9 @@ class Code(Enum):
     RELEASE_DENIED = (Fault.EXCHANGE, "something was released on an ask that was denied")
     RELEASE_TWICE = (Fault.EXCHANGE, "one ask was released twice")
     RELEASE_OUTCOME = (Fault.EXCHANGE, "a release's outcome, status, attributes and result do not fit together")
+    SUSPENSION = (Fault.EXCHANGE, "an ask was decided as if its purpose were suspended, or as if it were not")
+    RELEASE_CLOSED = (Fault.EXCHANGE, "something was released after its purpose was suspended or closed")
+    SHADOW = (Fault.EXCHANGE, "what a purpose in shadow would have decided is missing, or belongs to no ask before it")
     COUNTER_REQUESTS = (Fault.EXCHANGE, "an ask counts other earlier requests of that day than the log shows")
     COUNTER_COUNTS = (Fault.EXCHANGE, "an ask counts other earlier counts of that epoch than the log shows")
     FACTS = (Fault.EXCHANGE, "the facts of a decision are not those of its entry")

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -15,6 +16,9 @@ from broker.audit import strict_json
 from broker.audit.entries import GRACE, EntryError, LogEntry, has_shape, read_time
 from broker.audit.findings import Code, Findings
 from broker.audit.trust import Trust
+from broker.errors import SluisError
+from broker.policy.approvals import Approval, demand_approvals, read_approval
+from broker.policy.document import PolicySet, read_policies
 
 _PREFIX = b"sluis/v1/signed\n"
 _MANIFEST = {"digest": "hex", "expires": "time", "revision": "number", "text_digest": "hex", "type": "text"}
@@ -32,6 +36,14 @@ class Archived:
     signers: frozenset[str]
     oins: Mapping[str, frozenset[str]]
     """Party -> its OIN and sub-OINs."""
+    approvals: tuple[Approval, ...]
+
+    @cached_property
+    def policy_set(self) -> PolicySet | None:
+        """The set that the texts mean; None when they cannot be read, or mean something else than was signed."""
+        signers = tuple(sorted(self.signers))
+        read, _ = read_policies(self.texts, revision=self.revision, expires=self.expires, signers=signers)
+        return read if read is not None and read.digest == self.digest else None
 
 
 class Policies:
@@ -80,6 +92,24 @@ class Policies:
         if len(good) < self._trust.policy_quorum or not set(body["signers"]) <= found.signers:
             self._findings.add(Code.POLICY_SIGNATURES, index=entry.index)
 
+        self._check_approvals(found, entry)
+
+    def _check_approvals(self, found: Archived, entry: LogEntry) -> None:
+        if not self._trust.policy_approvals:
+            return
+        try:
+            policies = found.policy_set
+            if policies is not None:
+                demand_approvals(policies, found.approvals)
+        except SluisError as error:
+            self._findings.add(Code.POLICY_APPROVALS, error.message, index=entry.index)
+
+    @property
+    def current(self) -> PolicySet | None:
+        """The set in force at this place in the log; None when there is none that can be read."""
+        archived = self._in_force.get(self._current[0]) if self._current else None
+        return archived.policy_set if archived else None
+
     def oins_of(self, party: str) -> frozenset[str]:
         """The OINs of a party in the set in force; empty when it knows none."""
         current = self._in_force.get(self._current[0]) if self._current else None
@@ -97,7 +127,8 @@ class Policies:
 
 
 def _read(bundle: object) -> Archived | None:
-    if not isinstance(bundle, dict) or set(bundle) != {"manifest", "meaning", "signatures", "texts"}:
+    members = {"approvals", "manifest", "meaning", "signatures", "texts"}
+    if not isinstance(bundle, dict) or set(bundle) | {"approvals"} != members:
         return None
     manifest, meaning, texts, signatures = (bundle[k] for k in ("manifest", "meaning", "texts", "signatures"))
     if not isinstance(manifest, dict) or manifest.keys() != _MANIFEST.keys():
@@ -111,9 +142,13 @@ def _read(bundle: object) -> Archived | None:
     if digests != (manifest["digest"], manifest["text_digest"], manifest["type"]):
         return None
     message = _PREFIX + strict_json.write(manifest)
+    approvals = bundle.get("approvals", [])
     try:
         expires = read_time(manifest["expires"])
-    except EntryError:
+        read = tuple(read_approval(approval) for approval in approvals) if isinstance(approvals, list) else None
+    except (EntryError, SluisError):
+        return None
+    if read is None:
         return None
     signers = {_signer(signature, message) for signature in signatures} - {None}
     return Archived(
@@ -124,6 +159,7 @@ def _read(bundle: object) -> Archived | None:
         texts=texts,
         signers=frozenset(signer for signer in signers if signer is not None),
         oins=_oins(meaning),
+        approvals=read,
     )
 
 

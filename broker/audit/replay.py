@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
 from broker.audit.policies import Archived
 from broker.errors import SluisError
 from broker.exchange import Want
-from broker.policy.document import PolicySet, read_policies
 from broker.policy.evaluate import ENGINES, Request, decision_to_log, evaluate, facts_from_log
 
 
@@ -22,42 +21,30 @@ class Replayed(Enum):
     NOT_REPLAYABLE = "not replayable"
 
 
-class Replay:
-    """Replays decisions; reads each policy set once."""
+def replay(
+    archived: Archived | None, ask: Mapping[str, Any], *, shadow: Mapping[str, Any] | None = None
+) -> tuple[Replayed, str]:
+    """The outcome for the body of an `ask`, and why where it is not SAME.
 
-    def __init__(self) -> None:
-        self._read: dict[tuple[str, int, datetime], PolicySet | None] = {}
-
-    def decide(self, archived: Archived | None, body: Mapping[str, Any]) -> tuple[Replayed, str]:
-        """The outcome for the body of an `ask`, and why where it is not SAME."""
-        if body["engine"] not in ENGINES:
-            return Replayed.NOT_REPLAYABLE, f"this program has {', '.join(ENGINES)} only"
-        policies = None if archived is None else self._policies(archived)
-        if policies is None:
-            return Replayed.NOT_REPLAYABLE, "its policy set is not in the archive, or cannot be read"
-        try:
-            facts = facts_from_log(body["facts"])
-            request = _request(body)
-        except (SluisError, KeyError, TypeError):
-            return Replayed.NOT_REPLAYABLE, "its facts or its statement are not complete"
-        again = decision_to_log(evaluate(policies, request, facts, body["engine"]))
-        if again == body["decision"]:
-            return Replayed.SAME, ""
-        return Replayed.DIFFERS, _difference(again, body["decision"])
-
-    def _policies(self, archived: Archived) -> PolicySet | None:
-        key = (archived.text_digest, archived.revision, archived.expires)
-        if key not in self._read:
-            policies, _ = read_policies(
-                archived.texts,
-                revision=archived.revision,
-                expires=archived.expires,
-                signers=tuple(sorted(archived.signers)),
-            )
-            if policies is not None and policies.digest != archived.digest:
-                policies = None
-            self._read[key] = policies
-        return self._read[key]
+    `shadow`: the body of an `evaluation` beside that ask; then its decision is taken again, from the ask's facts.
+    """
+    decided = ask if shadow is None else shadow
+    if decided["engine"] not in ENGINES:
+        return Replayed.NOT_REPLAYABLE, f"this program has {', '.join(ENGINES)} only"
+    policies = None if archived is None else archived.policy_set
+    if policies is None:
+        return Replayed.NOT_REPLAYABLE, "its policy set is not in the archive, or cannot be read"
+    try:
+        facts = facts_from_log(ask["facts"])
+        request = _request(ask)
+    except (SluisError, KeyError, TypeError):
+        return Replayed.NOT_REPLAYABLE, "its facts or its statement are not complete"
+    if shadow is not None:
+        request = replace(request, purpose=shadow["purpose"])
+    again = decision_to_log(evaluate(policies, request, facts, decided["engine"]))
+    if again == decided["decision"]:
+        return Replayed.SAME, ""
+    return Replayed.DIFFERS, _difference(again, decided["decision"])
 
 
 def _request(body: Mapping[str, Any]) -> Request:

@@ -20,6 +20,7 @@ from broker.errors import Code, SluisError
 from broker.policy.strict_yaml import Node, read_yaml
 
 _MEMBERS = ("origin", "environment", "log_keys", "issuers", "policy_signers", "policy_quorum", "engines")
+_OPTIONAL = frozenset({"policy_approvals"})
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?")
 
@@ -36,6 +37,8 @@ class Trust:
     policy_signers: frozenset[str]
     policy_quorum: int
     engines: frozenset[str]
+    policy_approvals: bool
+    """Whether active purposes must be approved by both their sides; always so in production."""
     fingerprint: str
     """SHA-256 in groups of four hex digits."""
 
@@ -51,8 +54,8 @@ def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
         first = problems[0]
         raise SluisError(Code.CONFIG_INVALID, f"{name}:{first.line}: {first.text}; {first.suggestion}")
     value = file.value
-    if not isinstance(value, dict) or set(value) != set(_MEMBERS):
-        raise _wrong(name, f"has exactly these members: {', '.join(_MEMBERS)}")
+    if not isinstance(value, dict) or set(value) - _OPTIONAL != set(_MEMBERS):
+        raise _wrong(name, f"has exactly these members: {', '.join(_MEMBERS)}; and policy_approvals where it is `none`")
     origin, environment = value["origin"], value["environment"]
     if not isinstance(origin, str) or not origin or environment not in ("test", "production"):
         raise _wrong(name, "origin is the log's name, environment is test or production")
@@ -74,7 +77,10 @@ def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
         raise _wrong(name, f"log_keys: {error}") from None
     if any(key_name != origin for key_name, _ in keys):
         raise _wrong(name, "log_keys are keys of the origin, and begin with its name")
-    meaning = {
+    approvals = value.get("policy_approvals", "required")
+    if approvals not in ("required", "none") or (approvals == "none" and environment == "production"):
+        raise _wrong(name, "policy_approvals is required, or none in a test environment")
+    meaning: dict[str, object] = {
         "origin": origin,
         "environment": environment,
         "log_keys": sorted(set(log_keys)),
@@ -83,6 +89,8 @@ def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
         "policy_quorum": quorum,
         "engines": sorted(set(engines)),
     }
+    if approvals == "none":
+        meaning["policy_approvals"] = "none"
     return Trust(
         origin=str(origin),
         environment=str(environment),
@@ -92,6 +100,7 @@ def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
         policy_signers=frozenset(signers),
         policy_quorum=quorum,
         engines=frozenset(engines),
+        policy_approvals=approvals == "required",
         fingerprint=_mark(meaning),
     )
 
@@ -105,9 +114,10 @@ def trust_text(
     policy_signers: Sequence[str],
     policy_quorum: int,
     engines: Sequence[str],
+    unsafe_skip_approvals: bool = False,
 ) -> str:
     """The text of a trust file; `issuers` are PEM. For the operator who hands it to an auditor."""
-    value = {
+    value: dict[str, object] = {
         "origin": origin,
         "environment": environment,
         "log_keys": list(log_keys),
@@ -116,6 +126,8 @@ def trust_text(
         "policy_quorum": policy_quorum,
         "engines": list(engines),
     }
+    if unsafe_skip_approvals:
+        value["policy_approvals"] = "none"
     head = "# What an auditor trusts before reading a bundle of this log (docs/formats.md section 8).\n"
     text = head + yaml.dump(value, Dumper=_BlockDumper, sort_keys=False, default_flow_style=False, width=4096)
     parse_trust(text)

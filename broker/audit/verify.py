@@ -16,12 +16,13 @@ from typing import Any, BinaryIO
 
 from broker.audit import strict_json
 from broker.audit.callers import Callers
+from broker.audit.closing import Closing
 from broker.audit.entries import EntryError, LogEntry, read_entry
 from broker.audit.exchanges import Exchanges
 from broker.audit.expected import Expected, read_expected
 from broker.audit.findings import BundleError, Code, Finding, Findings, Report
 from broker.audit.policies import Policies
-from broker.audit.replay import Replay, Replayed
+from broker.audit.replay import Replayed, replay
 from broker.audit.tree import GrowingTree, NoteError, read_checkpoint
 from broker.audit.trust import Trust
 
@@ -78,7 +79,7 @@ class _Verification:
         self._callers = Callers(trust, self.findings)
         self._policies = Policies(trust, self.findings)
         self._exchanges = Exchanges(trust, self.findings)
-        self._replay = Replay()
+        self._closing = Closing(trust, self.findings, self._policies)
         self._replayed: Counter[Replayed] = Counter()
         self._tree = GrowingTree()
         self._hash = hashlib.sha256()
@@ -131,6 +132,7 @@ class _Verification:
         """The outcome of what was read."""
         if not self.stopped:
             self._exchanges.end_batch()
+            self._closing.settle()
             if not self._ended:
                 self.findings.add(Code.BUNDLE_TRUNCATED, line=self._line + 1)
             if self._tree.size != self._stated:
@@ -202,6 +204,8 @@ class _Verification:
     def _check(self, entry: LogEntry) -> None:
         """What the entry's kind demands."""
         body = entry.body
+        if entry.kind not in ("ask", "evaluation"):
+            self._closing.settle()
         if entry.kind == "genesis":
             self._genesis(entry)
         elif entry.kind == "policy":
@@ -218,11 +222,15 @@ class _Verification:
         elif entry.kind == "ask":
             self._callers.check(entry, body["asker"])
             self._exchanges.ask(entry)
-            self._check_decision(entry)
+            self._check_ask(entry)
         elif entry.kind == "release":
+            self._closing.release(entry, self._exchanges.waiting(body["ask_index"]))
             self._exchanges.release(entry)
         elif entry.kind == "evaluation":
             self._exchanges.evaluation(entry)
+            self._check_evaluation(entry)
+        elif entry.kind == "notice":
+            self._closing.notice(entry)
 
     def _genesis(self, entry: LogEntry) -> None:
         body = entry.body
@@ -233,10 +241,23 @@ class _Verification:
         if body["verifier_key"] not in self._trust.log_key_texts:
             self.findings.add(Code.LOG_KEY, index=entry.index)
 
-    def _check_decision(self, entry: LogEntry) -> None:
+    def _check_ask(self, entry: LogEntry) -> None:
+        archived = self._policies.decided_under(entry)
+        self._closing.ask(entry, archived.policy_set if archived else None)
+        self._check_decision(entry, replay(archived, entry.body))
+
+    def _check_evaluation(self, entry: LogEntry) -> None:
+        if "shadow_of" not in entry.body:
+            self._closing.settle()
+            return
+        ask = self._closing.shadow(entry)
+        if ask is not None:
+            self._check_decision(entry, replay(self._policies.decided_under(entry), ask, shadow=entry.body))
+
+    def _check_decision(self, entry: LogEntry, replayed: tuple[Replayed, str]) -> None:
         if entry.body["engine"] not in self._trust.engines:
             self.findings.add(Code.ENGINE_UNTRUSTED, index=entry.index)
-        outcome, why = self._replay.decide(self._policies.decided_under(entry), entry.body)
+        outcome, why = replayed
         self._replayed[outcome] += 1
         if outcome is Replayed.DIFFERS:
             self.findings.add(Code.REPLAY_DIFFERS, why, index=entry.index)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from audit_kit import (
+    OFFICERS,
     PARTIES,
     SIGNERS,
     START,
@@ -25,6 +26,7 @@ from audit_kit import (
     public,
     sealed,
 )
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from log_kit import Keys, time_text
 
 from broker.audit.findings import Code, Fault
@@ -100,6 +102,103 @@ setting("ENGINE_UNTRUSTED", ASK, "engine", to="sluis-engine/0")
 setting("POLICY_SIGNATURES", 1, "signers", to=["ab" * 32])
 
 
+@lie("POLICY_APPROVALS")
+def a_set_that_neither_side_approved(world: World) -> None:
+    stripped = policy_bundle(revision=2, note="stripped", approved=False)
+    world.archive.append(stripped)
+    world.batch(("policy", world.policy_entry(stripped)))
+
+
+@lie("NOTICE")
+def a_notice_of_a_stranger(world: World) -> None:
+    world.suspend("snf-locatie", Ed25519PrivateKey.generate())
+
+
+@lie("NOTICE")
+def a_notice_by_an_officer_of_another_purpose(world: World) -> None:
+    world.suspend("snf-locatie", OFFICERS.keys["uwv"])
+
+
+@lie("NOTICE")
+def a_notice_for_another_log(world: World) -> None:
+    world.suspend("snf-locatie", origin="sluis.example/other")
+
+
+@lie("NOTICE")
+def a_notice_whose_words_were_changed(world: World) -> None:
+    index = world.suspend("snf-locatie")
+    world.body(index)["statement"]["purpose"] = "bezetting"
+    world.body(index)["purpose"] = "bezetting"
+
+
+@lie("SUSPENSION")
+def an_ask_that_passes_over_a_notice(world: World) -> None:
+    world.suspend("snf-locatie")
+    world.notices.clear()
+    world.ask("utrecht", ["snf"], "snf-locatie", HIT)
+
+
+@lie("SUSPENSION")
+def an_ask_denied_by_a_notice_that_never_was(world: World) -> None:
+    world.notices["snf-locatie"] = START
+    world.ask("utrecht", ["snf"], "snf-locatie", HIT)
+
+
+@lie("RELEASE_CLOSED")
+def a_release_after_a_notice(world: World) -> None:
+    index = world.ask("utrecht", ["snf"], "snf-locatie", HIT)
+    world.suspend("snf-locatie", OFFICERS.keys["utrecht"])
+    world.release(index)
+
+
+@lie("RELEASE_CLOSED")
+def a_release_after_a_set_that_closed_the_purpose(world: World) -> None:
+    index = world.ask("utrecht", ["snf"], "snf-locatie", HIT)
+    tightened(world)
+    world.release(index)
+
+
+def shadowed(world: World) -> int:
+    """A set with a shadow comes into force; returns the index of the next ask."""
+    newer = policy_bundle(revision=2, shadow=True)
+    world.archive.append(newer)
+    world.batch(("policy", world.policy_entry(newer)))
+    return world.ask("utrecht", ["snf"], "snf-locatie", HIT)
+
+
+def test_suspension_and_shadow_told_as_they_were_verify() -> None:
+    world = played()
+    open_ask = shadowed(world)
+    world.suspend("snf-locatie", OFFICERS.keys["snf"])
+    world.release(open_ask, "WITHHELD")
+    denied = world.ask("utrecht", ["snf"], "snf-locatie", HIT)
+    assert world.verify().verified, world.verify().findings
+    assert world.body(denied)["decision"]["effect"] == "deny"
+    assert [c["id"] for c in world.body(denied)["decision"]["checks"] if not c["met"]] == ["suspension"]
+    would = world.body(open_ask + 1)
+    assert (would["purpose"], would["shadow_of"]) == ("snf-streng", "snf-locatie")
+    assert [c["id"] for c in would["decision"]["checks"] if not c["met"]] == ["purpose-active", "subjects-per-request"]
+
+
+@lie("SHADOW")
+def a_shadow_left_out(world: World) -> None:
+    index = shadowed(world)
+    assert world.batches[-1].pop(1)[0] == "evaluation"
+    assert world.entry(index)[0] == "ask"
+
+
+@lie("SHADOW")
+def a_shadow_of_no_ask(world: World) -> None:
+    index = shadowed(world)
+    world.batch(("evaluation", dict(world.body(index + 1))))
+
+
+@lie("REPLAY_DIFFERS")
+def a_shadow_that_would_not_have_decided_so(world: World) -> None:
+    index = shadowed(world)
+    world.body(index + 1)["decision"]["checks"][0]["reason"] = "because"
+
+
 @lie("POLICY_UNKNOWN")
 def an_older_set_put_in_force_again(world: World) -> None:
     newer = policy_bundle(revision=5, note="newer")
@@ -115,7 +214,9 @@ def tightened(world: World) -> None:
     texts = {str(file.relative_to(folder)): file.read_text("utf-8") for file in files}
     name = "purposes/snf-locatie.yaml"
     texts[name] = texts[name].replace("state: active", "state: suspended")
-    newer = build_bundle(texts, revision=2, expires=START + timedelta(days=365))
+    texts = OFFICERS.add_to(texts)
+    expires = START + timedelta(days=365)
+    newer = build_bundle(texts, revision=2, expires=expires, approvals=OFFICERS.approve(texts))
     for key in SIGNERS[:2]:
         newer = sign_bundle(newer, key, "asking side")
     world.archive.insert(0, newer)
