@@ -124,7 +124,7 @@ def decision_to_log(decision: Decision) -> dict[str, Any]:
     """`decision` as docs/formats.md section 3 writes it."""
     return {
         "effect": "permit" if decision.permitted else "deny",
-        "checks": [check._asdict() for check in decision.checks],
+        "checks": [{"id": id_, "met": met, "reason": why, "path": path} for id_, met, why, path in decision.checks],
         "obligations": list(decision.obligations),
     }
 
