@@ -11,7 +11,8 @@ from broker.errors import Code, SluisError
 NAME = re.compile(r"(?!.*[0-9]{8})[a-z][a-z0-9-]{0,62}")
 """Names of parties, purposes, schemes and attributes. They are logged as they came, so none may hide a number of a
 person or an enterprise: a run of eight digits or more is no name."""
-_OIN = re.compile(r"[0-9]{8}[0-9A-Z]{9}000|[0-9]{16}0000")
+OIN_PATTERN = "[0-9]{8}[0-9A-Z]{9}000|[0-9]{16}0000"
+_OIN = re.compile(OIN_PATTERN)
 TEST_PREFIX = "00000099"
 
 

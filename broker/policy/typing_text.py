@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, NoReturn
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic_core import PydanticCustomError
 
 from broker.errors import SluisError
-from broker.parties import Oin
+from broker.parties import OIN_PATTERN, Oin
 from broker.policy.strict_yaml import PlainScalar
 
 MAX_TEXT = 2_000
@@ -21,6 +23,8 @@ _MOMENT = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{2,40}")
 _NOTICE = re.compile(r"[0-9a-f]{16}")
 _KEY_TEXT = re.compile(r"[0-9a-f]{64}")
+_NULLS = frozenset({"null", "Null", "NULL", "~"})
+"""What YAML 1.2 reads as nothing: an editor shows it so, and nobody means it as text."""
 _WILDCARDS = frozenset({"*", "all", "any", "everyone", "anyone", "alle", "iedereen"})
 
 
@@ -32,7 +36,7 @@ def refuse_value(code: str, text: str) -> NoReturn:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         refuse_value("NOT_TEXT", "must be text")
-    if isinstance(value, PlainScalar) and value == "null":
+    if isinstance(value, PlainScalar) and value in _NULLS:
         refuse_value("NULL", "null stands where text is needed; leave the key out, or quote the word")
     if not value.strip() or len(value) > MAX_TEXT:
         refuse_value("TEXT_LENGTH", f"must have 1 to {MAX_TEXT} characters")
@@ -123,6 +127,30 @@ Day = Annotated[date, BeforeValidator(_day)]
 OinText = Annotated[str, BeforeValidator(_oin)]
 Positive = Annotated[int, BeforeValidator(whole), Field(ge=1)]
 Days = Annotated[int, BeforeValidator(whole), Field(ge=1, le=36_525)]
+
+_ANY_SCALAR = ["string", "number", "boolean"]
+
+
+def _shape(types: str | list[str], pattern: re.Pattern[str], otherwise: str) -> dict[str, Any]:
+    # `patternErrorMessage` is no keyword of the standard: editors show it in place of the pattern
+    return {"type": types, "pattern": f"^({pattern.pattern})$", "patternErrorMessage": otherwise}
+
+
+JSON_SHAPES: Mapping[Callable[[Any], Any], Mapping[str, Any]] = MappingProxyType(
+    {
+        _text: {"type": _ANY_SCALAR, "pattern": r"\S", "maxLength": MAX_TEXT},
+        _name: _shape("string", _NAME, "a name has lower-case letters, digits and hyphens, and begins with a letter"),
+        whole: _shape(["integer", "string"], _WHOLE, "must be a whole number of at most 9 digits"),
+        _day: _shape("string", _DAY, "must be a day, written as 2026-12-31") | {"format": "date"},
+        moment: _shape("string", _MOMENT, "must be a time in UTC, written as 2026-06-01T10:00:00Z"),
+        _oin: _shape(["string", "integer"], re.compile(OIN_PATTERN), "must be an OIN: 20 characters"),
+        finding_code: _shape("string", _CODE, "must be the code of a finding, such as NO_CASE_NUMBER"),
+        notice_id: _shape(["string", "number"], _NOTICE, "must be the 16 hex digits of a suspension notice"),
+        key_text: _shape(["string", "number"], _KEY_TEXT, "must be a public key: 64 lower-case hex digits"),
+    }
+)
+"""What each of these accepts, as JSON Schema of what an editor sees there: it types scalars before the schema does, so
+that digits without quotes may come as numbers."""
 
 
 class Closed(BaseModel):
