@@ -108,7 +108,7 @@ def examine(config: Config) -> tuple[Finding, ...]:
         return findings[-1].ok
 
     def policies() -> PolicySet:
-        return _load_policies(config, SystemClock().now())
+        return check_bundle(config, read_bundle_file(config), SystemClock().now())
 
     look("keys", lambda: FileKeys.load(config.keys, origin=config.origin).signer.verifier_key)
     look("own certificate", lambda: check_own_certificate(config, SystemClock().now()))
@@ -349,10 +349,14 @@ class Broker:
         self._server.ready(is_ready=self._sequencer.ready())
 
 
-def _load_policies(config: Config, now: datetime) -> PolicySet:
-    """The set of the configured bundle, as a broker would take it that has no log yet."""
+def check_bundle(config: Config, bundle: bytes, now: datetime) -> PolicySet:
+    """The set of a bundle, judged as a broker with this configuration would that has no log yet.
+
+    Raises:
+        SluisError: the reason why the broker would refuse it.
+    """
     policies = load_bundle(
-        read_bundle_file(config),
+        bundle,
         signers=config.policy.signers,
         quorum=config.policy.quorum,
         now=now,

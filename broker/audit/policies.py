@@ -34,6 +34,8 @@ class Archived:
     expires: datetime
     texts: Mapping[str, str]
     signers: frozenset[str]
+    roles: Mapping[str, str]
+    """Signer's key -> the role it signed in, by its own account."""
     oins: Mapping[str, frozenset[str]]
     """Party -> its OIN and sub-OINs."""
     approvals: tuple[Approval, ...]
@@ -60,7 +62,7 @@ class Policies:
 
     def archive(self, bundle: object, line: int) -> None:
         """One archived set of the bundle."""
-        archived = _read(bundle)
+        archived = read_archived(bundle)
         if archived is None:
             self._findings.add(Code.POLICY_ARCHIVE, line=line)
             return
@@ -126,7 +128,8 @@ class Policies:
         return self._in_force[digest]
 
 
-def _read(bundle: object) -> Archived | None:
+def read_archived(bundle: object) -> Archived | None:
+    """A policy set from its bundle's object; None unless its digests are those of what it holds."""
     members = {"approvals", "manifest", "meaning", "signatures", "texts"}
     if not isinstance(bundle, dict) or set(bundle) | {"approvals"} != members:
         return None
@@ -150,14 +153,15 @@ def _read(bundle: object) -> Archived | None:
         return None
     if read is None:
         return None
-    signers = {_signer(signature, message) for signature in signatures} - {None}
+    signers = {key: role for key, role in (_signer(signature, message) for signature in signatures) if key}
     return Archived(
         digest=manifest["digest"],
         text_digest=manifest["text_digest"],
         revision=manifest["revision"],
         expires=expires,
         texts=texts,
-        signers=frozenset(signer for signer in signers if signer is not None),
+        signers=frozenset(signers),
+        roles=signers,
         oins=_oins(meaning),
         approvals=read,
     )
@@ -175,11 +179,11 @@ def _digest(value: object) -> str:
     return hashlib.sha256(strict_json.write(value)).hexdigest()
 
 
-def _signer(signature: Any, message: bytes) -> str | None:
-    """The key of a signature that is right; None of one that is not."""
+def _signer(signature: Any, message: bytes) -> tuple[str, str]:
+    """Key and role of a signature that is right; an empty key for one that is not."""
     try:
         key = str(signature["key"])
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(bytes.fromhex(signature["signature"]), message)
     except (InvalidSignature, ValueError, TypeError, KeyError):
-        return None
-    return key.lower()
+        return "", ""
+    return key.lower(), str(signature.get("role", ""))

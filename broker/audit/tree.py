@@ -59,6 +59,25 @@ class GrowingTree:
         return value
 
 
+def path_to(hashes: Sequence[bytes], index: int) -> list[bytes]:
+    """The audit path of a leaf, leaf side first, from the hashes of all leaves (RFC 6962 section 2.1.1)."""
+    low, high, path = 0, len(hashes), []
+    while high - low > 1:
+        middle = low + (1 << (high - low - 1).bit_length() - 1)
+        sibling = (middle, high) if index < middle else (low, middle)
+        path.append(_root_of(hashes, *sibling))
+        low, high = (low, middle) if index < middle else (middle, high)
+    return path[::-1]
+
+
+def _root_of(hashes: Sequence[bytes], low: int, high: int) -> bytes:
+    level = list(hashes[low:high])
+    while len(level) > 1:
+        paired = [hash_children(left, right) for left, right in zip(level[::2], level[1::2], strict=False)]
+        level = paired + ([level[-1]] if len(level) % 2 else [])
+    return level[0]
+
+
 def root_from_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
     """The root that an audit path leads to (RFC 9162 section 2.1.3.2); None when the path has not the right shape."""
     if not 0 <= index < size:

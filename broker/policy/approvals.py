@@ -125,7 +125,7 @@ def approve(policies: PolicySet, purpose: str, officer: str, key: Ed25519Private
         raise SluisError(
             Code.POLICY_UNSIGNED, f"{officer} wrote {purpose}, and nobody approves their own text; ask a colleague"
         )
-    if not any(_sides_of(policies, purpose, officer)):
+    if not any(sides_of(policies, purpose, officer)):
         raise SluisError(Code.POLICY_UNSIGNED, f"{officer} signs for no party that asks or answers under {purpose}")
     unsigned = Approval(purpose, officer, purpose_digest(policies, purpose), on.isoformat(), "")
     signature = key.sign(unsigned.signed_bytes).hex()
@@ -146,7 +146,7 @@ def read_approval(value: object) -> Approval:
 def parse_approval(data: bytes) -> Approval:
     """An approval from the bytes of its file. Raises POLICY_INVALID."""
     try:
-        return read_approval(parse_canonical(data))
+        return read_approval(parse_canonical(data.rstrip(b"\n")))
     except SluisError as error:
         raise SluisError(
             Code.POLICY_INVALID, "not an approval as docs/formats.md section 6 says; sign the purpose again"
@@ -171,7 +171,7 @@ def why_not(policies: PolicySet, approval: Approval) -> str:
         return f"{name} has changed since {officer} approved it"
     if policies.purposes[name].written_by == officer:
         return f"{officer} wrote {name}"
-    return "" if any(_sides_of(policies, name, officer)) else f"{officer} signs for no party of {name}"
+    return "" if any(sides_of(policies, name, officer)) else f"{officer} signs for no party of {name}"
 
 
 def standing(policies: PolicySet, approvals: Iterable[Approval]) -> dict[str, Sides]:
@@ -182,7 +182,7 @@ def standing(policies: PolicySet, approvals: Iterable[Approval]) -> dict[str, Si
 def _count(policies: PolicySet, checked: Iterable[Approval]) -> dict[str, Sides]:
     found: dict[str, Sides] = {name: Sides() for name in policies.purposes}
     for approval in checked:
-        asking, answering = _sides_of(policies, approval.purpose, approval.officer)
+        asking, answering = sides_of(policies, approval.purpose, approval.officer)
         sides, officer = found[approval.purpose], frozenset({approval.officer})
         found[approval.purpose] = Sides(
             sides.asking | (officer if asking else frozenset()),
@@ -215,7 +215,7 @@ def demand_approvals(policies: PolicySet, approvals: Iterable[Approval]) -> None
             )
 
 
-def _sides_of(policies: PolicySet, purpose: str, officer: str) -> tuple[bool, bool]:
+def sides_of(policies: PolicySet, purpose: str, officer: str) -> tuple[bool, bool]:
     """Whether an officer may sign for the asking and for the answering side."""
     known, text = policies.officers[officer], policies.purposes[purpose]
     groups = policies.catalogue.groups

@@ -107,6 +107,13 @@ def build(story: Story) -> DemoWorld:
     oins = " ".join(f"--party {party}={oin}" for party, oin in world.parties.items())
     printed = story.run(f"sluis dev-pki pki {oins} --signer asking-side --signer answering-side", show=False)
     world.signers = re.findall(r"^signer \S+ ([0-9a-f]{64})$", printed, re.MULTILINE)
+    world.write_officers()
+    story.tell("Both sides of every active purpose approve what it means; then two people sign the whole set.")
+    purposes = " ".join(f"--purpose {purpose}" for purpose in world.active_purposes())
+    for side in ("asking", "answering"):
+        story.run(
+            f"sluis policy sign policies --as {side}-office --key pki/signer-{side}-side.key {purposes}", show=False
+        )
     expires = f"{now() + timedelta(days=180):%Y-%m-%d}"
     story.run(f"sluis policy bundle policies --revision 1 --expires {expires} --out policy.bundle")
     story.run("sluis policy sign policy.bundle --key pki/signer-asking-side.key --role 'asking side'")
@@ -200,6 +207,20 @@ def receipts(story: Story) -> None:
     story.act("snf", "receipt verify snf/receipts.json")
 
 
+def suspend(story: Story) -> None:
+    """One person closes a purpose; the log has it, and the next question is denied."""
+    story.chapter("One officer suspends the purpose: it is closed at once, without a restart")
+    story.run(
+        "sluis policy suspend snf-locatie --key pki/signer-answering-side.key --config broker.yaml "
+        "--reason 'wrong register published'"
+    )
+    story.act(
+        "utrecht",
+        "check --purpose snf-locatie --scheme bag --answerer snf --want beds --subjects 10",
+        expect=5,
+    )
+
+
 def audit(story: Story) -> None:
     """The log without its broker."""
     story.chapter("The broker is stopped; an auditor verifies the log without it")
@@ -281,6 +302,7 @@ def main() -> None:
             return
         refusals(story)
         receipts(story)
+        suspend(story)
     audit(story)
     broker_view(story)
     story.tell(

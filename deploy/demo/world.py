@@ -24,6 +24,26 @@ class DemoWorld:
     signers: list[str] = field(default_factory=list)
     verifier_key: str = ""
 
+    def write_officers(self) -> None:
+        """Two officers who sign for everybody: in the world there would be one for each party or group."""
+        officers = {
+            f"{side}-office": {
+                "title": {"nl": f"bureau van de {dutch} zijde", "en": f"office of the {side} side"},
+                "signs_for": sorted(self.parties),
+                "key": key,
+            }
+            for (side, dutch), key in zip(
+                (("asking", "vragende"), ("answering", "antwoordende")), self.signers, strict=True
+            )
+        }
+        text = yaml.safe_dump({"officers": officers}, sort_keys=False)
+        (self.directory / "policies" / "officers.yaml").write_text(text, encoding="utf-8")
+
+    def active_purposes(self) -> list[str]:
+        """Those that both sides must approve."""
+        files = sorted((self.directory / "policies" / "purposes").glob("*.yaml"))
+        return [file.stem for file in files if "\nstate: active\n" in file.read_text(encoding="utf-8")]
+
     def write_broker(self) -> None:
         """broker.yaml."""
         document = {

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from broker.errors import Code, SluisError
+from broker.policy.approvals import Approval, parse_approval
 from broker.policy.document import CATALOGUE_FILE, OFFICERS_FILE, PURPOSE_FOLDER, PolicySet, read_policies
 from broker.policy.legal_days import midnight
 from broker.policy.problems import Problem
@@ -27,6 +28,9 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 2 usage, 3 files refused, 4 a test failed, 5 denied, 6 signatures, 7 expired, "
     "8 allows more, 9 a person must answer, 10 lines that no test holds.",
 )
+
+
+APPROVAL_FOLDER = "approvals"
 
 
 class Exit(IntEnum):
@@ -83,6 +87,20 @@ def read_texts(folder: Path, files: list[Path]) -> tuple[dict[str, str], tuple[P
         except OSError as error:
             problems.append(Problem(name, 1, "UNREADABLE", error.strerror or "cannot be read", "check the file"))
     return texts, tuple(problems)
+
+
+def read_approvals(folder: Path) -> tuple[list[Approval], tuple[Problem, ...]]:
+    """The approvals in `approvals/*.json` of a folder, and the problems of files that are none."""
+    found: list[Approval] = []
+    problems = []
+    for file in sorted((folder / APPROVAL_FOLDER).glob("*.json")):
+        try:
+            found.append(parse_approval(file.read_bytes()))
+        except (SluisError, OSError):
+            name = file.relative_to(folder).as_posix()
+            hint = "remove it, and let the officer run `sluis policy sign` again"
+            problems.append(Problem(name, 1, "APPROVAL_SHAPE", "is not an approval", hint))
+    return found, tuple(problems)
 
 
 def stop_if_wrong(folder: Path, problems: tuple[Problem, ...], as_json: bool) -> None:

@@ -1,17 +1,24 @@
-"""`sluis policy bundle | sign | verify`: from files to a signed set."""
+"""`sluis policy new-key | sign | approvals | bundle | verify`: from files to a signed set."""
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
+from broker.canonical import canonical_json
 from broker.cli.policy.root import (
+    APPROVAL_FOLDER,
     AsJson,
     BundleFile,
+    Exit,
     Folder,
     app,
     expiry_of,
@@ -20,11 +27,150 @@ from broker.cli.policy.root import (
     moment_of,
     print_json,
     private_key,
+    read_approvals,
     read_folder,
+    stop_if_wrong,
     write_whole,
 )
 from broker.errors import SluisError
+from broker.policy.approvals import Approval, Sides, approve, standing, why_not
 from broker.policy.bundle import build_bundle, load_bundle, read_bundle, sign_bundle
+from broker.policy.document import PolicySet
+from broker.policy.legal_days import local_day
+
+
+@app.command("new-key")
+def new_key(
+    out: Annotated[Path, typer.Option(help="Where to write the private key.", dir_okay=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Make an officer's key. Asks for a password that protects it; keep the file to yourself.
+
+    Example: sluis policy new-key --out officer.pem
+    """
+    if out.exists():
+        raise typer.BadParameter(
+            "exists already, and a key is never overwritten; name another file", param_hint="--out"
+        )
+    password = typer.prompt("Password for the key", hide_input=True, confirmation_prompt=True, err=True)
+    if len(password) < 12:
+        raise typer.BadParameter("a password has at least 12 characters; a short sentence is easy to remember")
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password.encode()))
+    with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        stream.write(pem)
+    public = key.public_key().public_bytes_raw().hex()
+    if as_json:
+        print_json({"ok": True, "key": str(out), "public": public})
+        return
+    typer.echo(f"wrote {out}: your private key; nobody else may have it")
+    typer.echo(f'public key, for officers.yaml and for the operator:\n  key: "{public}"')
+
+
+@app.command()
+def sign(
+    target: Annotated[
+        Path, typer.Argument(help="A policies folder (with --purpose and --as), or a bundle.", exists=True)
+    ],
+    key: Annotated[Path, typer.Option(help="Ed25519 private key, PEM.", exists=True, dir_okay=False)],
+    purpose: Annotated[list[str] | None, typer.Option(help="Approve this purpose of the folder; repeat.")] = None,
+    officer: Annotated[str | None, typer.Option("--as", help="Which officer of officers.yaml you are.")] = None,
+    role: Annotated[str | None, typer.Option(help="In which role you sign a bundle, such as 'chair'.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write the bundle; else over it.", dir_okay=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sign one purpose for your side, or a whole bundle.
+
+    A purpose: the approval goes to approvals/ in the folder; it ends as soon as the purpose means something else.
+    A bundle: the signature stands beside those of others and covers what the policies mean and say.
+
+    Example: sluis policy sign policies/ --purpose snf-locatie --as snf-officer --key officer.pem
+
+    Example: sluis policy sign policies-4.bundle --key chair.pem --role chair
+    """
+    if target.is_dir():
+        if not purpose or officer is None or role is not None or out is not None:
+            raise typer.BadParameter(
+                "a folder is signed purpose by purpose: give --purpose and --as", param_hint="TARGET"
+            )
+        _sign_purposes(target, purpose, officer, private_key(key), as_json)
+    else:
+        if purpose or officer is not None or role is None:
+            raise typer.BadParameter("a bundle is signed whole: give --role, and no --purpose", param_hint="TARGET")
+        _sign_bundle(target, role, private_key(key), out or target, as_json)
+
+
+def _sign_purposes(folder: Path, purposes: Sequence[str], officer: str, key: Ed25519PrivateKey, as_json: bool) -> None:
+    """All of them, or none: what would not count is found before the first file is written."""
+    policies = read_folder(folder, as_json)
+    kept, problems = read_approvals(folder)
+    stop_if_wrong(folder, problems, as_json)
+    today = local_day(datetime.now(UTC))
+    try:
+        made = [approve(policies, purpose, officer, key, today) for purpose in purposes]
+    except SluisError as error:
+        fail(error, as_json)
+    sides = standing(policies, {*kept, *made})
+    (folder / APPROVAL_FOLDER).mkdir(exist_ok=True)
+    for approval in made:
+        target = folder / APPROVAL_FOLDER / f"{approval.purpose}.{officer}.json"
+        write_whole(target, canonical_json(approval.to_object()) + b"\n")
+        if not as_json:
+            typer.echo(f"approved {approval.purpose} as {officer}: {policies.purposes[approval.purpose].title.en}")
+            typer.echo(f"  digest {approval.digest}\n  wrote {target}; {_told(sides[approval.purpose])}")
+    if as_json:
+        approved = [{**approval.to_object(), "complete": sides[approval.purpose].complete} for approval in made]
+        print_json({"ok": True, "approvals": approved})
+
+
+def _sign_bundle(bundle_file: Path, role: str, key: Ed25519PrivateKey, target: Path, as_json: bool) -> None:
+    try:
+        data = sign_bundle(bundle_file.read_bytes(), key, role)
+    except SluisError as error:
+        fail(error, as_json)
+    write_whole(target, data)
+    public = key.public_key().public_bytes_raw().hex()
+    signed = read_bundle(data)
+    if as_json:
+        print_json({"ok": True, "bundle": str(target), "key": public, "signatures": len(signed.signatures)})
+    else:
+        typer.echo(f"signed {target} as {role}; signatures now: {len(signed.signatures)}\nsigner {public}")
+
+
+@app.command()
+def approvals(folder: Folder, as_json: AsJson = False) -> None:
+    """Show which purposes both sides have approved, and whose approval is lacking or has lapsed.
+
+    Exit 6 when an active purpose lacks one.
+
+    Example: sluis policy approvals policies/
+    """
+    policies = read_folder(folder, as_json)
+    found, problems = read_approvals(folder)
+    stop_if_wrong(folder, problems, as_json)
+    sides = standing(policies, found)
+    lapsed = {approval: why for approval in found if (why := why_not(policies, approval))}
+    lacking = [n for n, purpose in policies.purposes.items() if purpose.state == "active" and not sides[n].complete]
+    if as_json:
+        shown = {
+            name: {
+                "state": purpose.state,
+                "asking": sorted(sides[name].asking),
+                "answering": sorted(sides[name].answering),
+                "complete": sides[name].complete,
+            }
+            for name, purpose in policies.purposes.items()
+        }
+        gone = [{**approval.to_object(), "why": why} for approval, why in lapsed.items()]
+        print_json({"ok": not lacking, "purposes": shown, "lapsed": gone})
+    else:
+        for name, purpose in policies.purposes.items():
+            typer.echo(f"{name} ({purpose.state}): {_told(sides[name])}")
+        for approval, why in lapsed.items():
+            typer.echo(f"does not count: {APPROVAL_FOLDER}/{approval.purpose}.{approval.officer}.json: {why}")
+        typer.echo(f"{len(lacking)} active purposes lack an approval")
+    if lacking:
+        raise typer.Exit(Exit.SIGNATURES)
 
 
 @app.command()
@@ -35,51 +181,31 @@ def bundle(
     out: Annotated[Path, typer.Option(help="Where to write the bundle.", dir_okay=False)],
     as_json: AsJson = False,
 ) -> None:
-    """Make an unsigned bundle of the policies, to be signed by several people.
+    """Make a bundle of the policies with the approvals that count, to be signed by several people.
 
     Example: sluis policy bundle policies/ --revision 4 --expires 2027-03-31 --out policies-4.bundle
     """
     policies = read_folder(folder, as_json)
+    found, problems = read_approvals(folder)
+    stop_if_wrong(folder, problems, as_json)
+    counted = sorted({approval for approval in found if not why_not(policies, approval)})
     try:
-        data = build_bundle(policies.texts, revision=revision, expires=expiry_of(expires))
+        data = build_bundle(policies.texts, revision=revision, expires=expiry_of(expires), approvals=counted)
     except SluisError as error:
         fail(error, as_json)
     write_whole(out, data)
     manifest = dict(read_bundle(data).manifest)
+    lacking = _lacking(policies, counted)
     if as_json:
-        print_json({"ok": True, "bundle": str(out), "manifest": manifest})
-    else:
-        typer.echo(f"wrote {out}: revision {revision}, digest {manifest['digest']}, expires {manifest['expires']}")
-        typer.echo(f"next: sluis policy sign {out} --key KEY.pem --role 'asking side'")
-
-
-@app.command()
-def sign(
-    bundle_file: BundleFile,
-    key: Annotated[Path, typer.Option(help="Ed25519 private key, PEM.", exists=True, dir_okay=False)],
-    role: Annotated[str, typer.Option(help="In which role you sign, such as 'asking side'.")],
-    out: Annotated[Path | None, typer.Option(help="Where to write; else over the bundle.", dir_okay=False)] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Sign a bundle. The signature stands beside those of others and covers what the policies mean and say.
-
-    A key: openssl genpkey -algorithm ed25519 -out officer.pem
-
-    Example: sluis policy sign policies-4.bundle --key officer.pem --role "asking side"
-    """
-    private = private_key(key)
-    try:
-        data = sign_bundle(bundle_file.read_bytes(), private, role)
-    except SluisError as error:
-        fail(error, as_json)
-    target = out or bundle_file
-    write_whole(target, data)
-    public = private.public_key().public_bytes_raw().hex()
-    signed = read_bundle(data)
-    if as_json:
-        print_json({"ok": True, "bundle": str(target), "key": public, "signatures": len(signed.signatures)})
-    else:
-        typer.echo(f"signed {target} as {role}; signatures now: {len(signed.signatures)}\nsigner {public}")
+        print_json(
+            {"ok": True, "bundle": str(out), "manifest": manifest, "approvals": len(counted), "lacking": lacking}
+        )
+        return
+    typer.echo(f"wrote {out}: revision {revision}, digest {manifest['digest']}, expires {manifest['expires']}")
+    typer.echo(f"approvals that count: {len(counted)}")
+    for name in lacking:
+        typer.echo(f"note: {name} is active and {_told(standing(policies, counted)[name])}; a broker will refuse it")
+    typer.echo(f"next: sluis policy sign {out} --key KEY.pem --role 'your function'")
 
 
 @app.command()
@@ -88,24 +214,49 @@ def verify(
     signer: Annotated[list[str], typer.Option(help="A trusted public key, hex. Repeat for each signer.")],
     quorum: Annotated[int, typer.Option(min=1, help="How many of them must have signed.")],
     at: Annotated[str | None, typer.Option(help="The moment to judge expiry at; else now.")] = None,
+    unsafe_skip_approvals: Annotated[
+        bool, typer.Option("--unsafe-skip-approvals", help="Do not ask for the approval of both sides; for trials.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Verify a bundle: signatures, expiry, and that its meaning is that of its texts.
+    """Verify a bundle as a broker does: signatures, approvals, expiry, and that its meaning is that of its texts.
 
     Example: sluis policy verify policies-4.bundle --signer 6f0c... --signer 91ab... --quorum 2
     """
     now = moment_of(at, "--at") if at else datetime.now(UTC)
     if not all(re.fullmatch(r"[0-9a-fA-F]{64}", public) for public in signer):
         raise typer.BadParameter("a signer is 64 hex digits; `sluis policy sign` prints it", param_hint="--signer")
+    data = bundle_file.read_bytes()
     try:
-        policies = load_bundle(bundle_file.read_bytes(), signers=signer, quorum=quorum, now=now)
+        policies = load_bundle(
+            data, signers=signer, quorum=quorum, now=now, unsafe_skip_approvals=unsafe_skip_approvals
+        )
     except SluisError as error:
         fail(error, as_json)
-    roles = {entry.key: entry.role for entry in read_bundle(bundle_file.read_bytes()).signatures}
+    read = read_bundle(data)
+    roles = {entry.key: entry.role for entry in read.signatures}
     if as_json:
-        print_json({"ok": True, **identity(policies), "signers": {k: roles[k] for k in policies.signers}})
+        signers = {key: roles[key] for key in policies.signers}
+        approved = [approval.to_object() for approval in read.approvals]
+        print_json({"ok": True, **identity(policies), "signers": signers, "approvals": approved})
         return
     typer.echo(f"verified: revision {policies.revision}, {len(policies.purposes)} purposes")
     typer.echo(f"digest  {policies.digest}\nexpires {policies.expires:%Y-%m-%dT%H:%M:%SZ}")
     for public in policies.signers:
         typer.echo(f"signer  {public}  signing as {roles[public]!r}, by its own account")
+    for name, sides in standing(policies, read.approvals).items():
+        if policies.purposes[name].state == "active":
+            typer.echo(f"purpose {name}: {_told(sides)}")
+
+
+def _lacking(policies: PolicySet, counted: Sequence[Approval]) -> list[str]:
+    sides = standing(policies, counted)
+    return [name for name, text in policies.purposes.items() if text.state == "active" and not sides[name].complete]
+
+
+def _told(sides: Sides) -> str:
+    listed: dict[str, Any] = {"asking": sorted(sides.asking), "answering": sorted(sides.answering)}
+    by = "; ".join(f"{side} side: {', '.join(names)}" for side, names in listed.items() if names)
+    if sides.complete:
+        return f"approved by both sides ({by})"
+    return f"lacks the approval of {sides.lacking}" + (f" ({by})" if by else "")

@@ -1,0 +1,179 @@
+"""`sluis policy in-force`: what was in force on a day, by whose signature, and the proof."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from broker.audit.in_force import InForce, PolicyHistory
+from broker.audit.trust import parse_trust
+from broker.audit.verify import read_lines, verify
+from broker.cli.policy.root import AsJson, Exit, app, fail, moment_of, print_json, write_whole
+from broker.errors import Code, SluisError
+from broker.policy.document import CATALOGUE_FILE, OFFICERS_FILE
+from broker.policy.legal_days import AMSTERDAM, midnight
+from broker.policy.problems import did_you_mean
+
+_TIME = "%Y-%m-%d %H:%M:%S %Z"
+
+
+@app.command("in-force")
+def in_force(
+    purpose: Annotated[str, typer.Argument(help="The purpose.")],
+    on: Annotated[
+        str | None, typer.Option("--on", help="A day in Europe/Amsterdam, or a moment in UTC; else now.")
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option("--log", help="A log bundle of `sluis audit export`.", exists=True)
+    ] = None,
+    trust: Annotated[Path | None, typer.Option("--trust", help="Verify the bundle first.", exists=True)] = None,
+    config: Annotated[Path, typer.Option("--config", help="On the broker's host, instead of --log.")] = Path(
+        "broker.yaml"
+    ),
+    out: Annotated[Path | None, typer.Option(help="Write text, catalogue, officers and proof to this folder.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the exact text of a purpose that was in force, who signed it, and the proof that it stands in the log.
+
+    A day may show several texts, when one replaced another on it. Exit 5: none was in force then.
+
+    Example: sluis policy in-force snf-locatie --on 2026-11-23 --log log.bundle --trust trust.yaml
+
+    Example: sluis policy in-force snf-locatie --config broker.yaml --out snf-locatie-in-force/
+    """
+    start, end = _period(on)
+    try:
+        if log is not None and trust is not None:
+            _demand_verified(log, trust)
+        with _lines(log, config) as lines:
+            history = PolicyHistory(lines)
+        found = list(history.in_force(purpose, start, end))
+    except SluisError as error:
+        fail(error, as_json)
+    if not found:
+        known = history.purposes()
+        hint = "" if purpose in known else f"; {did_you_mean(purpose, known)}"
+        typer.echo(f"{purpose}: no policy set that was in force then holds this purpose{hint}", err=True)
+        raise typer.Exit(Exit.DENIED)
+    if out is not None:
+        _write_folder(out, found, history)
+    if as_json:
+        shown = [{**_as_json(item), "receipt": history.receipt(item.index)} for item in found]
+        print_json({"ok": True, "verified": trust is not None, "in_force": shown})
+        return
+    for item in found:
+        _print(item, history, verified=log is not None and trust is not None)
+    if out is not None:
+        typer.echo(f"wrote {out}; check the proof: sluis audit verify BUNDLE --trust TRUST --expect {out}/proof.json")
+
+
+@contextmanager
+def _lines(log: Path | None, config: Path) -> Iterator[Iterable[bytes]]:
+    if log is not None:
+        with log.open("rb") as stream:
+            yield read_lines(stream)
+        return
+    from broker.app import open_log
+    from broker.audit.export import bundle_lines
+    from broker.config import load_config
+
+    reader = open_log(load_config(config))
+    try:
+        yield bundle_lines(reader)
+    finally:
+        reader.close()
+
+
+def _demand_verified(log: Path, trust: Path) -> None:
+    with log.open("rb") as stream:
+        report = verify(read_lines(stream), parse_trust(trust.read_text(encoding="utf-8"), str(trust)))
+    if not report.verified:
+        raise SluisError(
+            Code.CONFIG_INVALID,
+            f"{log}: {report.summary}; run `sluis audit verify` to see what is wrong, and trust nothing in it",
+        )
+
+
+def _period(on: str | None) -> tuple[datetime, datetime]:
+    """A day from midnight to midnight, or one moment."""
+    if on is not None and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", on):
+        try:
+            day = date.fromisoformat(on)
+        except ValueError as error:
+            raise typer.BadParameter("no such day", param_hint="--on") from error
+        return midnight(day), midnight(day + timedelta(days=1))
+    moment = datetime.now(UTC) if on is None else moment_of(on, "--on")
+    return moment, moment + timedelta(microseconds=1)
+
+
+def _local(moment: datetime) -> str:
+    return moment.astimezone(AMSTERDAM).strftime(_TIME)
+
+
+def _print(item: InForce, history: PolicyHistory, *, verified: bool) -> None:
+    purpose, archived = item.purpose, item.archived
+    until = "" if item.until is None else f" until {_local(item.until)}"
+    typer.echo(f"{purpose.name}: {purpose.state}, in force from {_local(item.since)}{until}")
+    typer.echo(f"  set          revision {archived.revision}, expires {_local(archived.expires)}")
+    typer.echo(f"  digest       {archived.digest} (meaning)\n  text digest  {archived.text_digest}")
+    for key, role in sorted(archived.roles.items()):
+        typer.echo(f"  signed by    {key} as {role!r}, by its own account")
+    for approval in item.approvals:
+        side = "asking" if approval.officer in item.sides.asking else "answering"
+        if approval.officer in item.sides.asking | item.sides.answering:
+            typer.echo(f"  approved by  {approval.officer}, {side} side, on {approval.approved_on}")
+    if not item.sides.complete:
+        typer.echo(f"  NOT approved by {item.sides.lacking}")
+    for notice in item.suspended:
+        typer.echo(f"  SUSPENDED    since {_local(notice.since)} by notice {notice.notice}: {notice.reason}")
+    receipt = history.receipt(item.index)
+    checked = "log verified with the trust file" if verified else "log NOT verified; give --log and --trust"
+    hashes = len(receipt["inclusion"])
+    typer.echo(
+        f"  activation   entry {item.index} of the log, proven by {hashes} hashes under this checkpoint ({checked}):"
+    )
+    typer.echo("".join(f"               {line}\n" for line in history.checkpoint.splitlines() if line), nl=False)
+    typer.echo(f"               {checked}")
+    typer.echo(f"  the text, exactly as signed (purposes/{purpose.name}.yaml):\n")
+    typer.echo(item.text, nl=not item.text.endswith("\n"))
+
+
+def _as_json(item: InForce) -> dict[str, Any]:
+    return {
+        "purpose": item.purpose.name,
+        "state": item.purpose.state,
+        "since": f"{item.since:%Y-%m-%dT%H:%M:%S.%fZ}",
+        "until": item.until and f"{item.until:%Y-%m-%dT%H:%M:%S.%fZ}",
+        "entry": item.index,
+        "digest": item.archived.digest,
+        "text_digest": item.archived.text_digest,
+        "revision": item.archived.revision,
+        "expires": f"{item.archived.expires:%Y-%m-%dT%H:%M:%SZ}",
+        "signers": dict(item.archived.roles),
+        "approvals": [approval.to_object() for approval in item.approvals],
+        "approved": item.sides.complete,
+        "suspended": [
+            {"notice": one.notice, "since": f"{one.since:%Y-%m-%dT%H:%M:%S.%fZ}", "reason": one.reason, "key": one.key}
+            for one in item.suspended
+        ],
+        "text": item.text,
+    }
+
+
+def _write_folder(out: Path, found: list[InForce], history: PolicyHistory) -> None:
+    """The last text of the period, with what it draws on; the proofs of all."""
+    out.mkdir(parents=True, exist_ok=True)
+    last = found[-1]
+    write_whole(out / f"{last.purpose.name}.yaml", last.text.encode())
+    for name in (CATALOGUE_FILE, OFFICERS_FILE):
+        if name in last.archived.texts:
+            write_whole(out / name, last.archived.texts[name].encode())
+    proofs = [history.receipt(item.index) for item in found]
+    write_whole(out / "proof.json", json.dumps(proofs, indent=1).encode())
