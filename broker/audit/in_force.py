@@ -108,7 +108,7 @@ class PolicyHistory:
             if archived is not None:
                 self._archive[(archived.digest, archived.text_digest, archived.revision)] = archived
         elif "leaf" in value:
-            leaf = base64.b64decode(value["leaf"])
+            leaf = base64.b64decode(value["leaf"], validate=True)
             self._hashes.append(hash_leaf(leaf))
             if any(kind in leaf for kind in _KINDS):
                 entry = read_entry(leaf)

@@ -7,24 +7,32 @@ LOG_UNAVAILABLE (nothing was done) or LOG_OUTCOME_UNKNOWN (only when the commit 
 from __future__ import annotations
 
 import errno
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from audit_kit import World
-from log_kit import START, Log, access_body
+from audit_kit import SIGNERS, World, policy_bundle, public
+from log_kit import ORIGIN, START, Log, access_body, ask_body
 
+from broker.asking import POLICY_STATE, AskGate
 from broker.audit.export import bundle_lines
 from broker.audit.verify import verify
+from broker.canonical import canonical_json
 from broker.errors import Code, SluisError
 from broker.exchange import Receipt
 from broker.exchange_log.append import Committed
+from broker.exchange_log.entry import parse_leaf
+from broker.in_force import InForce, PolicyRules
+from broker.parties import Caller, Environment, Oin, PartyKind
 from broker.ports import Transaction
+from broker.questions import Opened, Posed
+from broker.statements import Scope, Signed, read_ask
 from broker.storage import sqlite as sqlite_store
 from broker.storage import sqlite_vault
 from broker.storage.sqlite_session import connect_writer
@@ -299,3 +307,54 @@ def test_one_callers_fault_is_not_anothers(log: Log) -> None:
         thread.join()
     assert len(outcomes) == 4
     check_log(log, [receipt for outcome in outcomes for receipt in outcome.receipts])
+
+
+def in_force(log: Log) -> InForce:
+    """A holder of the set in force, on this log, that has opened revision 1."""
+    rules = PolicyRules([public(key) for key in SIGNERS], 2, False, lambda _: None)
+    scope = Scope(ORIGIN, Environment.TEST)
+    held = InForce(sequencer=log.sequencer, reader=log.reader, clock=log.clock, scope=scope, rules=rules)
+    assert held.open(policy_bundle()) is None
+    return held
+
+
+@pytest.mark.parametrize(("statement", "after"), [("INSERT", False), ("COMMIT", False), ("COMMIT", True)])
+def test_a_policy_swap_holds_what_the_log_holds_whatever_fails(
+    log: Log, plan: Plan, statement: str, after: bool
+) -> None:
+    held = in_force(log)
+    newer = policy_bundle(revision=2, note="newer")
+    plan.statement, plan.times, plan.after = statement, 1, after
+    with pytest.raises(SluisError) as raised:
+        held.offer(newer)
+    assert raised.value.code in {Code.LOG_UNAVAILABLE, Code.LOG_OUTCOME_UNKNOWN, Code.STORE_UNAVAILABLE}
+    stored = json.loads(log.reader.document(*POLICY_STATE) or b"{}")
+    assert held.current().revision == stored["revision"] == (2 if after else 1)
+    held.offer(newer)  # tried again: in force, and once only
+    assert held.current().revision == 2
+    entries = [parse_leaf(entry.leaf) for entry in log.reader.entries(0, log.reader.size())]
+    assert [entry.body["revision"] for entry in entries if entry.kind == "policy"] == [1, 2]
+
+
+def test_asks_are_sent_back_while_the_set_they_hold_is_not_the_log_s(log: Log) -> None:
+    held = in_force(log)
+    other = in_force(log)  # another broker on the same log
+    other.offer(policy_bundle(revision=2, note="newer"))
+    gate = AskGate(held.current, Scope(ORIGIN, Environment.TEST))
+    question = good_posed(log.clock.now())
+    with pytest.raises(SluisError) as raised:
+        log.sequencer.submit(lambda tx: gate.open(tx, question))
+    assert raised.value.code is Code.EXCHANGE_OPEN
+    assert held.refresh()
+    assert held.current().revision == 2
+    assert not held.refresh()
+    log.sequencer.submit(lambda tx: gate.open(tx, question))
+
+
+def good_posed(now: datetime) -> Posed:
+    """A question that is denied for its subjects, so that no epoch is needed."""
+    want = {"attributes": [], "count": False, "hit": True}
+    raw = {**ask_body(now)["statement"], "want": want, "subjects": 5000}  # type: ignore[dict-item]
+    statement = read_ask(Signed(canonical_json(raw), b"x" * 70), Scope(ORIGIN, Environment.TEST))
+    caller = Caller("utrecht", Oin("00000099000000201000"), PartyKind.PUBLIC, b"", "ab" * 32)
+    return Posed(caller, statement, Opened(b"s" * 32), None, None, now, {"snf": "cd" * 16})

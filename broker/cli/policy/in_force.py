@@ -126,9 +126,10 @@ def _print(item: InForce, history: PolicyHistory, *, verified: bool) -> None:
     for key, role in sorted(archived.roles.items()):
         typer.echo(f"  signed by    {key} as {role!r}, by its own account")
     for approval in item.approvals:
-        side = "asking" if approval.officer in item.sides.asking else "answering"
-        if approval.officer in item.sides.asking | item.sides.answering:
-            typer.echo(f"  approved by  {approval.officer}, {side} side, on {approval.approved_on}")
+        sides = {"asking": item.sides.asking, "answering": item.sides.answering}
+        counts = " and ".join(side for side, officers in sides.items() if approval.officer in officers)
+        if counts:
+            typer.echo(f"  approved by  {approval.officer}, {counts} side, on {approval.approved_on}")
     if not item.sides.complete:
         typer.echo(f"  NOT approved by {item.sides.lacking}")
     for notice in item.suspended:
@@ -136,9 +137,7 @@ def _print(item: InForce, history: PolicyHistory, *, verified: bool) -> None:
     receipt = history.receipt(item.index)
     checked = "log verified with the trust file" if verified else "log NOT verified; give --log and --trust"
     hashes = len(receipt["inclusion"])
-    typer.echo(
-        f"  activation   entry {item.index} of the log, proven by {hashes} hashes under this checkpoint ({checked}):"
-    )
+    typer.echo(f"  activation   entry {item.index} of the log, proven by {hashes} hashes under this checkpoint:")
     typer.echo("".join(f"               {line}\n" for line in history.checkpoint.splitlines() if line), nl=False)
     typer.echo(f"               {checked}")
     typer.echo(f"  the text, exactly as signed (purposes/{purpose.name}.yaml):\n")
