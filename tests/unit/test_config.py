@@ -127,6 +127,17 @@ def test_a_party_that_is_no_name_is_refused_with_its_line(tmp_path: Path, name: 
     assert message.startswith(f"{tmp_path / 'broker.yaml'}:{line_of(tmp_path, f'{name}:')}: parties.")
 
 
+def test_production_takes_approved_purposes_only(tmp_path: Path) -> None:
+    document = changed("environment", "production")
+    document["policy"]["unsafe_skip_approvals"] = True
+    message = refusal(tmp_path, document)
+    assert f":{line_of(tmp_path, 'unsafe_skip')}: policy.unsafe_skip_approvals is for trials" in message
+    document["environment"] = "test"
+    assert load(tmp_path, document).policy.unsafe_skip_approvals
+    del document["policy"]["unsafe_skip_approvals"]
+    assert not load(tmp_path, document).policy.unsafe_skip_approvals
+
+
 @pytest.mark.parametrize("quorum", ["1"])
 def test_production_wants_two_signatures(tmp_path: Path, quorum: str) -> None:
     document = changed("environment", "production")
