@@ -102,6 +102,10 @@ class PolicyHistory:
         sets = (self._archived(entry) for entry, _ in self._entries if entry.kind == "policy")
         return tuple(sorted({name for one in sets if one and one.policy_set for name in one.policy_set.purposes}))
 
+    def archived(self) -> tuple[Archived, ...]:
+        """Every archived set whose digests are right, by revision."""
+        return tuple(sorted(self._archive.values(), key=lambda one: (one.revision, one.text_digest)))
+
     def _take(self, value: Mapping[str, Any]) -> None:
         if "policy_set" in value:
             archived = read_archived(value["policy_set"])

@@ -425,6 +425,12 @@ def test_the_whole_life_from_the_command_line(world: World, tmp_path: Path) -> N
     assert [item["revision"] for item in both["in_force"]] == [1, 2]
     assert both["verified"] is True
     assert all(item["approved"] for item in both["in_force"])
+    run("policy", "archive", both["in_force"][0]["text_digest"], *args[:2], "--out", tmp_path / "then")
+    assert (tmp_path / "then" / FILE).read_text() == both["in_force"][0]["text"]
+    listed = json.loads(run("policy", "archive", *args[:2], "--json"))["sets"]
+    assert [one["revision"] for one in listed] == [1, 2]
+    assert run("policy", "archive", listed[1]["digest"][:12], *config).startswith("revision 2")
+    run("policy", "archive", "00000000", *config, code=3)
     expect = ["--trust", world.directory / "trust.yaml", "--expect", tmp_path / "f" / "proof.json"]
     assert "it holds what you expected" in run("audit", "verify", tmp_path / "log.bundle", *expect)
     assert (tmp_path / "f" / f"{PURPOSE}.yaml").read_text() == both["in_force"][1]["text"]

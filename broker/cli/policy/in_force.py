@@ -52,7 +52,7 @@ def in_force(
     try:
         if log is not None and trust is not None:
             _demand_verified(log, trust)
-        with _lines(log, config) as lines:
+        with log_lines(log, config) as lines:
             history = PolicyHistory(lines)
         found = list(history.in_force(purpose, start, end))
     except SluisError as error:
@@ -75,7 +75,8 @@ def in_force(
 
 
 @contextmanager
-def _lines(log: Path | None, config: Path) -> Iterator[Iterable[bytes]]:
+def log_lines(log: Path | None, config: Path) -> Iterator[Iterable[bytes]]:
+    """The lines of a bundle, or those that an export of the configured log would have."""
     if log is not None:
         with log.open("rb") as stream:
             yield read_lines(stream)
