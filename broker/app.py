@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -25,7 +24,7 @@ from broker.errors import Code, SluisError
 from broker.exchange import ANSWER_KEPT
 from broker.exchange_log.append import Sequencer
 from broker.exchange_log.checkpoint import parse_verifier_key
-from broker.exchange_log.opening import check_tree, check_whole, genesis
+from broker.exchange_log.opening import check_tree, genesis
 from broker.in_force import InForce, PolicyRules
 from broker.parties import Caller, Environment
 from broker.policy.bundle import load_bundle
@@ -65,6 +64,11 @@ def open_log_database(path: Path) -> SqliteLogReader:
     return open_reader(path)
 
 
+def verifier_key(config: Config) -> str:
+    """The log's verifier key; the broker's keys must be there and readable."""
+    return FileKeys.load(config.keys, origin=config.origin).signer.verifier_key
+
+
 def make_keys(config: Config) -> str:
     """Creates the broker's keys where there are none; returns the log's verifier key."""
     keys = FileKeys.create(config.keys, origin=config.origin)
@@ -76,56 +80,13 @@ def trust_of(config: Config) -> str:
     return trust_text(
         origin=config.origin,
         environment=config.environment.value,
-        log_keys=[FileKeys.load(config.keys, origin=config.origin).signer.verifier_key],
+        log_keys=[verifier_key(config)],
         issuers=[path.read_text(encoding="ascii") for path in config.tls.client_issuers],
         policy_signers=config.policy.signers,
         policy_quorum=config.policy.quorum,
         engines=list(ENGINES),
         unsafe_skip_approvals=config.policy.unsafe_skip_approvals,
     )
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that `sluis doctor` looked at."""
-
-    what: str
-    ok: bool
-    detail: str
-
-
-def examine(config: Config) -> tuple[Finding, ...]:
-    """Looks at everything a broker needs, in the order it needs it; the log is re-hashed whole. Writes nothing."""
-    findings: list[Finding] = []
-
-    def look(what: str, check: Callable[[], str]) -> bool:
-        try:
-            findings.append(Finding(what, ok=True, detail=check()))
-        except SluisError as error:
-            findings.append(Finding(what, ok=False, detail=f"{error.code.name}: {error.message}"))
-        except (OSError, ValueError) as error:
-            findings.append(Finding(what, ok=False, detail=f"cannot be read ({type(error).__name__})"))
-        return findings[-1].ok
-
-    def policies() -> PolicySet:
-        return check_bundle(config, read_bundle_file(config), SystemClock().now())
-
-    look("keys", lambda: FileKeys.load(config.keys, origin=config.origin).signer.verifier_key)
-    look("own certificate", lambda: check_own_certificate(config, SystemClock().now()))
-    if look("policy set", lambda: f"{policies().digest[:16]}, revision {policies().revision}"):
-        look("parties", lambda: f"{len(load_directory(config, policies()).entries)} with valid certificates")
-    if findings[0].ok and (config.data / "sluis.db").exists():
-        look("log", lambda: _examine_log(config))
-    return tuple(findings)
-
-
-def _examine_log(config: Config) -> str:
-    key = parse_verifier_key(FileKeys.load(config.keys, origin=config.origin).signer.verifier_key)
-    reader = open_log(config)
-    try:
-        return f"{check_whole(reader, key)} entries, every checkpoint fits"
-    finally:
-        reader.close()
 
 
 class Broker:
@@ -355,6 +316,13 @@ def check_bundle(config: Config, bundle: bytes, now: datetime) -> PolicySet:
     Raises:
         SluisError: the reason why the broker would refuse it.
     """
+    policies = read_policies(config, bundle, now)
+    load_directory(config, policies)
+    return policies
+
+
+def read_policies(config: Config, bundle: bytes, now: datetime) -> PolicySet:
+    """As `check_bundle`, without a look at the parties' certificates."""
     policies = load_bundle(
         bundle,
         signers=config.policy.signers,
@@ -362,19 +330,23 @@ def check_bundle(config: Config, bundle: bytes, now: datetime) -> PolicySet:
         now=now,
         unsafe_skip_approvals=config.policy.unsafe_skip_approvals,
     )
-    _accept(config, policies)
+    _check_oins(config, policies)
     return policies
 
 
 def _accept(config: Config, policies: PolicySet) -> None:
     """Refuses a set that does not go with the rest of the configuration. Raises CONFIG_INVALID."""
+    _check_oins(config, policies)
+    load_directory(config, policies)
+
+
+def _check_oins(config: Config, policies: PolicySet) -> None:
     if config.environment is Environment.PRODUCTION:
         for name, party in policies.catalogue.parties.items():
             if party.oin.startswith("00000099"):
                 raise SluisError(
                     Code.CONFIG_INVALID, f"the policy set's party {name} has a test OIN, which production refuses"
                 )
-    load_directory(config, policies)
 
 
 def _log_parties(sequencer: Sequencer, entries: Mapping[str, dict[str, object]]) -> None:

@@ -146,7 +146,7 @@ def doctor(
     Works beside a running broker. Exit 0: all is well. Exit 3: something is not, and is named.
     Example: sluis doctor --config broker.yaml
     """
-    from broker.app import examine
+    from broker.doctor import examine
 
     findings = examine(load_config(config))
     if as_json:

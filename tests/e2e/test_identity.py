@@ -15,9 +15,10 @@ from participant import Participant, reason_of
 from sluis.v1 import exchange_pb2
 from world import START, World, make_world, policy_texts, running
 
-from broker.app import Broker
+from broker.app import Broker, check_bundle
 from broker.config import load_config
 from broker.dev_pki import ThrowAwayCa
+from broker.doctor import _examine_in_force
 from broker.errors import Code, SluisError
 
 WIDE = {"not_before": datetime(2020, 1, 1, tzinfo=UTC), "not_after": datetime(2080, 1, 1, tzinfo=UTC)}
@@ -193,14 +194,24 @@ def test_a_log_of_test_never_becomes_production(tmp_path: Path) -> None:
     assert caught.value.code is Code.CONFIG_INVALID
 
 
+def _bundle(world: World) -> bytes:
+    return world.config.policy.bundle.read_bytes()
+
+
 def test_a_lower_policy_revision_is_refused(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     world.write_bundle(policy_texts(), revision=5)
     world.start()
     world.stop()
     world.write_bundle(policy_texts(), revision=4)
+    world.start()
+    try:
+        assert world.broker is not None
+        assert world.broker._in_force.current().revision == 5
+    finally:
+        world.stop()
     with pytest.raises(SluisError) as caught:
-        Broker(world.config, clock=world.clock)
+        _examine_in_force(world.config, check_bundle(world.config, _bundle(world), world.clock.at))
     assert caught.value.code is Code.POLICY_REVISION_LOWER
 
 

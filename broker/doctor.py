@@ -1,0 +1,81 @@
+"""What `sluis doctor` looks at: everything a broker needs, without serving and without writing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from broker.app import open_log, read_policies, verifier_key
+from broker.asking import POLICY_STATE, policy_state
+from broker.config import Config
+from broker.directory import check_own_certificate, load_directory
+from broker.errors import Code, SluisError
+from broker.exchange_log.checkpoint import parse_verifier_key
+from broker.exchange_log.opening import check_whole
+from broker.policy.document import PolicySet
+from broker.policy_files import read_bundle_file
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that `sluis doctor` looked at."""
+
+    what: str
+    ok: bool
+    detail: str
+
+
+def examine(config: Config) -> tuple[Finding, ...]:
+    """Looks at everything a broker needs, in the order it needs it; the log is re-hashed whole. Writes nothing."""
+    findings: list[Finding] = []
+
+    def look(what: str, check: Callable[[], str]) -> bool:
+        try:
+            findings.append(Finding(what, ok=True, detail=check()))
+        except SluisError as error:
+            findings.append(Finding(what, ok=False, detail=f"{error.code.name}: {error.message}"))
+        except (OSError, ValueError) as error:
+            findings.append(Finding(what, ok=False, detail=f"cannot be read ({type(error).__name__})"))
+        return findings[-1].ok
+
+    def policies() -> PolicySet:
+        return read_policies(config, read_bundle_file(config), datetime.now(UTC))
+
+    look("keys", lambda: verifier_key(config))
+    look("own certificate", lambda: check_own_certificate(config, datetime.now(UTC)))
+    if look("policy set", lambda: f"{policies().digest[:16]}, revision {policies().revision}"):
+        look("parties", lambda: f"{len(load_directory(config, policies()).entries)} with valid certificates")
+    if findings[0].ok and (config.data / "sluis.db").exists():
+        look("policy in force", lambda: _examine_in_force(config, policies()))
+        look("log", lambda: _examine_log(config))
+    return tuple(findings)
+
+
+def _examine_log(config: Config) -> str:
+    key = parse_verifier_key(verifier_key(config))
+    reader = open_log(config)
+    try:
+        return f"{check_whole(reader, key)} entries, every checkpoint fits"
+    finally:
+        reader.close()
+
+
+def _examine_in_force(config: Config, policies: PolicySet) -> str:
+    """Whether the bundle on disk is the set that the log has in force, or may follow it."""
+    reader = open_log(config)
+    try:
+        stored = reader.document(*POLICY_STATE)
+    finally:
+        reader.close()
+    if stored is None or stored == policy_state(policies.digest, policies.revision):
+        return f"revision {policies.revision}, as the bundle on disk" if stored else "none yet"
+    state = json.loads(stored)
+    if state["revision"] >= policies.revision:
+        raise SluisError(
+            Code.POLICY_REVISION_LOWER,
+            f"revision {state['revision']} is in force, and the bundle on disk has {policies.revision}, so it is not "
+            "taken up; put the newest in place with `sluis policy activate`",
+        )
+    return f"revision {state['revision']}; the bundle on disk, revision {policies.revision}, will be taken up"
