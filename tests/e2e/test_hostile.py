@@ -16,6 +16,8 @@ from test_faults import Faults, collect
 from typer.testing import CliRunner
 from world import World, policy_texts, running
 
+from broker.cli import app
+
 HOUSING = "snf-locatie"
 COUNTED = "bezetting"
 BAGS = [f"034401{number:010d}" for number in range(40)]
