@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from sluis_client.approvals import Approval, purpose_digest
 from sluis_client.canonical import canonical_json, commitment, encode, parse_canonical, tokens_value
 from sluis_client.errors import ClientError, Exit
 from sluis_client.keystore import Keystore
@@ -77,6 +78,8 @@ PURPOSE: dict[str, Any] = {
     "cooperation_ref": None,
     "answer_keep_days": 92,
     "limits": {"subjects_per_request": 1000, "requests_per_day": 50},
+    "legal_basis": "covenant",
+    "dpia": None,
 }
 MEANING: dict[str, Any] = {
     "catalogue": {
@@ -87,9 +90,13 @@ MEANING: dict[str, Any] = {
             "name-birthdate": {"rows_per_pseudonym": 1},
         },
         "attributes": {
-            "beds": {"width": 6, "type": "integer", "codes": {}},
-            "certificate-status": {"width": 16, "type": "code", "codes": CODES},
+            "beds": {"width": 6, "type": "integer", "codes": {}, "holders": ["snf"]},
+            "certificate-status": {"width": 16, "type": "code", "codes": CODES, "holders": ["snf"]},
         },
+        "groups": {},
+        "subject_types": {"location": {}},
+        "legal_bases": {"covenant": {}},
+        "guardrails": {},
     },
     "purposes": {
         "snf-locatie": PURPOSE,
@@ -196,7 +203,12 @@ class Broker:
         self.log = Log()
         self.log.append("genesis", {"origin": ORIGIN})
         self.now = NOW
+        self.officers = {party: Ed25519PrivateKey.generate() for party in OINS}
         self.meaning = copy.deepcopy(MEANING)
+        self.meaning["officers"] = {
+            f"{party}-officer": {"signs_for": [party], "key": key.public_key().public_bytes_raw().hex()}
+            for party, key in self.officers.items()
+        }
         self.signers = [Ed25519PrivateKey.generate() for _ in range(2)]
         self.revision = 3
         self.certificates: dict[str, bytes] = {}
@@ -208,6 +220,8 @@ class Broker:
         self.debits = 0
         self.deny: dict[str, Check] = {}
         self.status: dict[str, int] = {}
+        self.suspended: set[str] = set()
+        """Purposes that a notice has closed: the signed text stays as it is."""
 
     def bundle(self) -> bytes:
         texts = {"catalogue.yaml": "x\n"}
@@ -223,7 +237,19 @@ class Broker:
             {"key": key.public_key().public_bytes_raw().hex(), "role": "x", "signature": key.sign(message).hex()}
             for key in self.signers
         ]
-        return canonical_json({"manifest": head, "meaning": self.meaning, "signatures": signatures, "texts": texts})
+        whole = {"manifest": head, "meaning": self.meaning, "signatures": signatures, "texts": texts}
+        return canonical_json({**whole, "approvals": self.approvals()})
+
+    def approvals(self) -> list[dict[str, str]]:
+        """Of each active purpose, by the officers of its first asker and of its first answerer."""
+        made = []
+        for name, purpose in self.meaning["purposes"].items():
+            if purpose["state"] != "active":
+                continue
+            for party in (purpose["asks"][0], purpose["answers"][0]):
+                unsigned = Approval(name, f"{party}-officer", purpose_digest(self.meaning, name), "2026-11-01", "")
+                made.append(replace(unsigned, signature=self.officers[party].sign(unsigned.signed_bytes).hex()))
+        return [vars(approval) for approval in sorted(made)]
 
 
 class FakeTransport:
@@ -373,7 +399,7 @@ class FakeTransport:
             name=name,
             title_nl="vraag?",
             title_en="question?",
-            state=known["state"],
+            state="suspended" if name in self.broker.suspended else known["state"],
             asks=tuple(known["asks"]),
             answers=tuple(known["answers"]),
             about=known["about"],

@@ -30,8 +30,28 @@ STATUS_WORDS = {
     "UNKNOWN": "unknown",
 }
 """What a row of a question gets when its answerer's register was not matched."""
+STATUS_NOTES = {
+    "DENIED": "the policy does not allow this question",
+    "NO_REGISTER": "the answerer has no register for this purpose and epoch",
+    "EXPIRED": "the answerer's register has expired",
+    "NOT_COVERED": "the answerer's register lacks this identifier or an attribute asked",
+    "WITHHELD": "the purpose was suspended, or closed to you, while the answer was made; nothing was released",
+    "FAILED": "the match failed and nothing was released; ask again",
+    "UNKNOWN": "the broker stopped before it answered and nothing was released; ask again",
+}
+"""The same in a sentence, on a question for rows."""
+_WITHHELD_COUNT = (
+    "too few of the subjects are in the register, or nearly all of them, or the purpose was suspended or closed to you "
+    "meanwhile; nothing was released"
+)
 DELIMITERS = (",", ";", "\t", "|")
 _RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def status_note(status: str, *, count: bool) -> str:
+    """Why there is no result, in a sentence; "" where there is one. `count`: whether a count was asked."""
+    # the log does not say which of its reasons made the release gate withhold a count
+    return _WITHHELD_COUNT if count and status == "WITHHELD" else STATUS_NOTES.get(status, "")
 
 
 def guarded(cell: str) -> str:
@@ -75,7 +95,7 @@ def _of_row(
     if position < 0:
         yield "invalid input", "", {}, reasons.get(line, "")
     elif answer.status != "ANSWERED":
-        yield STATUS_WORDS[answer.status], "", {}, ""
+        yield STATUS_WORDS[answer.status], "", {}, status_note(answer.status, count=False)
     elif position not in by_position:
         yield "no hit", "", {}, ""
     else:
@@ -85,13 +105,13 @@ def _of_row(
 
 def count_lines(answers: Sequence[CheckedAnswer], subjects: int) -> Iterator[list[str]]:
     """The header, then one line for each answerer's count."""
-    yield ["answerer", "status", "subjects", "count", "as of", "coverage"]
+    yield ["answerer", "status", "subjects", "count", "as of", "coverage", "note"]
     for answer in answers:
         register = answer.register
         status = STATUS_WORDS.get(answer.status, "answered")
         count = answer.band if answer.count is None else str(answer.count)
         said = (_day(register.as_of), register.coverage) if register else ("", "")
-        yield [answer.answerer, status, str(subjects), count, *said]
+        yield [answer.answerer, status, str(subjects), count, *said, status_note(answer.status, count=True)]
 
 
 def csv_bytes(lines: Iterator[list[str]], delimiter: str) -> bytes:

@@ -30,7 +30,7 @@ from sluis_client.transport import (
     silent,
 )
 
-_NAMES_REGISTER = frozenset({"ANSWERED", "EXPIRED", "WITHHELD"})
+_NAMES_REGISTER = frozenset({"ANSWERED", "EXPIRED"})
 _OUTCOMES = {"ANSWERED": "authorised", "FAILED": "failed", "UNKNOWN": "unknown"}
 _RESULT_MEMBERS = {"hits", "count", "band", "rows"}
 
@@ -201,7 +201,9 @@ def _check_release(statement: Mapping[str, Any], release: Mapping[str, Any], ans
     attributes = tuple(want["attributes"]) if answered else ()
     if answer.attributes != attributes or release["attributes"] != list(attributes):
         raise broken(who, "it holds other attributes than were asked")
-    if (answer.register is not None) != (status in _NAMES_REGISTER):
+    # a purpose that was closed meanwhile withholds whatever there was to say, that there is no register included
+    named = status in _NAMES_REGISTER or (status == "WITHHELD" and release["register"] is not None)
+    if (answer.register is not None) != named:
         raise broken(who, "it names a register where it should not, or names none where it should")
     if not answered and (answer.runs or answer.hits or answer.count is not None or answer.band):
         raise broken(who, "it carries a result that its status excludes")
@@ -273,7 +275,7 @@ def _check_manifest(
         raise _refused(who, "it is not the one that the log names")
     status = STATUS_NAMES[answer.status]
     expired = said.expires_at <= datetime.fromisoformat(ask["decided_at"])
-    if expired != (status == "EXPIRED"):
+    if expired != (status == "EXPIRED") and status != "WITHHELD":
         raise _refused(who, "its expiry contradicts the answer's status")
     if status == "ANSWERED":
         if not set(answer.attributes) <= set(manifest["attributes"]):

@@ -16,7 +16,7 @@ class Exit(IntEnum):
     2 USAGE: options or input that cannot be read or understood; change the command or the file.
     3 REFUSED_ROWS: `--strict` was given and rows could not be normalised; repair the rows listed.
     4 BROKER_REFUSED: the broker answered with an error; its code says what to change.
-    5 POLICY_DENIED: the question was understood and the policy does not allow it.
+    5 POLICY_DENIED: the policy does not allow the question, or the purpose was closed before the answer left.
     6 VERIFICATION_FAILED: a signature, receipt, proof, commitment or sealed field is wrong; do not use the answer.
     7 BROKER_UNREACHABLE: no answer from the broker; the same request id may be tried again.
     8 KEY_TROUBLE: a key or certificate is missing, unreadable, unsafe on disk, or not the one needed.

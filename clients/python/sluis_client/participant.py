@@ -72,13 +72,22 @@ class Participant:
     def policy(self) -> SignedPolicy:
         """The policy set in force, signed by the profile's signers, and not older than one seen before.
 
+        Each active purpose was approved by both its sides, unless the profile says `unsafe_skip_approvals`.
+
         Raises:
             ClientError: POLICY_INVALID, POLICY_UNSIGNED, POLICY_EXPIRED, POLICY_REVISION_LOWER.
         """
         profile = self.profile
         seen = max(self.keystore.policy_revision(), 1)
         bundle = self.transport.policy_bundle()
-        policy = SignedPolicy.from_bundle(bundle, profile.policy_signers, profile.policy_quorum, self.now(), seen)
+        policy = SignedPolicy.from_bundle(
+            bundle,
+            profile.policy_signers,
+            profile.policy_quorum,
+            self.now(),
+            seen,
+            unsafe_skip_approvals=profile.unsafe_skip_approvals,
+        )
         self.keystore.keep_policy_revision(policy.revision)
         return policy
 

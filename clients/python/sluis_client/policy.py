@@ -1,8 +1,9 @@
 """The signed policy set as a client verifies it itself, and what it says of one purpose.
 
 The broker hands out the bundle (docs/formats.md section 6); who signs, and how many must, the client knows by another
-way. Nothing here judges a request: that is the broker's ask gate. What the client needs is who takes part, who holds
-the key, how wide the attributes are, and which row rules an answerer must have applied.
+way. That both sides approved a purpose it checks itself (`approvals`). Nothing here judges a request: that is the
+broker's ask gate. What the client needs is who takes part, who holds the key, how wide the attributes are, and which
+row rules an answerer must have applied.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from sluis_client.approvals import demand_approvals, read_approvals
 from sluis_client.canonical import canonical_json, parse_canonical
 from sluis_client.errors import ClientError, Exit
 from sluis_client.statement_shapes import is_time
@@ -81,9 +83,9 @@ class PurposeView:
 
 
 class SignedPolicy:
-    """A policy set whose signatures, digests and expiry were checked. Made by `from_bundle` only."""
+    """A policy set whose signatures, digests, expiry and approvals were checked. Made by `from_bundle` only."""
 
-    def __init__(self, manifest: Mapping[str, Any], meaning: Mapping[str, Any]) -> None:
+    def __init__(self, manifest: Mapping[str, Any], meaning: Mapping[str, Any], *, approved: bool) -> None:
         self._catalogue: Mapping[str, Any] = meaning["catalogue"]
         self._purposes: Mapping[str, Any] = meaning["purposes"]
         self.digest: str = manifest["digest"]
@@ -91,15 +93,25 @@ class SignedPolicy:
         self.revision: int = manifest["revision"]
         """Grows with every set; a client refuses a lower one than it has seen."""
         self.expires = parse_utc(manifest["expires"])
+        self.approved = approved
+        """Whether both sides' approval of each active purpose was checked; False after `unsafe_skip_approvals`."""
 
     @classmethod
     def from_bundle(
-        cls, bundle: bytes, signers: Sequence[str], quorum: int, now: datetime, lowest_revision: int = 1
+        cls,
+        bundle: bytes,
+        signers: Sequence[str],
+        quorum: int,
+        now: datetime,
+        lowest_revision: int = 1,
+        *,
+        unsafe_skip_approvals: bool = False,
     ) -> SignedPolicy:
         """Verifies a bundle: at least `quorum` of `signers` (hex Ed25519 keys) signed it, and it has not expired.
 
         Signatures of others are not counted; one of `signers` that does not verify refuses the whole bundle.
-        `lowest_revision`: the highest revision seen so far.
+        `lowest_revision`: the highest revision seen so far. Each active purpose was approved by two different officers,
+        one for each of its sides, and every approval in the bundle counts, unless `unsafe_skip_approvals` (trials).
 
         Raises:
             ClientError: POLICY_INVALID, POLICY_UNSIGNED, POLICY_EXPIRED, POLICY_REVISION_LOWER.
@@ -108,19 +120,22 @@ class SignedPolicy:
         if not 1 <= quorum <= len(trusted):
             raise ClientError("USAGE", "the quorum must be at least 1 and at most the number of policy signers")
         value = parse_canonical(bundle)
-        if set(value) != {"manifest", "meaning", "signatures", "texts"}:
+        if set(value) | {"approvals"} != {"approvals", "manifest", "meaning", "signatures", "texts"}:
             raise _invalid("its members are not those of docs/formats.md section 6")
+        approvals = read_approvals(value["approvals"]) if "approvals" in value else ()
         manifest = _check_manifest(value)
         if len(_good_signers(value["signatures"], canonical_json(manifest), trusted)) < quorum:
             text = f"the policy set is not signed by {quorum} of the signers you trust"
             raise ClientError("POLICY_UNSIGNED", text, Exit.VERIFICATION_FAILED)
-        policy = cls(manifest, value["meaning"])
+        policy = cls(manifest, value["meaning"], approved=not unsafe_skip_approvals)
         if now >= policy.expires:
             text = "the policy set has expired; fetch the one in force"
             raise ClientError("POLICY_EXPIRED", text, Exit.VERIFICATION_FAILED)
         if policy.revision < lowest_revision:
             text = f"the policy set has revision {policy.revision}, and {lowest_revision} was seen before"
             raise ClientError("POLICY_REVISION_LOWER", text, Exit.VERIFICATION_FAILED)
+        if not unsafe_skip_approvals:
+            demand_approvals(value["meaning"], approvals)
         return policy
 
     def purposes(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ Every key, once; unknown keys are refused; paths are relative to the file. `slui
     log_keys: [sluis.example/test-2026+1a2b3c4d+AY...]  # the log's verifier keys
     policy_signers: [<64 hex digits>, ...]              # Ed25519 keys of those who sign policies
     policy_quorum: 2                    # how many of them must have signed
+    unsafe_skip_approvals: true         # only in test, for trials: take purposes that their sides did not approve
     party_issuers: trust/party-ca.pem   # the CAs (PEM) that vouch for the other parties
     state: state                        # directory for keys, checkpoints and unfinished work
 
@@ -65,6 +66,7 @@ class Profile:
     state: Path
     server_name: str = ""
     private_key_password_file: Path | None = None
+    unsafe_skip_approvals: bool = False
 
     def party_key(self) -> PartyKey:
         """Certificate and private key.
@@ -156,6 +158,9 @@ def load_profile(path: Path) -> Profile:
         raise _wrong(path, lines["policy_quorum"], "policy_quorum is more than there are policy_signers")
     if read["environment"] == "production" and read["policy_quorum"] < 2:
         raise _wrong(path, lines["policy_quorum"], "policy_quorum is at least 2 in production")
+    if read["environment"] == "production" and read.get("unsafe_skip_approvals"):
+        text = "unsafe_skip_approvals is for trials: in production both sides have approved what is active; remove it"
+        raise _wrong(path, lines["unsafe_skip_approvals"], text)
     if any(key.partition("+")[0] != read["origin"] for key in read["log_keys"]):
         raise _wrong(path, lines["log_keys"], "log_keys has a key of another log than origin names")
     return Profile(path=path.resolve(), **read)
@@ -186,6 +191,12 @@ def _quorum(value: Any, _: Path) -> int:
     if not isinstance(value, str) or not re.fullmatch(r"[1-9][0-9]?", value):
         raise ValueError("must be a number of 1 or more: unsigned policies are never taken")
     return int(value)
+
+
+def _flag(value: Any, _: Path) -> bool:
+    if value not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return bool(value == "true")
 
 
 def _log_keys(value: Any, _: Path) -> tuple[str, ...]:
@@ -221,10 +232,11 @@ _READERS: Mapping[str, Callable[[Any, Path], Any]] = {
     "log_keys": _log_keys,
     "policy_signers": _signers,
     "policy_quorum": _quorum,
+    "unsafe_skip_approvals": _flag,
     "party_issuers": _path,
     "state": _path,
 }
-_OPTIONAL = frozenset({"server_name", "private_key_password_file"})
+_OPTIONAL = frozenset({"server_name", "private_key_password_file", "unsafe_skip_approvals"})
 
 
 def _mapping(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
@@ -279,6 +291,7 @@ _TEMPLATE: tuple[tuple[str, str | list[str], str], ...] = (
     ("log_keys", [], "Verifier keys of the log (C2SP: name+hash+base64). Ask by telephone, not by the broker."),
     ("policy_signers", [], "Ed25519 public keys (64 hex digits) of the people who sign policies."),
     ("policy_quorum", "2", "How many of them must have signed."),
+    ("unsafe_skip_approvals", "", "Only for trials in test: true takes purposes that their two sides did not approve."),
     ("party_issuers", "trust/party-ca.pem", "The CAs (PEM) that vouch for the other parties."),
     ("state", "state", "Directory for keys, checkpoints and unfinished work. Back it up; keep it secret."),
 )

@@ -4,7 +4,15 @@ import json
 
 import pytest
 from fake_broker import Log
-from sluis_client.answer_file import answer_lines, count_lines, csv_bytes, guarded
+from sluis_client.answer_file import (
+    STATUS_NOTES,
+    STATUS_WORDS,
+    answer_lines,
+    count_lines,
+    csv_bytes,
+    guarded,
+    status_note,
+)
 from sluis_client.answer_rows import Row
 from sluis_client.answers import CheckedAnswer, RegisterSaid
 from sluis_client.errors import ClientError, Exit
@@ -69,6 +77,19 @@ def test_only_a_no_hit_looks_like_one(status, word):
     table, normal = tables()
     lines = read(csv_bytes(answer_lines(table, normal, [answer(status)]), ","))
     assert [line["status"] for line in lines] == [word, "invalid input", word, word]
+    # what is no answer says why on its own line; a row that could not be asked keeps its own reason
+    note = status_note(status, count=False)
+    assert [line["note"] for line in lines] == [note, lines[1]["note"], note, note]
+    assert (note == "") == (status == "ANSWERED")
+    assert lines[1]["note"].startswith("bag: ")
+
+
+def test_every_status_without_a_result_is_explained():
+    assert STATUS_NOTES.keys() == STATUS_WORDS.keys()
+    assert "suspended" in status_note("WITHHELD", count=False)
+    # of a count the log does not say why, so neither does the client
+    assert all(why in status_note("WITHHELD", count=True) for why in ("too few", "nearly all", "suspended"))
+    assert status_note("EXPIRED", count=True) == status_note("EXPIRED", count=False)
 
 
 def test_several_records_and_several_answerers():
@@ -99,6 +120,12 @@ def test_counts_are_one_line_each():
         ("b", "answered", "10-49", "40"),
         ("c", "withheld", "", "40"),
         ("d", "denied", "", "40"),
+    ]
+    assert [line["note"] for line in lines] == [
+        "",
+        "",
+        status_note("WITHHELD", count=True),
+        "the policy does not allow this question",
     ]
 
 

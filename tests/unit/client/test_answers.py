@@ -14,7 +14,7 @@ from sluis_client.publish import Plan as PublishPlan
 from sluis_client.publish import prepare, publish
 from sluis_client.schemes import SCHEMES
 from sluis_client.tables import normalise_table, read_table
-from sluis_client.transport import Check, Decision, Opening, Want
+from sluis_client.transport import AnswerRun, Check, Decision, Opening, Want
 
 BAGS = [f"034401{number:010d}" for number in range(9)]
 VESTIGINGEN = [f"0000{number:08d}" for number in range(1, 10)]
@@ -105,6 +105,42 @@ def test_an_expired_register_is_said_to_be(world):
     # the broker must not match against it all the same
     world.broker.status["snf"] = 1
     assert refusal(world).code == "MANIFEST_REFUSED"
+
+
+@pytest.mark.parametrize("want", [Want(hit=True), PLAN.want, Want(count=True)], ids=["hits", "attributes", "count"])
+def test_a_purpose_closed_before_the_release_withholds_all_that_there_was_to_say(world, want):
+    """Then the status is WITHHELD whatever the register was: none, one with rows, or one that has expired."""
+    world.broker.status["snf"] = 6
+    plan = replace(PLAN, want=want)
+    (answer,) = put(world, plan=plan)
+    assert (answer.status, answer.register, answer.rows, answer.count) == ("WITHHELD", None, (), None)
+    register(world)
+    (answer,) = put(world, plan=plan)
+    assert (answer.status, answer.register.version, answer.rows, answer.count) == ("WITHHELD", 1, (), None)
+    register(world, expires_at=datetime(2026, 11, 23, 9, 59, tzinfo=UTC))
+    (answer,) = put(world, plan=plan)
+    assert (answer.status, answer.register.version) == ("WITHHELD", 2)
+    assert answer.release_index > answer.ask_index
+
+
+@pytest.mark.parametrize("status", [1, 4, 6])
+def test_a_register_that_the_log_names_is_not_left_out_of_the_answer(world, status):
+    register(world, expires_at=datetime(2026, 11, 23, 9, 59, tzinfo=UTC) if status == 4 else None)
+    world.broker.status["snf"] = status
+    assert put(world)
+    assert refusal(world, bend=lambda answer: replace(answer, register=None)).code == "ANSWER_BROKEN"
+
+
+def test_rows_without_any_register_are_refused(world):
+    register(world)
+
+    def bend(answer):
+        body = parse_canonical(answer.ask.leaf)["body"] | {"register": None}
+        index = world.broker.log.append("ask", body)
+        asked = replace(answer, ask=world.broker.log.receipt(index), register=None)
+        return resigned(world, asked, ask_index=index, register=None)
+
+    assert refusal(world, bend=bend).code == "ANSWER_BROKEN"
 
 
 def test_no_register_is_not_a_no_hit(world):
@@ -326,6 +362,8 @@ def test_an_entry_of_another_kind_proves_nothing(world, name):
 
 CONTRADICTIONS = {
     "a count that was withheld": (6, Want(count=True), {"count": 3}, {"count": 3}),
+    "hits that were withheld": (6, PLAN.want, {"hits": 2}, {"hits": 2}),
+    "rows that were withheld": (6, PLAN.want, {"runs": (AnswerRun(b"", b"", b"", b"", b"", ()),)}, {}),
     "hits of a failed match": (7, PLAN.want, {"hits": 2}, {"hits": 2}),
     "hits beside a count": (1, Want(count=True), {"hits": 2}, {"hits": 2}),
     "hits without rows": (1, Want(hit=True), {"hits": 9, "runs": ()}, {"hits": 9, "rows": EMPTY}),

@@ -237,6 +237,7 @@ def test_hits_and_counts(ready):
             "count": "10",
             "as of": answers(ready)[0]["as of"],
             "coverage": "all locations",
+            "note": "",
         }
     ]
     ready.match("--count", "--want", "beds", expect=Exit.USAGE)
@@ -251,6 +252,40 @@ def test_a_denial_tells_each_unmet_check_and_its_line(ready):
     assert {line["status"] for line in answers(ready)} == {"denied", "invalid input"}
     value = ready.match("--want", "enterprise-name", expect=Exit.POLICY_DENIED, as_json=True)
     assert [check["met"] for check in value["answers"][0]["decision"]["checks"]] == [True, False]
+
+
+NOTICE = "suspended by a signed notice since 2026-11-23 09:00 UTC; a new text that names the notice lifts it"
+
+
+def test_a_denial_by_a_notice_tells_what_comes_next(ready):
+    ready.world.broker.deny["snf"] = Check("suspension", False, NOTICE, "purposes/snf-locatie.yaml:15")
+    out = ready.match(expect=Exit.POLICY_DENIED)
+    assert f"NOT MET suspension: {NOTICE} (purposes/snf-locatie.yaml:15)" in out
+    assert "next    ask your privacy officer" in out
+    assert "next    ask your privacy officer" in ready.run("utrecht", "check", *QUESTION, expect=Exit.POLICY_DENIED)
+    ready.world.broker.deny["snf"] = Check("attributes", False, "not in this purpose", "purposes/snf-locatie.yaml:18")
+    assert "privacy officer" not in ready.match(expect=Exit.POLICY_DENIED)
+
+
+def test_rows_withheld_by_a_suspension_are_a_denial_that_came_late(ready):
+    ready.world.broker.status["snf"] = 6
+    out = ready.match("--want", "beds", expect=Exit.POLICY_DENIED)
+    assert "snf: withheld: the purpose was suspended, or closed to you, while the answer was made" in out
+    assert 'not a "no hit"' in out
+    assert "(verified)" in out
+    lines = answers(ready)
+    assert {line["status"] for line in lines} == {"withheld", "invalid input"}
+    assert "nothing was released" in lines[0]["note"]
+    assert ready.match(expect=Exit.POLICY_DENIED, as_json=True)["answers"][0]["status"] == "WITHHELD"
+    # the receipts prove the ask and that nothing was released
+    assert "WITHHELD" in ready.run("utrecht", "receipt", "verify", "answers.csv.receipts.json")
+
+
+def test_a_count_that_was_withheld_names_every_reason_it_may_have(ready):
+    ready.world.broker.status["snf"] = 6
+    out = ready.match("--count")
+    assert "snf: withheld: too few of the subjects are in the register, or nearly all of them, or the purpose" in out
+    assert "nothing was released" in answers(ready)[0]["note"]
 
 
 def test_without_a_key_a_match_is_explained_by_a_dry_run(ready):
@@ -376,10 +411,38 @@ def test_purposes_and_budget(ready):
     value = ready.json("utrecht", "purposes", "show", "snf-locatie")
     assert value["steward"] == "snf"
     assert value["policy"]["revision"] == 3
-    assert "signatures verified" in ready.run("utrecht", "purposes", "show", "snf-locatie")
+    assert "signatures verified, both sides' approvals verified" in ready.run(
+        "utrecht", "purposes", "show", "snf-locatie"
+    )
     ready.run("utrecht", "purposes", "show", "nothing", expect=Exit.USAGE)
     assert ready.json("utrecht", "budget", "snf-locatie")["requests_left"] == 50
     assert "of 50 questions left" in ready.run("utrecht", "budget", "snf-locatie")
+
+
+def test_a_purpose_that_a_notice_closed_is_shown_as_such(ready):
+    ready.world.broker.suspended.add("snf-locatie")
+    value = ready.json("utrecht", "purposes", "show", "snf-locatie")
+    assert (value["state"], value["state_at_broker"]) == ("active", "suspended")
+    assert value["policy"]["approvals_verified"] is True
+    assert "suspended" in ready.run("utrecht", "purposes", "list")
+
+
+def test_a_set_without_approvals_is_refused_and_a_trial_that_takes_it_says_so(ready, monkeypatch):
+    whole = ready.world.broker.approvals()
+    monkeypatch.setattr(ready.world.broker, "approvals", lambda: whole[:1])
+    ready.match(expect=Exit.VERIFICATION_FAILED)
+    assert ready.err.splitlines()[-1] == (
+        "error POLICY_UNSIGNED: the policy set is refused: persons is active and lacks the approval of its asking "
+        "side; use nothing under it, and tell those who sign policies"
+    )
+    path = ready.world.directory / "utrecht" / "sluis-client.yaml"
+    path.write_text(path.read_text() + "unsafe_skip_approvals: true\n")
+    ready.match()
+    assert "unsafe_skip_approvals: whether both sides approved a purpose is not checked" in ready.err
+    assert "approvals NOT verified" in ready.run("utrecht", "purposes", "show", "snf-locatie")
+    path.write_text(path.read_text().replace("environment: test", "environment: production"))
+    ready.match(expect=Exit.USAGE)
+    assert "unsafe_skip_approvals is for trials" in ready.err
 
 
 def test_pseudonymise_needs_no_connection(ready):

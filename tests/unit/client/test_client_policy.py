@@ -1,10 +1,13 @@
 import copy
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from approving import Officers
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sluis_client.approvals import Approval, purpose_digest
 from sluis_client.canonical import canonical_json
 from sluis_client.errors import ClientError, Exit
 from sluis_client.policy import SignedPolicy
@@ -13,17 +16,32 @@ NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 POLICIES = Path(__file__).parents[3] / "policies"
 KEYS = [Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in range(1, 5)]
 PUBLIC = [key.public_key().public_bytes_raw().hex() for key in KEYS]
+OFFICERS = {name: Ed25519PrivateKey.from_private_bytes(name.ljust(32).encode()) for name in ("utrecht", "snf")}
 MEANING = {
     "catalogue": {
         "parties": {
+            "certifier": {"oin": "00000099000000104000", "sub_oins": []},
+            "sna": {"oin": "00000099000000102000", "sub_oins": []},
             "snf": {"oin": "00000099000000103000", "sub_oins": []},
             "utrecht": {"oin": "00000099000000201000", "sub_oins": ["00000099000000202000"]},
         },
         "identifiers": {"bag": {"rows_per_pseudonym": 1}, "vestiging": {"rows_per_pseudonym": 50}},
         "attributes": {
-            "beds": {"width": 6, "type": "integer", "codes": {}},
-            "certificate-status": {"width": 16, "type": "code", "codes": {"geldig": {}, "geschorst": {}}},
+            "beds": {"width": 6, "type": "integer", "codes": {}, "holders": ["snf"]},
+            "certificate-status": {
+                "width": 16,
+                "type": "code",
+                "codes": {"geldig": {}, "geschorst": {}},
+                "holders": ["snf"],
+            },
         },
+        "groups": {},
+        "subject_types": {"location": {}},
+        "legal_bases": {"covenant": {}},
+        "guardrails": {},
+    },
+    "officers": {
+        name: {"signs_for": [name], "key": key.public_key().public_bytes_raw().hex()} for name, key in OFFICERS.items()
     },
     "purposes": {
         "snf-locatie": {
@@ -48,13 +66,25 @@ MEANING = {
             "cooperation_ref": None,
             "answer_keep_days": 92,
             "limits": {"subjects_per_request": 1000, "requests_per_day": 50},
+            "legal_basis": "covenant",
+            "dpia": None,
         }
     },
 }
+VIEWED = sorted(MEANING["purposes"]["snf-locatie"].keys() - {"legal_basis", "dpia"})
 
 
 def digest(value):
     return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def approvals():
+    """Both sides' approval of the purpose of MEANING."""
+    made = []
+    for name, key in sorted(OFFICERS.items()):
+        unsigned = Approval("snf-locatie", name, purpose_digest(MEANING, "snf-locatie"), "2026-11-01", "")
+        made.append(vars(replace(unsigned, signature=key.sign(unsigned.signed_bytes).hex())))
+    return made
 
 
 def bundle(meaning=MEANING, signers=(0, 1), change=None, **manifest):
@@ -68,7 +98,7 @@ def bundle(meaning=MEANING, signers=(0, 1), change=None, **manifest):
     } | manifest
     message = b"sluis/v1/signed\n" + canonical_json(head)
     signatures = [{"key": PUBLIC[n], "role": "asking side", "signature": KEYS[n].sign(message).hex()} for n in signers]
-    whole = {"manifest": head, "meaning": meaning, "signatures": signatures, "texts": texts}
+    whole = {"manifest": head, "meaning": meaning, "signatures": signatures, "texts": texts, "approvals": approvals()}
     if change:
         change(whole)
     return canonical_json(whole)
@@ -190,12 +220,12 @@ def test_a_quorum_that_cannot_be_met_is_refused(quorum):
         SignedPolicy.from_bundle(bundle(), [PUBLIC[0], PUBLIC[0].upper()], 2, NOW)
 
 
-@pytest.mark.parametrize("member", sorted(MEANING["purposes"]["snf-locatie"]))
+@pytest.mark.parametrize("member", VIEWED)
 def test_a_purpose_of_an_unknown_layout_is_refused_and_not_guessed(member):
     meaning = copy.deepcopy(MEANING)
     del meaning["purposes"]["snf-locatie"][member]
     with pytest.raises(ClientError) as refused:
-        read(bundle(meaning)).purpose("snf-locatie")
+        read(bundle(meaning), unsafe_skip_approvals=True).purpose("snf-locatie")
     assert refused.value.code == "POLICY_INVALID"
 
 
@@ -205,7 +235,10 @@ def test_the_client_reads_what_the_broker_publishes():
         path.relative_to(POLICIES).as_posix(): path.read_text("utf-8")
         for path in [POLICIES / "catalogue.yaml", *sorted(POLICIES.glob("purposes/*.yaml"))]
     }
-    data = built.build_bundle(texts, revision=5, expires=datetime(2027, 1, 1, tzinfo=UTC))
+    officers = Officers()
+    texts = officers.add_to(texts)
+    expires = datetime(2027, 1, 1, tzinfo=UTC)
+    data = built.build_bundle(texts, revision=5, expires=expires, approvals=officers.approve(texts))
     for key in KEYS[:2]:
         data = built.sign_bundle(data, key, "asking side")
     known = built.load_bundle(data, signers=PUBLIC[:3], quorum=2, now=NOW)

@@ -65,6 +65,9 @@ def test_a_whole_profile_is_read_with_paths_beside_it(tmp_path):
         ({"log_keys": [VKEY.replace(HASH, "00000000")]}, "log_keys: the log key's hash"),
         ({"origin": "sluis.example/other"}, "log_keys has a key of another log"),
         ({"environment": "production", "policy_quorum": 1}, "policy_quorum is at least 2 in production"),
+        ({"unsafe_skip_approvals": "yes"}, "unsafe_skip_approvals: must be true or false"),
+        ({"unsafe_skip_approvals": [True]}, "unsafe_skip_approvals: must be true or false"),
+        ({"environment": "production", "unsafe_skip_approvals": True}, "unsafe_skip_approvals is for trials"),
         ({"state": {"a": "b"}}, "must be a text or a list of texts"),
     ],
 )
@@ -87,6 +90,15 @@ def test_what_is_wrong_is_named_with_its_line(tmp_path, changed, words):
 )
 def test_yaml_is_read_strictly(tmp_path, text, words):
     assert words in refusal(write(tmp_path, text)).message
+
+
+def test_approvals_are_skipped_only_where_the_profile_says_so(tmp_path):
+    assert not load_profile(write(tmp_path)).unsafe_skip_approvals
+    assert load_profile(write(tmp_path, unsafe_skip_approvals=True)).unsafe_skip_approvals
+    # in production the key may stand there, as long as it skips nothing
+    assert not load_profile(
+        write(tmp_path, unsafe_skip_approvals=False, environment="production")
+    ).unsafe_skip_approvals
 
 
 def test_scalars_are_text_whatever_yaml_thinks(tmp_path):
@@ -129,6 +141,10 @@ def test_the_template_reads_back_once_filled_in(tmp_path):
     for name in WHOLE:
         place = next(number for number, line in enumerate(lines) if line.startswith(f"{name}:"))
         assert lines[place - 1].startswith("# ")
+    # what weakens a check is explained, and stands there as a comment until somebody means it
+    assert "# unsafe_skip_approvals:" in lines
+    assert "trials" in lines[lines.index("# unsafe_skip_approvals:") - 1]
+    assert load_profile(write(tmp_path, template(filled | {"unsafe_skip_approvals": "true"}))).unsafe_skip_approvals
 
 
 def test_the_bare_template_is_refused_until_it_is_filled_in(tmp_path):

@@ -98,6 +98,7 @@ def purposes_show(
         "nl": shown.title_nl,
         "en": shown.title_en,
         "state": view.state,
+        "state_at_broker": shown.state,
         "asks": list(view.asks),
         "answers": list(view.answers),
         "about": view.about,
@@ -113,11 +114,17 @@ def purposes_show(
         "case_number_required": view.case_number_required,
         "cooperation_ref_required": view.cooperation_ref_required,
         "answer_keep_days": view.answer_keep_days,
-        "policy": {"digest": policy.digest, "revision": policy.revision, "expires": utc(policy.expires)},
+        "policy": {
+            "digest": policy.digest,
+            "revision": policy.revision,
+            "expires": utc(policy.expires),
+            "approvals_verified": policy.approved,
+        },
     }
     rows = [(f"{name}:", _plain(item)) for name, item in value.items() if name not in ("attributes", "policy")]
     rows += [(f"  {item['name']}:", f"{item['type']}, {item['en']}") for item in attributes]
-    rows.append(("policy:", f"revision {policy.revision}, {policy.digest[:16]}, signatures verified"))
+    approved = "both sides' approvals verified" if policy.approved else "approvals NOT verified"
+    rows.append(("policy:", f"revision {policy.revision}, {policy.digest[:16]}, signatures verified, {approved}"))
     emit(value, columned(rows), as_json)
 
 

@@ -189,7 +189,7 @@ def _ask_and_write(me: Participant, plan: Plan, sheet: _Sheet, *, as_json: bool,
     if asked.repeated:
         note(f"repeated question {asked.request_id}: no new budget")
     if any(answer.decision.policy_set != me.policy.digest for answer in asked.answers):
-        note("decided under another policy set than the one in force now")
+        note("decided under another policy set than the one that this command verified")
     value = {
         "exchange": asked.request_id,
         "repeated": asked.repeated,
@@ -200,8 +200,8 @@ def _ask_and_write(me: Participant, plan: Plan, sheet: _Sheet, *, as_json: bool,
         "problems": problems_json(normal.problems),
         "answers": [answer_summary(answer) for answer in asked.answers],
     }
-    emit(value, _told(asked, sheet), as_json)
-    return _exit_of(asked.answers)
+    emit(value, _told(asked, sheet, count=plan.want.count), as_json)
+    return _exit_of(asked.answers, count=plan.want.count)
 
 
 def _denials(me: Participant, plan: Plan, subjects: int, error: ClientError) -> tuple[tuple[str, Decision], ...]:
@@ -214,22 +214,23 @@ def _denials(me: Participant, plan: Plan, subjects: int, error: ClientError) -> 
     return decisions
 
 
-def _told(asked: Asked, sheet: _Sheet) -> Iterator[str]:
+def _told(asked: Asked, sheet: _Sheet, *, count: bool) -> Iterator[str]:
     yield f"exchange {asked.request_id}: {len(sheet.normal.keys)} subjects asked"
     for answer in asked.answers:
-        yield from _answer_told(answer)
+        yield from _answer_told(answer, count=count)
     yield f"answers: {sheet.out}"
     yield f"receipts: {sheet.receipts} (verified)"
 
 
-def _answer_told(answer: CheckedAnswer) -> Iterator[str]:
-    from sluis_client.answer_file import STATUS_WORDS
+def _answer_told(answer: CheckedAnswer, *, count: bool) -> Iterator[str]:
+    from sluis_client.answer_file import STATUS_WORDS, status_note
 
     if answer.status == "DENIED":
         yield from decision_lines(answer.answerer, answer.decision, all_checks=False)
         return
     if answer.status != "ANSWERED":
-        yield f'{answer.answerer}: {STATUS_WORDS[answer.status]} (this is not a "no hit")'
+        note_of = status_note(answer.status, count=count)
+        yield f'{answer.answerer}: {STATUS_WORDS[answer.status]}: {note_of} (this is not a "no hit")'
         return
     if answer.count is not None or answer.band:
         yield f"{answer.answerer}: count {answer.band or answer.count}"
@@ -244,8 +245,9 @@ def _answer_told(answer: CheckedAnswer) -> Iterator[str]:
         yield f"  duty: {duty}"
 
 
-def _exit_of(answers: Sequence[CheckedAnswer]) -> Exit:
+def _exit_of(answers: Sequence[CheckedAnswer], *, count: bool) -> Exit:
+    """Rows are withheld only when the purpose was closed, which is a denial that came late; a count mostly is not."""
     statuses = {answer.status for answer in answers}
-    if "DENIED" in statuses:
+    if "DENIED" in statuses or ("WITHHELD" in statuses and not count):
         return Exit.POLICY_DENIED
     return Exit.BROKER_REFUSED if statuses & {"FAILED", "UNKNOWN"} else Exit.OK

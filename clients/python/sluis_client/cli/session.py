@@ -54,6 +54,8 @@ def participant(profile: Path | None) -> Iterator[Participant]:
     from sluis_client.participant import Participant
 
     read = the_profile(profile)
+    if read.unsafe_skip_approvals:
+        note("unsafe_skip_approvals: whether both sides approved a purpose is not checked")
     keystore = Keystore(read.state)
     with connect(read) as transport:
         yield Participant(read, keystore, transport)
@@ -159,5 +161,7 @@ def decision_lines(answerer: str, decision: Decision, *, all_checks: bool) -> It
     for check in decision.checks if all_checks else decision.unmet:
         source = f" ({check.source})" if check.source else ""
         yield f"  {'met    ' if check.met else 'NOT MET'} {check.id}: {check.reason}{source}"
+    if any(check.id == "suspension" for check in decision.unmet):
+        yield "  next    ask your privacy officer: it opens again once both sides approve a text that lifts the notice"
     for duty in decision.obligations:
         yield f"  duty    {duty}"
