@@ -272,6 +272,7 @@ def test_rows_withheld_by_a_suspension_are_a_denial_that_came_late(ready):
     out = ready.match("--want", "beds", expect=Exit.POLICY_DENIED)
     assert "snf: withheld: the purpose was suspended, or closed to you, while the answer was made" in out
     assert 'not a "no hit"' in out
+    assert "next    `sluis-client check` tells how the purpose stands now" in out
     assert "(verified)" in out
     lines = answers(ready)
     assert {line["status"] for line in lines} == {"withheld", "invalid input"}

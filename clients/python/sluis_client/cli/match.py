@@ -231,6 +231,8 @@ def _answer_told(answer: CheckedAnswer, *, count: bool) -> Iterator[str]:
     if answer.status != "ANSWERED":
         note_of = status_note(answer.status, count=count)
         yield f'{answer.answerer}: {STATUS_WORDS[answer.status]}: {note_of} (this is not a "no hit")'
+        if answer.status == "WITHHELD" and not count:
+            yield "  next    `sluis-client check` tells how the purpose stands now; ask your privacy officer"
         return
     if answer.count is not None or answer.band:
         yield f"{answer.answerer}: count {answer.band or answer.count}"

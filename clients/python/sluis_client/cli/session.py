@@ -162,6 +162,6 @@ def decision_lines(answerer: str, decision: Decision, *, all_checks: bool) -> It
         source = f" ({check.source})" if check.source else ""
         yield f"  {'met    ' if check.met else 'NOT MET'} {check.id}: {check.reason}{source}"
     if any(check.id == "suspension" for check in decision.unmet):
-        yield "  next    ask your privacy officer: it opens again once both sides approve a text that lifts the notice"
+        yield "  next    ask your privacy officer: both sides must approve a text that lifts the notice"
     for duty in decision.obligations:
         yield f"  duty    {duty}"
