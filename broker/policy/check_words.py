@@ -12,7 +12,7 @@ QUESTIONS: Mapping[str, Both] = {
     "purpose-known": {"en": "Does this purpose exist?", "nl": "Bestaat dit doel?"},
     "policy-set-current": {"en": "Is the policy set still in force?", "nl": "Geldt de beleidsset nog?"},
     "purpose-active": {"en": "Is the purpose in use?", "nl": "Is het doel in gebruik?"},
-    "suspension": {"en": "Has nobody suspended the purpose?", "nl": "Heeft niemand het doel opgeschort?"},
+    "suspension": {"en": "Is the purpose free of suspension?", "nl": "Is het doel vrij van opschorting?"},
     "purpose-valid": {"en": "Is the purpose valid today?", "nl": "Is het doel vandaag geldig?"},
     "asker": {"en": "May this party ask?", "nl": "Mag deze partij de vraag stellen?"},
     "principal": {"en": "May it ask for whom it asks?", "nl": "Mag zij dat voor wie zij het vraagt?"},
@@ -25,7 +25,7 @@ QUESTIONS: Mapping[str, Both] = {
     "hit": {"en": "Are hits, if asked, agreed?", "nl": "Zijn treffers, als daarom wordt gevraagd, afgesproken?"},
     "count": {"en": "Is a count, if asked, agreed?", "nl": "Is een telling, als daarom wordt gevraagd, afgesproken?"},
     "subjects-per-request": {"en": "Is the question small enough?", "nl": "Is de vraag klein genoeg?"},
-    "requests-per-day": {"en": "Is today's limit not reached?", "nl": "Is de dagelijkse grens niet bereikt?"},
+    "requests-per-day": {"en": "Does the limit of a day leave room?", "nl": "Laat de dagelijkse grens ruimte?"},
     "case-number": {"en": "Is the case number in order?", "nl": "Is het zaaknummer in orde?"},
     "cooperation-ref": {
         "en": "Is the co-operation reference in order?",
@@ -40,8 +40,8 @@ QUESTIONS: Mapping[str, Both] = {
         "nl": "Verschilt een telling genoeg van eerdere?",
     },
     "counts-per-epoch": {
-        "en": "Is the limit on counts in this period not reached?",
-        "nl": "Is de grens aan tellingen in deze periode niet bereikt?",
+        "en": "Does the limit on counts in this period leave room?",
+        "nl": "Laat de grens aan tellingen in deze periode ruimte?",
     },
     "legal-basis": {"en": "Does the law still carry it?", "nl": "Draagt de wet het nog?"},
 }

@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 from typing import Literal, TypeAlias, get_args
 
 from broker.policy.check_words import ADVICE, QUESTIONS
+from broker.policy.decision import CheckResult
 from broker.policy.purpose import Purpose
 from broker.policy.wording_nl import DUTIES, PHRASES, REASONS, STATES
 
@@ -65,9 +66,14 @@ def question_of(check: str, lang: Lang) -> str:
     return QUESTIONS[check][lang] if check in QUESTIONS else check
 
 
-def advice_on(check: str, lang: Lang) -> str:
-    """What whoever asks, or whoever writes the policy, can do when the check is not met; "" for an unknown check."""
-    return ADVICE[check][lang] if check in ADVICE else ""
+def advice_on(check: CheckResult, lang: Lang) -> str:
+    """What whoever asks, or whoever writes the policy, can do about a check; "" when it is met or was not evaluated."""
+    if check.met or check.reason == _NOT_EVALUATED or check.id not in ADVICE:
+        return ""
+    return ADVICE[check.id][lang]
+
+
+_NOT_EVALUATED = "could not be evaluated"
 
 
 def reason_in(lang: Lang, reason: str) -> Said:

@@ -119,7 +119,9 @@ def _page(policies: PolicySet, question: Question, decision: Decision, lang: Lan
         if not check.met:
             if line:
                 yield f"{indent}| {_text_at(policies, line)}"
-            yield f"{indent}{words['to do']}: {advice_on(check.id, lang)}"
+            advice = advice_on(check, lang)
+            if advice:
+                yield f"{indent}{words['to do']}: {advice}"
     yield ""
     for duty in decision.obligations:
         yield f" {words['duty']} {duty_in(lang, duty, purpose).text}"
@@ -142,7 +144,8 @@ _WORDS = {
         "signed": "signed, revision {revision}",
         "asked": "{asker} asks {answerer} about {number} by {identifier}, to learn: {want}",
         "for": "{asker}, on behalf of {principal},",
-        "amsterdam": "in Amsterdam",
+        "one": "subject",
+        "many": "subjects",
     },
     "nl": {
         "yes": "ja",
@@ -155,7 +158,8 @@ _WORDS = {
         "signed": "ondertekend, revisie {revision}",
         "asked": "{asker} bevraagt {answerer} over {number} met {identifier}, en wil weten: {want}",
         "for": "{asker}, namens {principal},",
-        "amsterdam": "in Amsterdam",
+        "one": "onderwerp",
+        "many": "onderwerpen",
     },
 }
 
@@ -174,7 +178,7 @@ def _asked(policies: PolicySet, question: Question, lang: Lang) -> str:
     return words["asked"].format(
         asker=asker,
         answerer=titled(question.answers, catalogue.parties),
-        number=question.subjects,
+        number=f"{question.subjects} {words['one' if question.subjects == 1 else 'many']}",
         identifier=titled(question.identified_by, catalogue.identifiers),
         want=", ".join(question.want or ()) or "-",
     )
@@ -222,5 +226,5 @@ def _check_json(policies: PolicySet, purpose: str, check: CheckResult, lang: Lan
         "translated": said.translated,
         "source": line,
         "line_text": _text_at(policies, line) if line else "",
-        "advice": "" if check.met else advice_on(check.id, lang),
+        "advice": advice_on(check, lang),
     }

@@ -34,7 +34,9 @@ def export(
     folder: Folder,
     form: Annotated[Format, typer.Option("--format", help="In which form.")],
     *,
-    layout: Annotated[Layout, typer.Option("--as", help="For art30: a sheet for Excel, or Markdown.")] = "csv",
+    layout: Annotated[
+        Layout | None, typer.Option("--as", help="For art30: a sheet for Excel (csv, the default), or Markdown.")
+    ] = None,
     party: Annotated[str | None, typer.Option(help="Only purposes in which this party takes part.")] = None,
     request: Annotated[Path | None, typer.Option(help="For authzen: the question, as YAML; - for input.")] = None,
     at: Annotated[str | None, typer.Option(help="For authzen: the moment to decide at; else now.")] = None,
@@ -49,16 +51,16 @@ def export(
 
     Example: sluis policy export policies/ --format art30 --as csv --party nla --out register.csv
     """
+    _fits(form, layout, request, at)
     policies = read_folder(folder, as_json)
     if form == "authzen":
-        if request is None:
-            raise typer.BadParameter("authzen shows one decision: name the question", param_hint="--request")
+        assert request is not None
         text, shown = _dumped(_decision(policies, request, at, lang or "en", as_json)), []
     else:
         purposes = _purposes(policies, party, _PERMITTING if form == "odrl" else _IN_REGISTER)
         shown = [purpose.name for purpose in purposes]
         try:
-            text = _text(policies, purposes, form, layout, lang or "nl")
+            text = _text(policies, purposes, form, layout or "csv", lang or "nl")
         except SluisError as error:
             fail(error, as_json)
     if out is None:
@@ -67,12 +69,22 @@ def export(
         else:
             typer.echo(text, nl=False)
         return
-    file = out / f"sluis-{form}.{_SUFFIX.get(form, layout)}" if out.is_dir() else out
+    file = out / f"sluis-{form}.{_SUFFIX.get(form, layout or 'csv')}" if out.is_dir() else out
     write_whole(file, text.encode())
     if as_json:
         print_json({"ok": True, **identity(policies), "format": form, "purposes": shown, "file": str(file)})
     else:
         typer.echo(f"wrote {file}" + (f": {len(shown)} purposes" if shown else ""))
+
+
+def _fits(form: Format, layout: Layout | None, request: Path | None, at: str | None) -> None:
+    """Refuses options that the form has no use for: whoever gives them expects something else."""
+    if form == "authzen" and request is None:
+        raise typer.BadParameter("authzen shows one decision: name the question", param_hint="--request")
+    if form != "authzen" and (request is not None or at is not None):
+        raise typer.BadParameter(f"only authzen shows a decision; {form} shows purposes", param_hint="--request, --at")
+    if form != "art30" and layout is not None:
+        raise typer.BadParameter(f"only art30 has layouts; {form} is JSON", param_hint="--as")
 
 
 def _text(policies: PolicySet, purposes: list[Purpose], form: Format, layout: Layout, lang: Lang) -> str:

@@ -48,7 +48,7 @@ def write_schemas(
     texts = {f"{name}.schema.json": schema_text(schema_of(name, vocabulary)) for name in MODELS}
     if check:
         stale = sorted(name for name, text in texts.items() if _differs(target / name, text))
-        _tell(target, stale, as_json)
+        _tell(target, stale, f"{folder or ''}{f' --out {out}' if out else ''}".strip(), as_json)
         if stale:
             raise typer.Exit(Exit.REFUSED)
         return
@@ -65,13 +65,13 @@ def _differs(path: Path, text: str) -> bool:
     return not path.is_file() or path.read_bytes() != text.encode()
 
 
-def _tell(target: Path, stale: list[str], as_json: bool) -> None:
+def _tell(target: Path, stale: list[str], again: str, as_json: bool) -> None:
     if as_json:
         print_json({"ok": not stale, "folder": str(target), "out_of_date": stale})
     elif not stale:
         typer.echo(f"the schemas in {target} are up to date")
     for name in stale:
-        hint = "run `sluis policy schema` on the folder again"
+        hint = f"run `sluis policy schema {again}`"
         typer.echo(f"{target / name}:1: SCHEMA_OUT_OF_DATE: differs from the models or the catalogue; {hint}", err=True)
 
 

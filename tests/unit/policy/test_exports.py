@@ -328,8 +328,11 @@ def test_authzen_gives_reasons_for_people_and_repeats_no_long_number():
     assert "processing_activity_id" not in shown["request"]["action"]["properties"]
 
 
-def test_authzen_needs_a_question():
+def test_options_that_a_form_has_no_use_for_are_refused():
     assert "name the question" in run("--format", "authzen", code=2).stderr
+    assert "only authzen shows a decision" in run("--format", "dpv", *AT, code=2).stderr
+    assert "only authzen shows a decision" in run("--format", "art30", "--request", "-", code=2).stderr
+    assert "only art30 has layouts" in run("--format", "odrl", "--as", "md", code=2).stderr
 
 
 def test_only_what_concerns_a_party(tmp_path):
