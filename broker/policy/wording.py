@@ -78,7 +78,7 @@ _NOT_EVALUATED = "could not be evaluated"
 
 def reason_in(lang: Lang, reason: str) -> Said:
     """The reason of a check, as the engine gave it, in `lang`."""
-    return Said(reason) if lang == "en" else _in_dutch(reason, _table(REASONS))
+    return Said(reason) if lang == "en" else _in_dutch(reason, "reason")
 
 
 def duty_in(lang: Lang, duty: str, purpose: Purpose | None) -> Said:
@@ -88,15 +88,15 @@ def duty_in(lang: Lang, duty: str, purpose: Purpose | None) -> Said:
     allowed = purpose.use_only_for if purpose else None
     if allowed is not None and duty == f"use_only_for: {allowed.en}":
         return Said(f"use_only_for: gebruik alleen voor {allowed.nl}")
-    return _in_dutch(duty, _table(DUTIES))
+    return _in_dutch(duty, "duty")
 
 
 Table: TypeAlias = "tuple[tuple[re.Pattern[str], tuple[str, ...], str], ...]"
 
 
 @cache
-def _table(pairs: tuple[tuple[str, str], ...]) -> Table:
-    return tuple((*compiled(english), dutch) for english, dutch in pairs)
+def _table(kind: Literal["reason", "duty"]) -> Table:
+    return tuple((*compiled(english), dutch) for english, dutch in (REASONS if kind == "reason" else DUTIES))
 
 
 def compiled(template: str) -> tuple[re.Pattern[str], tuple[str, ...]]:
@@ -108,11 +108,11 @@ def compiled(template: str) -> tuple[re.Pattern[str], tuple[str, ...]]:
 
 
 @lru_cache(maxsize=4096)
-def _in_dutch(text: str, table: Table) -> Said:
-    for pattern, slots, dutch in table:
+def _in_dutch(text: str, kind: Literal["reason", "duty"]) -> Said:
+    for pattern, slots, dutch in _table(kind):
         found = pattern.fullmatch(text)
         if found:
-            return Said(_filled(dutch, (_slot(kind, value) for kind, value in zip(slots, found.groups(), strict=True))))
+            return Said(_filled(dutch, (_slot(slot, value) for slot, value in zip(slots, found.groups(), strict=True))))
     return Said(f"{NOT_TRANSLATED} {text}", translated=False)
 
 
@@ -122,8 +122,8 @@ def _filled(template: str, values: Iterable[str]) -> str:
     return re.sub(r"\{[a-z]+\}", lambda _: next(each), template)
 
 
-def _slot(kind: str, value: str) -> str:
-    change: Callable[[str], str] = _CHANGES.get(kind, str)
+def _slot(slot: str, value: str) -> str:
+    change: Callable[[str], str] = _CHANGES.get(slot, str)
     return change(value)
 
 
