@@ -101,7 +101,6 @@ def measure(asks: int) -> dict[str, float]:
             reading, past = timed(lambda: list(past_asks(read_lines(stream))))
         questions = [(one.request, one.facts) for one in past]
         deciding, _ = timed(lambda: sum(evaluate(draft, *question).permitted for question in questions))
-        del past, questions
         with path.open("rb") as stream:
             whole, found = timed(lambda: simulate(draft, read_lines(stream)))
         size = path.stat().st_size
