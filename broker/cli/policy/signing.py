@@ -46,9 +46,12 @@ def new_key(
 ) -> None:
     """Make an officer's key. Asks for a password that protects it; keep the file to yourself.
 
+    The public key goes to a file of the same name that ends in .pub; that one may be shown to everybody.
+
     Example: sluis policy new-key --out officer.pem
     """
-    if out.exists():
+    public_file = out.with_suffix(".pub")
+    if out.exists() or public_file.exists():
         raise typer.BadParameter(
             "exists already, and a key is never overwritten; name another file", param_hint="--out"
         )
@@ -60,11 +63,12 @@ def new_key(
     with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
         stream.write(pem)
     public = key.public_key().public_bytes_raw().hex()
+    write_whole(public_file, f"{public}\n".encode())
     if as_json:
         print_json({"ok": True, "key": str(out), "public": public})
         return
     typer.echo(f"wrote {out}: your private key; nobody else may have it")
-    typer.echo(f'public key, for officers.yaml and for the operator:\n  key: "{public}"')
+    typer.echo(f'wrote {public_file}: the public key, for officers.yaml and for the operator:\n  key: "{public}"')
 
 
 @app.command()

@@ -40,7 +40,9 @@ class _AnswerStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AnswerSt
     ANSWER_STATUS_NOT_COVERED: _AnswerStatus.ValueType  # 5
     """The answerer has a register, but none with this identifier scheme and all attributes asked. Not a "no hit"."""
     ANSWER_STATUS_WITHHELD: _AnswerStatus.ValueType  # 6
-    """The release gate withheld the count (group too small, or too near to the whole)."""
+    """The release gate withheld the answer: a count of a group too small or too near to the whole, or a purpose that was
+    suspended or closed after the ask.
+    """
     ANSWER_STATUS_FAILED: _AnswerStatus.ValueType  # 7
     """The join failed; nothing was released. Ask again with a new request id."""
     ANSWER_STATUS_UNKNOWN: _AnswerStatus.ValueType  # 8
@@ -62,7 +64,9 @@ ANSWER_STATUS_EXPIRED: AnswerStatus.ValueType  # 4
 ANSWER_STATUS_NOT_COVERED: AnswerStatus.ValueType  # 5
 """The answerer has a register, but none with this identifier scheme and all attributes asked. Not a "no hit"."""
 ANSWER_STATUS_WITHHELD: AnswerStatus.ValueType  # 6
-"""The release gate withheld the count (group too small, or too near to the whole)."""
+"""The release gate withheld the answer: a count of a group too small or too near to the whole, or a purpose that was
+suspended or closed after the ask.
+"""
 ANSWER_STATUS_FAILED: AnswerStatus.ValueType  # 7
 """The join failed; nothing was released. Ask again with a new request id."""
 ANSWER_STATUS_UNKNOWN: AnswerStatus.ValueType  # 8
@@ -270,7 +274,7 @@ class Answer(_message.Message):
     def decision(self) -> _common_pb2.Decision: ...
     @_builtins.property
     def register(self) -> Global___RegisterFacts:
-        """The register that answered; absent unless status is ANSWERED, EXPIRED or WITHHELD."""
+        """The register that answered; absent unless status is ANSWERED, EXPIRED, or WITHHELD where the ask names a register."""
 
     @_builtins.property
     def attributes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -1,0 +1,111 @@
+"""Runs the console blocks of a document as a reader would, and compares what they print.
+
+A block ```console holds commands (`$ ...`) and their output; there a line `...` stands for any lines. A comment
+`<!-- file: NAME -->` before a fenced block makes the block that file; `<!-- replace: NAME -->` before a ```diff block
+replaces its `-` lines there by its `+` lines; `<!-- setup: NAME -->` before a console block has the test prepare what a
+reader has already. What differs at each run (keys, digests, times) is made equal before the comparison.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PASSWORD = "een korte zin volstaat"
+_BLOCK = re.compile(
+    r"(?:<!-- (?P<what>file|replace|setup): (?P<name>[^ ]+) -->\n)?^```(?P<kind>[a-z]*)\n(?P<body>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+_CHANGING = (
+    (re.compile(r"\b[0-9a-f]{64}\b"), "<64 hex digits>"),
+    (re.compile(r"\b(?=[0-9a-f]*[a-f])(?=[0-9a-f]*[0-9])[0-9a-f]{12,63}\b|\b[0-9]{16}\b"), "<hex digits>"),
+    (re.compile(r"\b20[0-9]{2}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?( CES?T|Z)?"), "<time>"),
+    (re.compile(r"[A-Za-z0-9+/]{40,}={0,2}"), "<base64>"),
+    (re.compile(r"(?<=approved_on.: .)20[0-9-]{8}|(?<= side, on )20[0-9-]{8}"), "<day>"),
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block. `start`, `end`: of its body in the text."""
+
+    kind: str
+    what: str
+    name: str
+    body: str
+    start: int
+    end: int
+
+
+def blocks(text: str) -> Iterator[Block]:
+    """Every fenced block of a document."""
+    for found in _BLOCK.finditer(text):
+        place = found.start("body"), found.end("body")
+        yield Block(found["kind"], found["what"] or "", found["name"] or "", found["body"], *place)
+
+
+def steps(body: str) -> list[tuple[str, str]]:
+    """The commands of a console block with their expected output."""
+    found: list[tuple[str, str]] = []
+    for line in body.splitlines(keepends=True):
+        if line.startswith("$ "):
+            found.append((line[2:].rstrip("\n"), ""))
+        elif found and found[-1][0].endswith("\\"):
+            found[-1] = (found[-1][0] + "\n" + line.rstrip("\n"), "")
+        else:
+            found[-1] = (found[-1][0], found[-1][1] + line)
+    return found
+
+
+def run(command: str, folder: Path, environment: Mapping[str, str]) -> str:
+    """What a command prints on a terminal; a password is typed where one is asked for."""
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        ["setsid", "--ctty", "--wait", "bash", "-c", command],  # a terminal of its own, for passwords
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    printed, answered, deadline = b"", 0, time.monotonic() + 120
+    while time.monotonic() < deadline:
+        ready, _, _ = select.select([controller], [], [], 0.1)
+        if ready:
+            try:
+                data = os.read(controller, 65536)
+            except OSError:
+                break
+            printed += data
+        asked = len(re.findall(rb"(?:[Pp]assword[^\n]*|Repeat for confirmation): ", printed))
+        if asked > answered:
+            os.write(controller, PASSWORD.encode() + b"\n")
+            answered = asked
+        if not ready and process.poll() is not None:
+            break
+    os.close(controller)
+    assert process.wait(10) is not None
+    return printed.decode().replace("\r\n", "\n")
+
+
+def steady(text: str) -> str:
+    """`text` without what differs at each run."""
+    for pattern, stand_in in _CHANGING:
+        text = pattern.sub(stand_in, text)
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def agrees(expected: str, printed: str) -> bool:
+    """Whether output is as a document has it; a line `...` in `expected` stands for any lines."""
+    pattern = "".join(
+        r"(?:[^\n]*\n)*" if line == "..." else re.escape(line) + r"\n" for line in steady(expected).splitlines()
+    )
+    return re.fullmatch(pattern, "".join(line + "\n" for line in steady(printed).splitlines())) is not None
