@@ -10,6 +10,7 @@ from __future__ import annotations
 from broker.cli.policy import (
     archive,
     check,
+    comparing,
     explaining,
     exporting,
     in_force,
@@ -25,6 +26,7 @@ __all__ = [
     "app",
     "archive",
     "check",
+    "comparing",
     "explaining",
     "exporting",
     "in_force",

@@ -1,0 +1,93 @@
+"""`sluis policy diff`: what a change allows that was not allowed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from broker.cli.policy.root import AsJson, Exit, app, fail, print_json, read_folder
+from broker.errors import SluisError
+from broker.policy.bundle import policy_set_from_texts, read_bundle
+from broker.policy.change_report import Comparison, Sentence, compare
+from broker.policy.difference import Section
+from broker.policy.document import PolicySet
+
+_Side = Annotated[Path, typer.Argument(help="A policies folder, or a bundle.", exists=True)]
+
+
+@app.command("diff")
+def diff(before: _Side, after: _Side, as_json: AsJson = False) -> None:
+    """Compare what two policy sets allow: newly, no longer, looser, tighter, and what else differs.
+
+    Exact: the comparison is over what the engine permits, not over text. Signatures are not looked at.
+
+    Exit 8: AFTER allows more than BEFORE, or is looser in anything; so that a pipeline can stop for it.
+
+    Example: sluis policy diff policies-4.bundle policies/
+    """
+    old, new = _read(before, as_json), _read(after, as_json)
+    found = compare(old, new)
+    if as_json:
+        print_json(_as_json(old, new, found))
+    else:
+        _print(before, after, old, new, found)
+    if found.more:
+        raise typer.Exit(Exit.ALLOWS_MORE)
+
+
+def _read(side: Path, as_json: bool) -> PolicySet:
+    if side.is_dir():
+        return read_folder(side, as_json)
+    try:
+        bundle = read_bundle(side.read_bytes())
+        policies = policy_set_from_texts(bundle.texts)
+    except SluisError as error:
+        fail(error, as_json)
+    expires = datetime.fromisoformat(bundle.manifest["expires"])
+    return replace(policies, revision=bundle.manifest["revision"], expires=expires)
+
+
+def _print(before: Path, after: Path, old: PolicySet, new: PolicySet, found: Comparison) -> None:
+    typer.echo(f"{before} ({old.digest[:12]}) -> {after} ({new.digest[:12]})")
+    for section, sentences in found.sections.items():
+        if sentences:
+            typer.echo(f"\n{section.value}")
+        for sentence in sentences:
+            typer.echo(f"  {_told(sentence)}{_place(new, sentence)}")
+    typer.echo("")
+    if found.same:
+        typer.echo("both mean the same")
+    elif found.more:
+        typer.echo(f"{after} allows more than {before}, or is looser: exit {Exit.ALLOWS_MORE.value}")
+    else:
+        typer.echo(f"{after} allows nothing that {before} does not, and is looser in nothing")
+
+
+def _told(sentence: Sentence) -> str:
+    return f"{sentence.purpose}: {sentence.text}" if sentence.purpose else sentence.text
+
+
+def _place(new: PolicySet, sentence: Sentence) -> str:
+    line = new.line_of(sentence.purpose, sentence.path)
+    return f"  [{line}]" if line else ""
+
+
+def _as_json(old: PolicySet, new: PolicySet, found: Comparison) -> dict[str, Any]:
+    return {
+        "ok": not found.more,
+        "allows_more": found.more,
+        "same": found.same,
+        "before": old.digest,
+        "after": new.digest,
+        **{
+            section.name.lower(): [
+                {"purpose": one.purpose, "text": one.text, "source": new.line_of(one.purpose, one.path)}
+                for one in found.sections[section]
+            ]
+            for section in Section
+        },
+    }
