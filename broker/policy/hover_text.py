@@ -176,6 +176,7 @@ _PARTS: Mapping[str, Mapping[str, str]] = {
 }
 _TESTS: Mapping[str, Mapping[str, str]] = {
     "TestFile": {
+        "holds": "Lines of the purpose that decide nothing at the gate and must not change, nested as there.",
         "purpose": "The purpose that is tested.",
         "at": "The moment at which the questions are decided, in UTC.",
         "given": "The question from which every case starts.",

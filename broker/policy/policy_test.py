@@ -26,6 +26,7 @@ from broker.policy.evaluate import (
     evaluate,
     judge_case_number,
 )
+from broker.policy.holds import Holds, broken_holds
 from broker.policy.problems import Problem, did_you_mean
 from broker.policy.schema import read_model
 from broker.policy.strict_yaml import PlainScalar, YamlFile, read_yaml
@@ -112,13 +113,14 @@ class Expectation(Closed):
 
 
 class TestFile(Closed):
-    """`policies/tests/<purpose>_test.yaml`."""
+    """`policies/tests/<purpose>_test.yaml`. `holds`: lines that decide nothing at the gate, and must not change."""
 
     __test__ = False  # not for pytest
 
     purpose: Name
     at: Moment
     given: Question
+    holds: Holds = Field(default_factory=dict)
     cases: Annotated[tuple[Expectation, ...], Field(min_length=1)]
 
 
@@ -139,7 +141,18 @@ class CaseResult:
 
 def run_tests(policies: PolicySet, texts: Mapping[str, str]) -> tuple[tuple[CaseResult, ...], tuple[Problem, ...]]:
     """The results of every case in `texts` (file name to text), and the problems of files that cannot be run."""
-    results: list[CaseResult] = []
+    files, problems = read_tests(policies, texts)
+    results = [
+        run_case(policies, tests, source, position) for tests, source in files for position in range(len(tests.cases))
+    ]
+    return tuple(results), problems
+
+
+def read_tests(
+    policies: PolicySet, texts: Mapping[str, str]
+) -> tuple[tuple[tuple[TestFile, YamlFile], ...], tuple[Problem, ...]]:
+    """The test files that can be run, and the problems of those that cannot."""
+    files: list[tuple[TestFile, YamlFile]] = []
     problems: list[Problem] = []
     for file, text in sorted(texts.items()):
         source, found = read_yaml(text, file)
@@ -153,8 +166,8 @@ def run_tests(policies: PolicySet, texts: Mapping[str, str]) -> tuple[tuple[Case
         wrong = tuple(_file_problems(policies, tests, source))
         problems += wrong
         if not wrong:
-            results += [_run(policies, tests, source, position) for position in range(len(tests.cases))]
-    return tuple(results), tuple(problems)
+            files.append((tests, source))
+    return tuple(files), tuple(problems)
 
 
 def untested(policies: PolicySet, results: tuple[CaseResult, ...]) -> tuple[str, ...]:
@@ -215,6 +228,8 @@ def _file_problems(policies: PolicySet, tests: TestFile, source: YamlFile) -> li
         text = f"'{tests.purpose}' is no purpose"
         hint = did_you_mean(tests.purpose, policies.purposes)
         problems.append(Problem(source.file, source.line(("purpose",)), "UNKNOWN_WORD", text, hint))
+    else:
+        problems += broken_holds(policies.purposes[tests.purpose], tests.holds, source)
     for position, case in enumerate(tests.cases):
         line = source.line(("cases", position))
         absent = missing(case.when.over(tests.given))
@@ -232,7 +247,8 @@ def _file_problems(policies: PolicySet, tests: TestFile, source: YamlFile) -> li
     return problems
 
 
-def _run(policies: PolicySet, tests: TestFile, source: YamlFile, position: int) -> CaseResult:
+def run_case(policies: PolicySet, tests: TestFile, source: YamlFile, position: int) -> CaseResult:
+    """What becomes of one case under `policies`."""
     case = tests.cases[position]
     question = case.when.over(tests.given)
     named = question.purpose or tests.purpose

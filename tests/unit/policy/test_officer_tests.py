@@ -32,7 +32,8 @@ def test_the_sample_policies_do_what_the_officer_expects(result):
 def test_every_purpose_has_its_file_and_cases():
     assert PROBLEMS == ()
     files = {path.name.removesuffix("_test.yaml") for path in (ROOT / "tests").glob("*.yaml")}
-    assert files == {*POLICIES.purposes, "d01_certifier_persons"}
+    generated = {f"{name}_boundaries" for name in POLICIES.purposes}
+    assert files == {*POLICIES.purposes, *generated, "d01_certifier_persons"}
     assert untested(POLICIES, RESULTS) == ()
 
 

@@ -1,0 +1,235 @@
+"""Lines that no test holds are found, and the samples have none; boundary cases and JUnit output."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from xml.etree import ElementTree as ET
+
+import pytest
+from policy_samples import ROOT, bent, load, officer_tests, texts
+from random_policies import random_texts
+from typer.testing import CliRunner
+
+from broker.cli.policy import app
+from broker.policy.boundaries import HEADER, boundary_tests
+from broker.policy.holds import written
+from broker.policy.junit import junit_xml
+from broker.policy.mutants import mutants
+from broker.policy.mutation import held_by_tests, unheld
+from broker.policy.policy_test import run_tests
+from broker.policy.problems import Problem
+
+POLICIES = load()
+TESTS = officer_tests()
+BY_HAND = {name: text for name, text in TESTS.items() if "_boundaries_" not in name}
+SNF = "tests/snf-locatie_test.yaml"
+
+
+def test_the_samples_hold_every_line():
+    outcome = held_by_tests(POLICIES, TESTS)
+    assert [str(problem) for problem in outcome.unheld] == []
+    assert outcome.tried > 500
+
+
+def test_every_line_of_a_purpose_that_means_something_is_changed():
+    """What is not changed is prose, or the head of a block whose lines are."""
+    prose = {"purpose", "title", "title.nl", "title.en", "because", "use_only_for", "may_learn", "pseudonyms", "limits",
+             "valid", "look_back", "on_behalf_of", "may_learn.count"}  # fmt: skip
+    for name in POLICIES.purposes:
+        source = POLICIES.lines[f"purposes/{name}.yaml"]
+        changed = {mutant.path for mutant in mutants(POLICIES, name)}
+        lines = {source.line(tuple(int(s) if s.isdigit() else s for s in path.split("."))) for path in changed}
+        for path, line in source.lines.items():
+            key = ".".join(str(step) for step in path if not isinstance(step, int))
+            if line not in lines and key not in prose and not key.startswith(("may_learn.attributes", "title")):
+                assert not key, (name, key)
+
+
+def test_a_change_is_always_a_change():
+    for name in POLICIES.purposes:
+        own = POLICIES.purposes[name]
+        told = [mutant.told for mutant in mutants(POLICIES, name)]
+        assert len(told) == len(set(told)), name
+        assert all(mutant.purpose != own for mutant in mutants(POLICIES, name))
+
+
+def test_what_no_test_notices_is_named_with_its_line_and_what_to_add():
+    found = unheld(POLICIES, BY_HAND)
+    by_text = {problem.text: problem for problem in found if problem.file == "purposes/snf-locatie.yaml"}
+    kept = by_text["no test notices when answer_keep_days 92 becomes 91"]
+    assert kept.line == POLICIES.lines[kept.file].line(("answer_keep_days",))
+    assert kept.suggestion == "write `answer_keep_days: 92` under `holds` in tests/snf-locatie_test.yaml"
+    steward = by_text["no test notices when pseudonyms.steward snf becomes rotterdam"]
+    assert "write `pseudonyms: {steward: snf}` under `holds`" in steward.suggestion
+
+
+def _case(name, when, expect, because=""):
+    told = f"  - name: {name}\n    when: {{{when}}}\n    expect: {expect}\n"
+    return told + (f"    because: [{because}]\n" if because else "")
+
+
+ONE_MORE = _case("one address more than was agreed", "subjects: 1001", "deny", "subjects-per-request")
+LAST = _case("the last request of the day", "requests_today: 49", "permit")
+EARLY = _case("a second too early", "at: 2025-12-31T22:59:59Z", "deny", "purpose-valid")
+STRANGER = _case("the inspectorate is no party to the covenant", "asks: nla", "deny", "asker")
+LOST = [
+    (ONE_MORE, "limits.subjects_per_request 1000 becomes 1001"),
+    (LAST, "limits.requests_per_day 50 becomes 49"),
+    (EARLY, "valid.from 2026-01-01 becomes 2025-12-31"),
+]
+
+
+@pytest.mark.parametrize(("case", "told"), LOST)
+def test_a_case_that_is_lost_leaves_its_line_unheld(case, told):
+    assert case in BY_HAND[SNF]
+    before = set(map(str, unheld(POLICIES, BY_HAND)))
+    after = set(map(str, unheld(POLICIES, {**BY_HAND, SNF: BY_HAND[SNF].replace(case, "")})))
+    assert any(told in text for text in after - before), after - before
+
+
+def test_without_any_test_nothing_is_held():
+    assert len(unheld(POLICIES, {})) > 400
+
+
+HOLDS = """purpose: snf-locatie
+at: 2026-11-23T10:00:00Z
+given: {asks: utrecht, answers: snf, identified_by: bag, want: [beds]}
+holds:
+  answer_keep_days: 92
+  pseudonyms: {steward: snf}
+  human_check: null
+  identified_by: [bag, postcode-number]
+cases:
+  - name: first
+    expect: permit
+"""
+
+
+def holds_problems(old, new):
+    assert old in HOLDS
+    return run_tests(POLICIES, {"tests/x_test.yaml": HOLDS.replace(old, new)})[1]
+
+
+def test_held_values_are_compared_with_the_purpose():
+    assert run_tests(POLICIES, {"tests/x_test.yaml": HOLDS})[1] == ()
+    (problem,) = holds_problems("answer_keep_days: 92", "answer_keep_days: 91")
+    assert (problem.code, problem.line) == ("NOT_HELD", 5)
+    assert problem.text == "answer_keep_days is held at 91, and the purpose says 92"
+    (problem,) = holds_problems("{steward: snf}", "{steward: nla}")
+    assert (problem.code, problem.line) == ("NOT_HELD", 6)
+    (problem,) = holds_problems("[bag, postcode-number]", "[bag]")
+    assert "held at [bag]" in problem.text
+    (problem,) = holds_problems("answer_keep_days: 92", "answer_keep_day: 92")
+    assert (problem.code, problem.suggestion) == ("UNKNOWN_WORD", "did you mean 'answer_keep_days'?")
+    (problem,) = holds_problems("human_check: null", "limits: {x: {y: {z: 1}}}")
+    assert problem.code == "WRONG_SHAPE"
+    (problem,) = holds_problems("human_check: null", "title: {nl: [a, {b: c}]}")
+    assert problem.code == "WRONG_SHAPE"
+
+
+def test_what_can_be_held():
+    purpose = POLICIES.purposes["cert-boete"]
+    assert written(purpose, "look_back.years") == "2"
+    assert written(purpose, "exclude_natural_persons") == "true"
+    assert written(purpose, "valid.until") == "2027-12-31"
+    assert written(purpose, "written_by") == "null"
+    for path in ("look_back", "nonsense", "on_behalf_of", "dpia.x"):
+        with pytest.raises(KeyError):
+            written(purpose, path)
+
+
+# ------------------------------------------------------------------------------------------------ boundary cases
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_generated_cases_pass_and_hold_every_line_of_any_purpose(seed):
+    policies = load(random_texts(seed, purposes=3))
+    made = {f"tests/{name}_boundaries_test.yaml": boundary_tests(policies, name) for name in policies.purposes}
+    results, problems = run_tests(policies, made)
+    assert problems == ()
+    assert [result.where for result in results if not result.passed] == []
+    permitted = {result.purpose for result in results if result.expected == "permit"}
+    loose = {problem.text for problem in unheld(policies, made)}
+    for name in policies.purposes:
+        if name in permitted:  # one that permits nothing at all cannot show its limits
+            mine = [text for text in loose if name in text]
+            assert mine == []
+
+
+def test_generating_again_gives_the_same_and_the_committed_files_are_current():
+    for name in POLICIES.purposes:
+        file = f"tests/{name}_boundaries_test.yaml"
+        assert TESTS[file] == boundary_tests(POLICIES, name), f"sluis policy test policies/ --generate {name}"
+        assert HEADER in TESTS[file]
+
+
+def test_a_change_breaks_the_generated_cases():
+    changed = load(bent("purposes/snf-locatie.yaml", "subjects_per_request: 1000", "subjects_per_request: 999"))
+    results, _ = run_tests(changed, {name: text for name, text in TESTS.items() if "snf-locatie_boundaries" in name})
+    assert [result.name for result in results if not result.passed] == ["as many subjects as were agreed"]
+
+
+# ----------------------------------------------------------------------------------------------------- the command
+
+
+@pytest.fixture
+def folder(tmp_path):
+    shutil.copytree(ROOT, tmp_path / "policies")
+    return tmp_path / "policies"
+
+
+def run(*arguments, code):
+    result = CliRunner().invoke(app, ["test", *map(str, arguments)])
+    assert result.exit_code == code, (result.output, result.exception)
+    return result.output
+
+
+def test_held_says_what_is_loose_and_how_many(folder):
+    assert "0 not noticed" in run(folder, "--held", code=0)
+    for path in (folder / "tests").glob("*_boundaries_test.yaml"):
+        path.unlink()
+    shown = run(folder, "--held", code=10)
+    assert "purposes/snf-locatie.yaml:" in shown
+    assert "UNHELD" in shown
+    assert "prose is not changed" in shown
+    value = json.loads(run(folder, "--held", "--json", code=10))
+    assert value["ok"] is False
+    assert value["changes_tried"] > len(value["unheld"]) > 100
+
+
+def test_generate_writes_and_leaves_what_a_person_made(folder):
+    target = folder / "tests" / "snf-locatie_boundaries_test.yaml"
+    target.unlink()
+    assert "cases of what the purpose says now" in run(folder, "--generate", "snf-locatie", code=0)
+    assert target.read_text() == TESTS["tests/snf-locatie_boundaries_test.yaml"]
+    target.write_text("# mine\n")
+    assert "left as it is" in run(folder, "--generate", "snf-locatie", code=2)
+    assert target.read_text() == "# mine\n"
+    assert "did you mean" in run(folder, "--generate", "snf-locati", code=2)
+
+
+def test_junit_is_read_back(folder, tmp_path):
+    report = tmp_path / "r.xml"
+    run(folder, "--held", "--junit", report, code=0)
+    root = ET.fromstring(report.read_bytes())
+    assert (root.tag, root.get("failures")) == ("testsuites", "0")
+    assert int(root.get("tests", "0")) == len(root.findall(".//testcase")) > 600
+    path = folder / "purposes" / "snf-locatie.yaml"
+    path.write_text(path.read_text().replace("requests_per_day: 50", "requests_per_day: 51"))
+    run(folder, "--junit", report, code=4)
+    root = ET.fromstring(report.read_bytes())
+    failures = root.findall(".//failure")
+    assert int(root.get("failures", "0")) == len(failures) > 0
+    (suite,) = (one for one in root if one.get("name") == SNF)
+    assert int(suite.get("failures", "0")) == len(suite.findall(".//failure"))
+    case = next(case for case in suite if case.find("failure") is not None)
+    assert case.get("file") == SNF
+    assert int(case.get("line", "0")) > 5
+
+
+def test_junit_holds_any_text():
+    odd = Problem("purposes/x.yaml", 3, "UNHELD", 'a < b & "c" \x00 \ud800'.encode("utf-8", "replace").decode(), "x")
+    root = ET.fromstring(junit_xml((), (odd,)))
+    assert root.find(".//failure").get("message") == 'a < b & "c" ? ?'
+    assert texts()
