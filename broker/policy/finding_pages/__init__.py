@@ -1,0 +1,18 @@
+"""The pages that explain findings, by topic, for a reader who is a lawyer."""
+
+from __future__ import annotations
+
+from broker.policy.finding_pages import amounts, bounds, characters, form, parties, people, reasons, tests, values
+from broker.policy.finding_pages.page import Page
+
+ALL: tuple[Page, ...] = (
+    *form.PAGES,
+    *characters.PAGES,
+    *values.PAGES,
+    *parties.PAGES,
+    *bounds.PAGES,
+    *reasons.PAGES,
+    *amounts.PAGES,
+    *people.PAGES,
+    *tests.PAGES,
+)
