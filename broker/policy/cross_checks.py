@@ -76,7 +76,7 @@ def check_together(
 
 
 def _speaker(source: YamlFile) -> Say:
-    def say(path: Path, code: str, text: str, suggestion: str = "") -> Problem:
+    def say(path: Path, code: str, text: str, suggestion: str) -> Problem:
         return Problem(source.file, source.line(path), code, text, suggestion)
 
     return say
@@ -116,7 +116,7 @@ def _pattern_problems(party: str, pattern: str, say: Say) -> Iterator[Problem]:
     try:
         steps = parse_pattern(pattern)
     except ValueError as error:
-        yield say(path, "CASE_PATTERN", str(error))
+        yield say(path, "CASE_PATTERN", str(error), "write it such as NLA-[0-9]{4}-[0-9]{1,6}")
         return
     if longest_digit_run(steps) >= BSN_DIGITS:
         hint = f"break up runs of {BSN_DIGITS} or more digits, for instance with a hyphen"
@@ -129,7 +129,7 @@ def _group_problems(catalogue: Catalogue, say: Say) -> Iterator[Problem]:
         if group in catalogue.parties:
             yield say(path, "NAME_TAKEN", f"'{group}' is also the name of a party", "give the group another name")
         if not members:
-            yield say(path, "EMPTY_LIST", "a group lists at least one party")
+            yield say(path, "EMPTY_LIST", "a group lists at least one party", "name its parties, or remove the group")
         for position, name in enumerate(members):
             if name not in catalogue.parties:
                 hint = did_you_mean(name, catalogue.parties)
@@ -158,7 +158,8 @@ def _attribute_problems(catalogue: Catalogue, say: Say) -> Iterator[Problem]:
             hint = did_you_mean(attribute.identifies, catalogue.identifiers)
             yield say((*path, "identifies"), "UNKNOWN_WORD", f"'{attribute.identifies}' is no identifier", hint)
         if (attribute.type == "code") != bool(attribute.codes):
-            yield say(path, "CODES", "an attribute has a code list exactly when its type is code")
+            hint = "write `type: code` with `codes:`, or neither"
+            yield say(path, "CODES", "an attribute has a code list exactly when its type is code", hint)
         least = _least_width(attribute)
         if attribute.width < least:
             yield say((*path, "width"), "WIDTH_TOO_SMALL", f"its values need {least} bytes", f"write `width: {least}`")
@@ -180,7 +181,7 @@ def _word_problems(catalogue: Catalogue, purpose: Purpose, say: Say) -> Iterator
     )
     for path, words, known, what in lists:
         if not words:
-            yield say(path, "EMPTY_LIST", f"{path[0]} must list at least one {what}")
+            yield say(path, "EMPTY_LIST", f"{path[0]} must list at least one {what}", "name whom or what you mean")
         for position, word in enumerate(words):
             if word not in known:
                 hint = did_you_mean(word, known)
@@ -221,8 +222,9 @@ def _party_rules(catalogue: Catalogue, purpose: Purpose, pairs: Sequence[OnBehal
         hint = did_you_mean(purpose.pseudonyms.steward, participants)
         text = f"{purpose.pseudonyms.steward} neither asks nor answers"
         yield say(("pseudonyms", "steward"), "STEWARD_NOT_PARTICIPANT", text, hint)
+    hint = "leave it out here, or remove it from `auditors:` in the catalogue"
     for name in sorted(set(catalogue.auditors) & {*participants, *(pair.principal for pair in pairs)}):
-        yield say(("asks",), "AUDITOR_TAKES_PART", f"{name} audits, so it cannot take part in an exchange")
+        yield say(("asks",), "AUDITOR_TAKES_PART", f"{name} audits, so it cannot take part in an exchange", hint)
     if purpose.case_number:
         for name in purpose.asks:
             if catalogue.parties[name].case_number is None:
@@ -254,7 +256,9 @@ def _learning_rules(catalogue: Catalogue, purpose: Purpose, say: Say) -> Iterato
             )
         bands = learn.count.bands
         if bands and (bands[0] != learn.count.min_group or list(bands) != sorted(set(bands))):
-            yield say((*path, "bands"), "BANDS", "bands are lower bounds, ascending, the first equal to min_group")
+            text = "bands are lower bounds, ascending, the first equal to min_group"
+            hint = f"such as [{learn.count.min_group}, {learn.count.min_group * 2}, {learn.count.min_group * 5}]"
+            yield say((*path, "bands"), "BANDS", text, hint)
 
 
 def _person_rules(catalogue: Catalogue, purpose: Purpose, say: Say) -> Iterator[Problem]:

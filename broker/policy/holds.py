@@ -21,7 +21,7 @@ MAX_DEPTH = 3
 
 def _tree(value: Any, depth: int = 1) -> dict[str, Any]:
     if not isinstance(value, dict) or depth > MAX_DEPTH:
-        refuse_value("WRONG_SHAPE", "must be keys of the purpose with their values, such as answer_keep_days: 30")
+        refuse_value("WRONG_SHAPE", "must be keys of the purpose with their values", "such as `answer_keep_days: 30`")
     return {str(key): _value(inner, depth) for key, inner in value.items()}
 
 
@@ -30,7 +30,9 @@ def _value(value: Any, depth: int) -> Any:
         return _tree(value, depth + 1)
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return tuple(map(str, value))
-    return str(value) if isinstance(value, str) else refuse_value("WRONG_SHAPE", "must be a value or a list of values")
+    if isinstance(value, str):
+        return str(value)
+    return refuse_value("WRONG_SHAPE", "must be a value or a list of values", "such as `answer_keep_days: 30`")
 
 
 Holds = Annotated[dict[str, Any], BeforeValidator(_tree)]

@@ -57,7 +57,7 @@ def _rule_value(value: Any) -> Any:
         return int(value)
     if isinstance(value, str):
         return str(value)
-    return refuse_value("WRONG_SHAPE", "a rule is true, false, a number or a word")
+    return refuse_value("WRONG_SHAPE", "a rule is true, false, a number or a word", "write it as the purpose does")
 
 
 Moment = Annotated[datetime, BeforeValidator(moment)]

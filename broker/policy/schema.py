@@ -14,10 +14,11 @@ from broker.policy.strict_yaml import Path, YamlFile
 
 Model = TypeVar("Model", bound=BaseModel)
 _SHAPES = {
-    "model_type": "keys with values",
-    "dict_type": "keys with values",
-    "tuple_type": "a list, such as [a, b]",
+    "model_type": ("keys with values", "write each as `key: value`, indented below it"),
+    "dict_type": ("keys with values", "write each as `key: value`, indented below it"),
+    "tuple_type": ("a list", "put it between brackets, such as [a, b]"),
 }
+_SAMPLE = "compare it with the samples in policies/"
 _MAX_PROBLEMS = 100
 
 
@@ -54,16 +55,19 @@ def _problem(model: type[BaseModel], source: YamlFile, detail: ErrorDetails) -> 
             did_you_mean(str(detail["input"]), allowed),
         )
     if kind in _SHAPES:
-        return Problem(source.file, line, "WRONG_SHAPE", f"{shown} must be {_SHAPES[kind]}")
+        needed, hint = _SHAPES[kind]
+        return Problem(source.file, line, "WRONG_SHAPE", f"{shown} must be {needed}", hint)
     if kind in ("greater_than_equal", "less_than_equal"):
         bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"
-        return Problem(source.file, line, "OUT_OF_RANGE", f"{shown} must be {bound}")
+        return Problem(source.file, line, "OUT_OF_RANGE", f"{shown} must be {bound}", "write a number within it")
     if kind == "string_pattern_mismatch":
-        return Problem(source.file, line, "WRONG_SHAPE", f"{shown} must look like dpv:PublicInterest")
+        return Problem(
+            source.file, line, "WRONG_SHAPE", f"{shown} is no term of a vocabulary", "such as eu-gdpr:A6-1-e"
+        )
     if kind == "too_short":
-        return Problem(source.file, line, "EMPTY_LIST", f"{shown} must list at least one")
+        return Problem(source.file, line, "EMPTY_LIST", f"{shown} must list at least one", "name whom or what you mean")
     code = kind if kind.isupper() else "INVALID"
-    return Problem(source.file, line, code, f"{shown}: {detail['msg']}")
+    return Problem(source.file, line, code, f"{shown}: {detail['msg']}", context.get("suggestion", _SAMPLE))
 
 
 def _keys_at(model: type[BaseModel], path: Path) -> list[str]:

@@ -134,10 +134,10 @@ class _Reader:
     lines: dict[Path, int] = field(default_factory=dict)
     nodes: int = 0
 
-    def refuse(self, line: int, code: str, text: str, suggestion: str = "") -> None:
+    def refuse(self, line: int, code: str, text: str, suggestion: str) -> None:
         self.problems.append(Problem(self.file, line, code, text, suggestion))
 
-    def stop(self, line: int, code: str, text: str, suggestion: str = "") -> _RefusedError:
+    def stop(self, line: int, code: str, text: str, suggestion: str) -> _RefusedError:
         self.refuse(line, code, text, suggestion)
         return _RefusedError()
 

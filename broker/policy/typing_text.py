@@ -28,40 +28,43 @@ _NULLS = frozenset({"null", "Null", "NULL", "~"})
 _WILDCARDS = frozenset({"*", "all", "any", "everyone", "anyone", "alle", "iedereen"})
 
 
-def refuse_value(code: str, text: str) -> NoReturn:
+def refuse_value(code: str, text: str, suggestion: str) -> NoReturn:
     """Refuses the value at hand with one of our codes; pydantic says where it stood."""
-    raise PydanticCustomError(code, "{text}", {"text": text})
+    raise PydanticCustomError(code, "{text}", {"text": text, "suggestion": suggestion})
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        refuse_value("NOT_TEXT", "must be text")
+        refuse_value("NOT_TEXT", "must be text", "write words on this line, no list and no keys")
     if isinstance(value, PlainScalar) and value in _NULLS:
-        refuse_value("NULL", "null stands where text is needed; leave the key out, or quote the word")
+        refuse_value("NULL", "null stands where text is needed", "leave the key out, or quote the word")
     if not value.strip() or len(value) > MAX_TEXT:
-        refuse_value("TEXT_LENGTH", f"must have 1 to {MAX_TEXT} characters")
+        refuse_value("TEXT_LENGTH", f"must have 1 to {MAX_TEXT} characters", "write a sentence or a few")
     return str(value)
 
 
 def _name(value: Any) -> str:
     text = _text(value)
     if text in _WILDCARDS or "*" in text:
-        refuse_value("WILDCARD", f"'{text}' would cover what nobody listed; list the names")
+        refuse_value("WILDCARD", f"'{text}' would cover what nobody listed", "list the names, or use a group")
     if not _NAME.fullmatch(text):
-        refuse_value("NAME_SHAPE", "a name has lower-case ASCII letters, digits and hyphens, and begins with a letter")
+        shape = "a name has lower-case ASCII letters, digits and hyphens, and begins with a letter"
+        refuse_value("NAME_SHAPE", shape, "write it so, such as nla-verzoek")
     return text
 
 
 def whole(value: Any) -> int:
     """A whole number of at most 9 digits."""
     if not isinstance(value, str) or not _WHOLE.fullmatch(value):
-        refuse_value("NOT_A_NUMBER", "must be a whole number of at most 9 digits, without leading zeros or separators")
+        shape = "must be a whole number of at most 9 digits, without leading zeros or separators"
+        refuse_value("NOT_A_NUMBER", shape, "write only digits, such as 30")
     return int(value)
 
 
 def _flag(value: Any) -> bool:
     if not isinstance(value, PlainScalar) or value not in ("true", "false"):
-        refuse_value("NOT_TRUE_OR_FALSE", "must be true or false, in lower case and without quotes")
+        shape = "must be true or false, in lower case and without quotes"
+        refuse_value("NOT_TRUE_OR_FALSE", shape, "write true, or leave the key out")
     return value == "true"
 
 
@@ -71,7 +74,7 @@ def _day(value: Any) -> date:
             return date.fromisoformat(value)
         except ValueError:
             pass
-    return refuse_value("NOT_A_DAY", "must be a day that exists, written as 2026-12-31")
+    return refuse_value("NOT_A_DAY", "must be a day that exists", "write year-month-day, such as 2026-12-31")
 
 
 def moment(value: Any) -> datetime:
@@ -81,14 +84,14 @@ def moment(value: Any) -> datetime:
             return datetime.fromisoformat(value)
         except ValueError:
             pass
-    return refuse_value("NOT_A_TIME", "must be a time in UTC that exists, written as 2026-06-01T10:00:00Z")
+    return refuse_value("NOT_A_TIME", "must be a time in UTC that exists", "write it as 2026-06-01T10:00:00Z")
 
 
 def finding_code(value: Any) -> str:
     """The code of a finding, such as NO_CASE_NUMBER."""
     text = _text(value)
     if not _CODE.fullmatch(text):
-        refuse_value("CODE_SHAPE", "must be the code of a finding as `sluis policy check` prints it")
+        refuse_value("CODE_SHAPE", "must be the code of a finding", "copy what `sluis policy check` prints in capitals")
     return text
 
 
@@ -96,7 +99,8 @@ def notice_id(value: Any) -> str:
     """The id of a suspension notice: 16 lower-case hex digits."""
     text = _text(value)
     if not _NOTICE.fullmatch(text):
-        refuse_value("NOTICE_SHAPE", "must be the 16 hex digits that `sluis policy suspend` printed")
+        shape = "must be the 16 hex digits of a suspension notice"
+        refuse_value("NOTICE_SHAPE", shape, "copy the id that `sluis policy suspend` printed")
     return text
 
 
@@ -104,7 +108,8 @@ def key_text(value: Any) -> str:
     """An Ed25519 public key: 64 lower-case hex digits."""
     text = _text(value)
     if not _KEY_TEXT.fullmatch(text):
-        refuse_value("KEY_SHAPE_ED25519", "must be 64 lower-case hex digits, as `sluis policy sign` prints them")
+        shape = "must be 64 lower-case hex digits"
+        refuse_value("KEY_SHAPE_ED25519", shape, "copy the public key that `sluis policy new-key` printed")
     return text
 
 
@@ -113,7 +118,7 @@ def _oin(value: Any) -> str:
     try:
         Oin(text)
     except SluisError as error:
-        refuse_value("OIN_INVALID", error.message)
+        refuse_value("OIN_INVALID", error.message, "copy it from the OIN register, in quotes")
     return text
 
 

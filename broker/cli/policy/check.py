@@ -40,11 +40,13 @@ def check(
     folder: Folder,
     log: Annotated[
         Path | None,
-        typer.Option(help="An export of the exchange log: also judge what was never used.", exists=True, dir_okay=False),
+        typer.Option(
+            help="An export of the exchange log: also judge what was never used.", exists=True, dir_okay=False
+        ),
     ] = None,
     now: Annotated[str | None, typer.Option(help="Judge as at this moment in UTC.")] = None,
     tests: Annotated[bool, typer.Option("--tests", help="Also find lines that no test holds; takes longer.")] = False,
-    show_all: Annotated[bool, typer.Option("--all", help="Also print notes and what was answered.")] = False,
+    show_all: Annotated[bool, typer.Option("--all", help="Also print what was answered, by whom and why.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Read every file strictly, check it against the catalogue, and find what a person should think about.
@@ -105,7 +107,7 @@ def _exit_of(found: Sequence[Finding]) -> Exit | None:
 
 def _print(folder: Path, policies: PolicySet, found: Sequence[Finding], *, show_all: bool, log_used: bool) -> None:
     for severity, title in _TITLES.items():
-        listed = [f for f in found if f.severity == severity and f.answer is None and (f.is_open or show_all)]
+        listed = [f for f in found if f.severity == severity and f.answer is None]
         if listed:
             typer.echo(f"{title} ({len(listed)})", err=True)
         for finding in listed:
@@ -124,9 +126,8 @@ def _print(folder: Path, policies: PolicySet, found: Sequence[Finding], *, show_
     states = Counter(purpose.state for purpose in policies.purposes.values())
     counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     kinds = Counter(finding.severity for finding in found if finding.answer is None)
-    refused = f"{kinds['refuse']} refused" if kinds["refuse"] else "nothing to refuse"
-    hidden = "" if show_all or not (kinds["note"] or answered) else "; --all shows notes and answers"
-    typer.echo(f"{len(policies.purposes)} purposes ({counts}), {refused}")
+    hidden = "; --all shows the answers" if answered and not show_all else ""
+    typer.echo(f"{len(policies.purposes)} purposes ({counts})")
     typer.echo(f"digest      {policies.digest}\ntext digest {policies.text_digest}")
     typer.echo(
         f"{kinds['refuse']} refused, {kinds['answer']} for a person to answer, {len(answered)} answered, "

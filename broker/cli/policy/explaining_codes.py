@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
+from broker.cli.policy.explaining import Language
 from broker.cli.policy.root import AsJson, app, print_json
 from broker.policy.finding_codes import CODES, SEVERITIES, Page, PageText
 from broker.policy.problems import did_you_mean
-from broker.policy.wording import LANGUAGES
+from broker.policy.wording import Lang
 
 _HEADS = {
     "en": ("What it means", "Why it matters", "How to mend it", "For example"),
@@ -28,15 +29,13 @@ _ASKED = {"en": ("privacy officer", "why this is right here"), "nl": ("privacyfu
 @app.command("explain-code")
 def explain_code(
     code: Annotated[str | None, typer.Argument(help="The code of a finding; without it, all codes are listed.")] = None,
-    lang: Annotated[str, typer.Option("--lang", help="en or nl.")] = "en",
+    lang: Language = "en",
     as_json: AsJson = False,
 ) -> None:
     """Explain a code that `check` or `test` printed: what it means, why it matters, and how to mend it.
 
     Example: sluis policy explain-code NO_CASE_NUMBER --lang nl
     """
-    if lang not in _HEADS:
-        raise typer.BadParameter("write en or nl", param_hint="--lang")
     if code is None:
         _list(lang, as_json)
         return
@@ -50,15 +49,15 @@ def explain_code(
     _print(page, lang)
 
 
-def _text(page: Page, lang: str) -> PageText:
+def _text(page: Page, lang: Lang) -> PageText:
     return page.nl if lang == "nl" else page.en
 
 
-def _page_json(page: Page, lang: str) -> dict[str, str]:
+def _page_json(page: Page, lang: Lang) -> dict[str, str]:
     return {"code": page.code, "severity": page.severity, **asdict(_text(page, lang)), "example": page.example}
 
 
-def _list(lang: str, as_json: bool) -> None:
+def _list(lang: Lang, as_json: bool) -> None:
     if as_json:
         print_json({"ok": True, "codes": [_page_json(page, lang) for page in CODES.values()]})
         return
@@ -71,7 +70,7 @@ def _list(lang: str, as_json: bool) -> None:
             typer.echo(f"  {page.code:<{width}}  {_text(page, lang).title}")
 
 
-def _print(page: Page, lang: str) -> None:
+def _print(page: Page, lang: Lang) -> None:
     text = _text(page, lang)
     typer.echo(f"{page.code} ({SEVERITIES[lang][page.severity]}): {text.title}")
     for head, said in zip(_HEADS[lang], (text.means, text.matters, text.mend, page.example), strict=True):

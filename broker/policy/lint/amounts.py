@@ -29,7 +29,7 @@ def bulk(ground: Ground) -> Iterator[Remark]:
         subjects, requests = purpose.limits.subjects_per_request, purpose.limits.requests_per_day
         most = BULK_PERSONS if ground.about_persons(purpose) else BULK_SUBJECTS
         if subjects > most or subjects * requests > BULK_A_DAY:
-            text = f"{subjects} subjects in a question and {subjects * requests} a day"
+            text = f"{subjects:,} subjects in a question and {subjects * requests:,} a day"
             hint = "lower the limits to what the work needs"
             yield ground.at(purpose, ("limits",), "BULK", text, hint)
 

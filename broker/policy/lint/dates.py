@@ -40,7 +40,7 @@ def dpias(ground: Ground) -> Iterator[Remark]:
             continue
         dpia = known.get(purpose.dpia)
         if dpia is None:
-            hint = f"add it under `dpias:`; {did_you_mean(purpose.dpia, known)}"
+            hint = did_you_mean(purpose.dpia, known) if known else "add it under `dpias:` in the catalogue"
             text = f"'{purpose.dpia}' is no DPIA of the catalogue"
             yield ground.at(purpose, ("dpia",), "DPIA_UNKNOWN", text, hint)
         elif dpia.decided_on > max(ground.today, purpose.valid.from_):
