@@ -37,8 +37,12 @@ _HELD = (
     "may_learn.count.bands",
     "written_by",
     "shadow_of",
+    "lifts",
+    "answered",
+    "weakest_match_key",
 )
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ./_-]*")
+_BREAK = "\n"
 _WORDS = frozenset({"null", "true", "false"})
 Change = dict[str, Any]
 
@@ -102,6 +106,8 @@ class _Maker:
         yield from self._times()
         yield from self._references()
         yield from self._registers()
+        if self._purpose.pseudonyms.mode == "oblivious":
+            yield "mode oblivious is not there", {"oblivious_available": False}
         yield "one signer has suspended the purpose", {"suspended_since": self.at - timedelta(hours=1)}
 
     def _days(self) -> tuple[datetime, datetime]:
@@ -201,11 +207,20 @@ class _Maker:
             yield "a count too near to an earlier one", {"want": ["count"], "count_distance": rule.min_group - 1}
 
     def _times(self) -> Iterator[tuple[str, Change]]:
-        second = timedelta(seconds=1)
-        yield "the first second of the first day, in Amsterdam", {"at": self.first}
-        yield "a second too early", {"at": self.first - second}
-        yield "the last second of the last day, in Amsterdam", {"at": self.last}
-        yield "a second too late", {"at": self.last + second}
+        valid, terms, second = self._purpose.valid, self._terms, timedelta(seconds=1)
+        first, end = midnight(valid.from_), midnight(valid.until + timedelta(days=1))
+        yield "the first second of the first day, in Amsterdam", {"at": first}
+        yield "a second too early", {"at": first - second}
+        yield "the last second of the last day, in Amsterdam", {"at": end - second}
+        yield "a second too late", {"at": end}
+        if terms.basis_from:
+            first = midnight(terms.basis_from)
+            yield "the first second on which the law is in force", {"at": first}
+            yield "a second before the law is in force", {"at": first - second}
+        if terms.basis_until:
+            end = midnight(terms.basis_until + timedelta(days=1))
+            yield "the last second on which the law is in force", {"at": end - second}
+            yield "a second after the law has lapsed", {"at": end}
         period, day = self._purpose.pseudonyms.epoch, local_day(self.at)
         before = day - timedelta(days={"month": 31, "quarter": 92, "year": 366}[period])
         yield "the key of the epoch in force, by its name", {"epoch": epoch_name(period, day)}
@@ -274,7 +289,17 @@ def _holds(held: Mapping[str, str | tuple[str, ...]]) -> Iterator[str]:
             if opened[: depth + 1] != tuple(outer[: depth + 1]):
                 yield f"{'  ' * (depth + 1)}{key}:"
         opened = tuple(outer)
-        yield f"{'  ' * (len(outer) + 1)}{last}: {_written(value)}"
+        indent = "  " * (len(outer) + 1)
+        if isinstance(value, str) and "\n" in value:
+            yield from _block(indent, last, value)
+        else:
+            yield f"{indent}{last}: {_written(value)}"
+
+
+def _block(indent: str, key: str, text: str) -> Iterator[str]:
+    """Text with line breaks, to the letter."""
+    yield f"{indent}{key}: |2{'+' if text.endswith(_BREAK) else '-'}"
+    yield from (f"{indent}  {line}" if line else "" for line in text.removesuffix(_BREAK).split(_BREAK))
 
 
 def _written(value: str | tuple[str, ...]) -> str:

@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BeforeValidator
+from pydantic import BaseModel, BeforeValidator
 
+from broker.policy.catalogue import Catalogue
 from broker.policy.problems import Problem, did_you_mean
-from broker.policy.purpose import Purpose
+from broker.policy.purpose import Answered, Purpose
 from broker.policy.strict_yaml import YamlFile
 from broker.policy.typing_text import refuse_value
 
 Written: TypeAlias = str | tuple[str, ...]
 MAX_DEPTH = 3
+_SETS = frozenset({"asks", "answers", "identified_by", "lifts", "answered"})
+"""Lists whose order says nothing."""
 
 
 def _tree(value: Any, depth: int = 1) -> dict[str, Any]:
@@ -49,33 +52,62 @@ def flat(holds: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Writ
 
 
 def written(purpose: Purpose, path: str) -> Written:
-    """The value at `path` as text; `null` where the purpose says nothing. KeyError when no such value can be held."""
-    value: Any = _dumped(purpose)
+    """The value at `path` as text; `null` where the purpose says nothing. KeyError when no such value can be held.
+
+    Of `answered` the codes of the findings are held: by whom, when and why is prose.
+    """
+    value: Any = purpose
     for step in path.split("."):
         if value is None:
             return "null"
-        if not isinstance(value, dict):
-            raise KeyError(path)
-        value = value[step]
-    if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict) for item in value)):
+        value = _inner(value, step)
+    if isinstance(value, BaseModel | dict):
         raise KeyError(path)
-    return tuple(map(_text, value)) if isinstance(value, list) else _text(value)
+    if not isinstance(value, tuple):
+        return _text(value)
+    listed = [item.finding if isinstance(item, Answered) else item for item in value]
+    if any(isinstance(item, BaseModel) for item in listed):
+        raise KeyError(path)
+    return tuple(map(_text, listed))
 
 
-def broken_holds(purpose: Purpose, holds: Mapping[str, Any], source: YamlFile) -> Iterator[Problem]:
-    """A problem for every held line that reads otherwise, or cannot be held."""
+def agrees(catalogue: Catalogue, purpose: Purpose, path: str, held: Written) -> bool:
+    """Whether a purpose still says what is held, groups and the order of sets aside. KeyError as `written`."""
+    found = written(purpose, path)
+    if path in _SETS and isinstance(held, tuple) and isinstance(found, tuple):
+        return {party for word in held for party in catalogue.groups.get(word, (word,))} == set(found)
+    return found == held
+
+
+def broken_holds(
+    catalogue: Catalogue, purpose: Purpose, holds: Mapping[str, Any], source: YamlFile
+) -> Iterator[Problem]:
+    """A problem for every held line that reads otherwise (NOT_HELD), or cannot be held."""
     for path, held in flat(holds):
         line = source.line(("holds", *path.split(".")))
         try:
-            found = written(purpose, path)
+            same = agrees(catalogue, purpose, path, held)
         except KeyError:
             hint = did_you_mean(path, _paths(purpose))
             yield Problem(source.file, line, "UNKNOWN_WORD", f"'{path}' is no key that can be held", hint)
             continue
-        if found != held:
-            values = [value if isinstance(value, str) else f"[{', '.join(value)}]" for value in (held, found)]
+        if not same:
+            values = [_shown(value) for value in (held, written(purpose, path))]
             text = f"{path} is held at {values[0]}, and the purpose says {values[1]}"
             yield Problem(source.file, line, "NOT_HELD", text, "mend the purpose, or the test if the change is meant")
+
+
+def _inner(value: object, step: str) -> Any:
+    if isinstance(value, BaseModel):
+        names = {field.alias or name: name for name, field in type(value).model_fields.items()}
+        return getattr(value, names[step])
+    if isinstance(value, dict):
+        return value[step]
+    raise KeyError(step)
+
+
+def _shown(value: Written) -> str:
+    return " ".join(value.split()) if isinstance(value, str) else f"[{', '.join(value)}]"
 
 
 def _dumped(purpose: Purpose) -> dict[str, Any]:

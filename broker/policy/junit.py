@@ -15,7 +15,7 @@ _UNPRINTABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ff
 
 
 def junit_xml(results: Iterable[CaseResult], findings: Sequence[Problem] = ()) -> bytes:
-    """One suite a test file; `findings` (unheld lines, untested purposes) as failures of a suite of their own."""
+    """One suite a test file; `findings` (wrong files, unheld lines, untested purposes) as failures of another."""
     root = ET.Element("testsuites", name="sluis policy test")
     total = failed = 0
     for file, group in groupby(sorted(results, key=_place), key=lambda result: _place(result)[0]):
@@ -30,7 +30,7 @@ def junit_xml(results: Iterable[CaseResult], findings: Sequence[Problem] = ()) -
                 _fail(element, "TEST_FAILED", f"expects {wanted}; found {found}", case.where)
         total, failed = total + len(cases), failed + wrong
     if findings:
-        suite = _suite(root, "purposes", len(findings), len(findings))
+        suite = _suite(root, "findings", len(findings), len(findings))
         for finding in findings:
             element = _case(suite, f"{finding.code} {finding.text}", finding.file, finding.file, finding.line)
             _fail(element, finding.code, finding.text, str(finding))

@@ -37,7 +37,7 @@ def mutants(policies: PolicySet, name: str) -> Iterator[Mutant]:
     yield from _learning(policies, purpose)
     yield from _words(policies, purpose)
     yield from _numbers(purpose)
-    yield from _dropped(purpose)
+    yield from _dropped(policies, purpose)
 
 
 def _as_written(policies: PolicySet, name: str) -> Purpose:
@@ -174,6 +174,11 @@ def _words(policies: PolicySet, purpose: Purpose) -> Iterator[Mutant]:
             yield from _swap(purpose, key, [None], hold=True)
     if purpose.lifts:
         yield from _swap(purpose, "lifts", [()], hold=True)
+    for position, answer in enumerate(purpose.answered):
+        left = tuple(other for other in purpose.answered if other != answer)
+        hint = "name the code under `holds`, such as `answered: [CODE]`,"
+        told = f"the answer to {answer.finding} is taken out"
+        yield Mutant(f"answered.{position}", told, _put(purpose, "answered", left), hint)
 
 
 def _numbers(purpose: Purpose) -> Iterator[Mutant]:
@@ -192,11 +197,14 @@ def _numbers(purpose: Purpose) -> Iterator[Mutant]:
         yield from _swap(purpose, "look_back.counted_from", ["as-of", "receipt-of-overview"])
 
 
-def _dropped(purpose: Purpose) -> Iterator[Mutant]:
+def _dropped(policies: PolicySet, purpose: Purpose) -> Iterator[Mutant]:
     """Keys that a text need not have."""
     optional = ("weakest_match_key", "look_back", "valid_on", "case_number", "cooperation_ref")
-    held = ("human_check", "deliver_every_days", "use_only_for")
-    for key in (*optional, *held):
+    held = ["human_check", "deliver_every_days", "use_only_for"]
+    keys = max(policies.catalogue.identifiers[name].match_keys for name in purpose.identified_by)
+    if purpose.weakest_match_key == keys:  # it bars nothing now, so no question can show it
+        held.append("weakest_match_key")
+    for key in dict.fromkeys((*optional, *held)):
         if getattr(purpose, key) is not None:
             path = _LEAVES.get(key, key)
             hint = f"name {path} under `holds`" if key in held else _CASE

@@ -229,7 +229,7 @@ def _file_problems(policies: PolicySet, tests: TestFile, source: YamlFile) -> li
         hint = did_you_mean(tests.purpose, policies.purposes)
         problems.append(Problem(source.file, source.line(("purpose",)), "UNKNOWN_WORD", text, hint))
     else:
-        problems += broken_holds(policies.purposes[tests.purpose], tests.holds, source)
+        problems += broken_holds(policies.catalogue, policies.purposes[tests.purpose], tests.holds, source)
     for position, case in enumerate(tests.cases):
         line = source.line(("cases", position))
         absent = missing(case.when.over(tests.given))

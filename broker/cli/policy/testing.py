@@ -50,10 +50,14 @@ def run_officer_tests(
     """
     policies = read_folder(folder, as_json)
     if generate:
+        if held or junit is not None:
+            raise typer.BadParameter("only writes files; run the tests after it", param_hint="--generate")
         _generate(folder, policies, generate, as_json)
         return
     texts, problems = read_texts(folder, sorted((folder / "tests").glob(f"*{TEST_SUFFIX}")))
     results, found = run_tests(policies, texts)
+    if junit is not None and (problems or found):
+        write_whole(junit, junit_xml(results, (*problems, *found)))
     stop_if_wrong(folder, (*problems, *found), as_json)
     bare = tuple(_bare(name) for name in untested(policies, results))
     lines = held_by_tests(policies, texts) if held else None
@@ -84,7 +88,7 @@ def _generate(folder: Path, policies: PolicySet, names: Sequence[str], as_json: 
         raise typer.BadParameter(f"'{unknown[0]}' is no purpose; {hint}", param_hint="--generate")
     targets = {name: folder / "tests" / f"{name}_boundaries{TEST_SUFFIX}" for name in chosen}
     for target in targets.values():
-        if target.exists() and HEADER not in target.read_text(encoding="utf-8"):
+        if target.exists() and HEADER.encode() not in target.read_bytes():
             raise typer.BadParameter(f"{target} was not generated and is left as it is", param_hint="--generate")
     (folder / "tests").mkdir(exist_ok=True)
     for name, target in targets.items():

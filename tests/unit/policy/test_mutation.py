@@ -7,7 +7,7 @@ import shutil
 from xml.etree import ElementTree as ET
 
 import pytest
-from policy_samples import ROOT, bent, load, officer_tests, texts
+from policy_samples import ROOT, bent, load, officer_tests
 from random_policies import random_texts
 from typer.testing import CliRunner
 
@@ -92,6 +92,50 @@ def test_without_any_test_nothing_is_held():
     assert len(unheld(POLICIES, {})) > 400
 
 
+def loose(purpose, body):
+    found = unheld(POLICIES, {"tests/x_test.yaml": body})
+    return {problem.text for problem in found if problem.file == f"purposes/{purpose}.yaml"}
+
+
+def test_a_case_that_fails_anyway_holds_nothing():
+    """Else one wrong case would notice every change there is."""
+    wrong = "  - name: it does not\n    expect: deny\n    because: [asker]\n"
+    assert loose("snf-locatie", HOLDS + wrong) == loose("snf-locatie", HOLDS)
+    assert "no test notices when limits.subjects_per_request 1000 becomes 1001" in loose("snf-locatie", HOLDS + wrong)
+
+
+def test_a_case_counts_for_the_purpose_that_it_names():
+    elsewhere = HOLDS.partition("holds:")[0].replace("purpose: snf-locatie", "purpose: bezetting") + "cases:\n"
+    about = _case("too many", "purpose: snf-locatie, subjects: 1001", "deny", "subjects-per-request")
+    told = "no test notices when limits.subjects_per_request 1000 becomes 1001"
+    assert told not in loose("snf-locatie", elsewhere + about)
+    assert told in loose("snf-locatie", elsewhere + _case("own", "want: [count]", "permit"))
+
+
+def test_a_key_that_bars_nothing_now_is_held_by_its_value():
+    policies = load(bent("purposes/snf-locatie.yaml", "legal_basis:", "weakest_match_key: 1\nlegal_basis:"))
+    made = boundary_tests(policies, "snf-locatie")
+    assert "  weakest_match_key: 1\n" in made
+    told = "no test notices when weakest_match_key is taken out"
+    for text, missed in ((made, False), (made.replace("  weakest_match_key: 1\n", ""), True)):
+        found = [problem for problem in unheld(policies, {"tests/x_test.yaml": text}) if problem.text == told]
+        assert bool(found) == missed
+        assert all("under `holds`" in problem.suggestion for problem in found)
+
+
+def test_an_answer_to_a_finding_is_held_by_its_code():
+    answer = (
+        "answered:\n  - {finding: NO_CASE_NUMBER, by: the officer, on: 2026-11-01, reason: none is needed}\nlimits:"
+    )
+    policies = load(bent("purposes/snf-locatie.yaml", "limits:", answer))
+    made = boundary_tests(policies, "snf-locatie")
+    assert "  answered: ['NO_CASE_NUMBER']\n" in made or "  answered: [NO_CASE_NUMBER]\n" in made
+    assert run_tests(policies, {"tests/x_test.yaml": made})[1] == ()
+    told = "no test notices when the answer to NO_CASE_NUMBER is taken out"
+    assert told in {problem.text for problem in unheld(policies, TESTS)}
+    assert told not in {problem.text for problem in unheld(policies, {"tests/x_test.yaml": made})}
+
+
 HOLDS = """purpose: snf-locatie
 at: 2026-11-23T10:00:00Z
 given: {asks: utrecht, answers: snf, identified_by: bag, want: [beds]}
@@ -128,6 +172,14 @@ def test_held_values_are_compared_with_the_purpose():
     assert problem.code == "WRONG_SHAPE"
 
 
+def test_a_set_is_held_as_it_is_written():
+    for written_so in ("identified_by: [postcode-number, bag]", "asks: [municipalities]"):
+        text = HOLDS.replace("identified_by: [bag, postcode-number]", written_so)
+        assert run_tests(POLICIES, {"tests/x_test.yaml": text})[1] == ()
+    (problem,) = holds_problems("identified_by: [bag, postcode-number]", "asks: [utrecht, someren]")
+    assert problem.code == "NOT_HELD"
+
+
 def test_what_can_be_held():
     purpose = POLICIES.purposes["cert-boete"]
     assert written(purpose, "look_back.years") == "2"
@@ -150,11 +202,9 @@ def test_generated_cases_pass_and_hold_every_line_of_any_purpose(seed):
     assert problems == ()
     assert [result.where for result in results if not result.passed] == []
     permitted = {result.purpose for result in results if result.expected == "permit"}
-    loose = {problem.text for problem in unheld(policies, made)}
-    for name in policies.purposes:
-        if name in permitted:  # one that permits nothing at all cannot show its limits
-            mine = [text for text in loose if name in text]
-            assert mine == []
+    loose = unheld(policies, made)
+    for name in permitted:  # one that permits nothing at all cannot show its limits
+        assert [str(problem) for problem in loose if problem.file == f"purposes/{name}.yaml"] == []
 
 
 def test_generating_again_gives_the_same_and_the_committed_files_are_current():
@@ -162,6 +212,18 @@ def test_generating_again_gives_the_same_and_the_committed_files_are_current():
         file = f"tests/{name}_boundaries_test.yaml"
         assert TESTS[file] == boundary_tests(POLICIES, name), f"sluis policy test policies/ --generate {name}"
         assert HEADER in TESTS[file]
+
+
+def test_text_on_several_lines_is_held_to_the_letter():
+    for style in ("|", "|-", "|+"):
+        new = f"  en: {style}\n    leaving out: 'double'\n\n      inspections\n\n"
+        old = "  en: leaving out double inspections; not for choosing addresses to inspect\n"
+        policies = load(bent("purposes/snf-locatie.yaml", old, new))
+        made = boundary_tests(policies, "snf-locatie")
+        assert run_tests(policies, {"tests/x_test.yaml": made})[1] == (), style
+        other = made.replace("      inspections", "     inspections")
+        assert other != made
+        assert [problem.code for problem in run_tests(policies, {"tests/x_test.yaml": other})[1]] == ["NOT_HELD"]
 
 
 def test_a_change_breaks_the_generated_cases():
@@ -203,9 +265,11 @@ def test_generate_writes_and_leaves_what_a_person_made(folder):
     target.unlink()
     assert "cases of what the purpose says now" in run(folder, "--generate", "snf-locatie", code=0)
     assert target.read_text() == TESTS["tests/snf-locatie_boundaries_test.yaml"]
-    target.write_text("# mine\n")
-    assert "left as it is" in run(folder, "--generate", "snf-locatie", code=2)
-    assert target.read_text() == "# mine\n"
+    for mine in (b"# mine\n", b"\xff\xfe"):
+        target.write_bytes(mine)
+        assert "left as it is" in run(folder, "--generate", "snf-locatie", code=2)
+        assert target.read_bytes() == mine
+    assert "run the tests after it" in run(folder, "--generate", "snf-locatie", "--held", code=2)
     assert "did you mean" in run(folder, "--generate", "snf-locati", code=2)
 
 
@@ -229,7 +293,15 @@ def test_junit_is_read_back(folder, tmp_path):
 
 
 def test_junit_holds_any_text():
-    odd = Problem("purposes/x.yaml", 3, "UNHELD", 'a < b & "c" \x00 \ud800'.encode("utf-8", "replace").decode(), "x")
+    odd = Problem("purposes/x.yaml", 3, "UNHELD", 'a < b & "c" \x00 \ud800 \ufffe', "x")
     root = ET.fromstring(junit_xml((), (odd,)))
-    assert root.find(".//failure").get("message") == 'a < b & "c" ? ?'
-    assert texts()
+    assert root.find(".//failure").get("message") == 'a < b & "c" ? ? ?'
+
+
+def test_a_pipeline_is_told_of_files_that_cannot_be_run(folder, tmp_path):
+    report = tmp_path / "r.xml"
+    (folder / "tests" / "x_test.yaml").write_text("purpose: snf-locati\n")
+    run(folder, "--junit", report, code=3)
+    root = ET.fromstring(report.read_bytes())
+    wrong = [case for case in root.iter("testcase") if case.get("file") == "tests/x_test.yaml"]
+    assert {case.find("failure").get("type") for case in wrong} == {"MISSING"}
