@@ -19,7 +19,6 @@ from broker.policy.purpose import Purpose, State
 _Key = TypeVar("_Key")
 ANSWERS = ("hit", "count")
 """What can be learned besides attributes."""
-PERMITTING: tuple[State, ...] = ("active",)
 Standing: TypeAlias = Literal["open", "later", "ended", "never", "mode", "draft", "shadow", "suspended", "withdrawn"]
 """Whether a purpose can permit on a day, and why not. `mode`: it needs a mode that the broker may not have."""
 

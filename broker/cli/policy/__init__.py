@@ -7,7 +7,7 @@ test holds. Findings go to stderr as `file:line: CODE: text; suggestion`.
 
 from __future__ import annotations
 
-from broker.cli.policy import archive, check, explaining, exporting, in_force, life, schema, signing, testing
+from broker.cli.policy import archive, check, explaining, exporting, in_force, life, overviews, schema, signing, testing
 from broker.cli.policy.root import app
 
-__all__ = ["app", "archive", "check", "explaining", "exporting", "in_force", "life", "schema", "signing", "testing"]
+__all__ = ["app", "archive", "check", "explaining", "exporting", "in_force", "life", "overviews", "schema", "signing", "testing"]
