@@ -48,8 +48,9 @@ def said(wording: Wording, lang: Lang) -> str:
 
 
 def party_named(catalogue: Catalogue, party: str, lang: Lang) -> str:
-    """A party's title, with its name in the files."""
-    return f"{said(catalogue.parties[party].title, lang)} ({party})"
+    """A party's title, with its name in the files where the title does not end with it."""
+    title = said(catalogue.parties[party].title, lang)
+    return title if title.casefold().endswith(f"({party})") else f"{title} ({party})"
 
 
 def parties_named(catalogue: Catalogue, parties: Iterable[str], lang: Lang) -> tuple[str, ...]:

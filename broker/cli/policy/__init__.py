@@ -10,4 +10,16 @@ from __future__ import annotations
 from broker.cli.policy import archive, check, explaining, exporting, in_force, life, overviews, schema, signing, testing
 from broker.cli.policy.root import app
 
-__all__ = ["app", "archive", "check", "explaining", "exporting", "in_force", "life", "overviews", "schema", "signing", "testing"]
+__all__ = [
+    "app",
+    "archive",
+    "check",
+    "explaining",
+    "exporting",
+    "in_force",
+    "life",
+    "overviews",
+    "schema",
+    "signing",
+    "testing",
+]

@@ -170,7 +170,9 @@ def matrix(
         told["rows"] = [
             {
                 "askers": _askers_json(row.askers),
-                "cells": [[{"purpose": name, "may_learn": list(things)} for name, things in cell] for cell in row.cells],
+                "cells": [
+                    [{"purpose": name, "may_learn": list(things)} for name, things in cell] for cell in row.cells
+                ],
             }
             for row in whole.rows
         ]
