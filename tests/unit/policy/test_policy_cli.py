@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from approving import Officers
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 from policy_samples import ROOT
 from typer.testing import CliRunner
 
+from broker.canonical import canonical_json
 from broker.cli.policy import app
 
 RUNNER = CliRunner()
@@ -92,12 +94,13 @@ def test_the_officers_tests_run(folder):
 def test_a_failing_case_names_its_line(folder):
     bend(folder, "purposes/snf-locatie.yaml", "subjects_per_request: 1000", "subjects_per_request: 2000")
     result = run("test", folder, code=4)
-    assert "tests/snf-locatie_test.yaml:14: TEST_FAILED: 'one address more than was agreed'" in result.stderr
+    assert "tests/snf-locatie_test.yaml:27: TEST_FAILED: 'one address more than was agreed'" in result.stderr
     assert json.loads(run("test", folder, "--json", code=4).stdout)["ok"] is False
 
 
 def test_a_purpose_without_tests_fails(folder):
-    (folder / "tests" / "bezetting_test.yaml").unlink()
+    for path in (folder / "tests").glob("bezetting*_test.yaml"):
+        path.unlink()
     assert "UNTESTED" in run("test", folder, code=4).stderr
 
 
@@ -131,7 +134,20 @@ def test_the_clock_is_that_of_the_option_then_of_the_file(folder, tmp_path):
     run("explain", folder, "--request", question, "--at", "2026-11-23T10:00:00Z", code=5)
 
 
+def approve_all(folder):
+    """Officers of every party, and both sides' approval of every active purpose."""
+    officers = Officers()
+    names = ("catalogue.yaml", *(f"purposes/{path.name}" for path in (folder / "purposes").glob("*.yaml")))
+    texts = officers.add_to({name: (folder / name).read_text(encoding="utf-8") for name in names})
+    (folder / "officers.yaml").write_text(texts["officers.yaml"], encoding="utf-8")
+    (folder / "approvals").mkdir()
+    for approval in officers.approve(texts):
+        path = folder / "approvals" / f"{approval.purpose}.{approval.officer}.json"
+        path.write_bytes(canonical_json(approval.to_object()))
+
+
 def test_bundle_sign_verify(folder, tmp_path, keys):
+    approve_all(folder)
     made = tmp_path / "p.bundle"
     expires = run("bundle", folder, "--revision", 3, "--expires", "2027-03-31", "--out", made).stdout
     assert "2027-03-31T22:00:00Z" in expires  # the end of that day in Amsterdam
