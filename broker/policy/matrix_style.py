@@ -53,7 +53,11 @@ dd { margin: 0; max-width: 56rem; }
   caption { break-after: avoid; }
   thead { display: table-header-group; }
   tr, .purpose { break-inside: avoid; }
-  .purpose { padding: 0.6rem 0; }
+  p, .groups dd { max-width: none; }
+  .purposes { columns: 2; column-gap: 1.5rem; }
+  .purpose { padding: 0.5rem 0; }
+  dl > div { grid-template-columns: 6rem minmax(0, 1fr); gap: 0.5rem; padding: 0.1rem 0; }
+  .cell ul { padding-left: 1.4rem; }
   th, td { font-size: 8.5pt; padding: 0.3rem; }
   a { color: #1b1f24; background-color: #ffffff; text-decoration: none; }
   th { print-color-adjust: exact; }
