@@ -79,7 +79,7 @@ def matrix_page(policies: PolicySet, grants: Sequence[Grant], hidden: Sequence[s
     groups = tuple(sorted(name for name, members in policies.catalogue.groups.items() if len(members) > 1))
     parts = [
         ("matrix", say["title"], _tables(policies, grants, day, lang)),
-        ("purposes", say["purposes"], (line for entry in entries for line in _purpose(entry)) if entries else ()),
+        ("purposes", say["purposes"], _purposes(entries) if entries else ()),
         ("groups", say["groups"], _groups(policies, groups, lang) if groups else ()),
         ("hidden", say["hidden"], _hidden(policies, hidden, day, lang) if hidden else ()),
     ]
@@ -140,11 +140,12 @@ def _table(policies: PolicySet, matrix: Matrix, caption: str, day: date, lang: L
         yield f'<th scope="col" role="columnheader">{say["from"].format(answerers=column)}</th>'
     yield '</tr></thead><tbody role="rowgroup">'
     for row in matrix.rows:
-        askers = "<br>".join(escape(asker) for asker in askers_named(policies.catalogue, row.askers, lang))
+        askers = ";<br>".join(escape(asker) for asker in askers_named(policies.catalogue, row.askers, lang))
         yield f'<tr role="row"><th scope="row" role="rowheader">{askers}</th>'
         for column, cell in zip(columns, row.cells, strict=True):
             if not cell:
-                yield f'<td role="cell" class="nothing">&ndash;<span class="unseen"> {escape(say["nothing"])}</span></td>'
+                unseen = f'<span class="unseen"> {escape(say["nothing"])}</span>'
+                yield f'<td role="cell" class="nothing">&ndash;{unseen}</td>'
                 continue
             yield f'<td role="cell"><span class="from">{say["from"].format(answerers=column)}</span>'
             for learned in cell:
@@ -160,6 +161,13 @@ def _learned(policies: PolicySet, learned: Learned, day: date, lang: Lang) -> It
     stands = "" if standing == "open" else f" [{escape(standing_named(policies, name, standing, lang))}]"
     yield f'<div class="cell"><a href="#purpose-{name}">{name}</a>{stands}'
     yield from _list(things_named(policies, name, learned.things, lang))
+    yield "</div>"
+
+
+def _purposes(entries: Sequence[Entry]) -> Iterator[str]:
+    yield '<div class="purposes">'
+    for entry in entries:
+        yield from _purpose(entry)
     yield "</div>"
 
 

@@ -22,7 +22,7 @@ a:focus-visible { outline: 3px solid #0b4f8a; outline-offset: 2px; }
 table { border-collapse: collapse; width: 100%; table-layout: fixed; margin: 1rem 0 2rem; }
 caption { text-align: left; font-weight: 600; padding: 0.5rem 0; }
 th, td { border: 1px solid #6b7580; padding: 0.5rem; text-align: left; vertical-align: top; font-size: 0.9rem; }
-th { color: #1b1f24; background-color: #e9eef3; font-weight: 600; }
+th { hyphens: auto; color: #1b1f24; background-color: #e9eef3; font-weight: 600; }
 td.nothing { color: #4b535c; background-color: #ffffff; text-align: center; }
 .from { display: none; }
 .cell + .cell { border-top: 1px dashed #6b7580; margin-top: 0.5rem; padding-top: 0.5rem; }
@@ -53,7 +53,11 @@ dd { margin: 0; max-width: 56rem; }
   caption { break-after: avoid; }
   thead { display: table-header-group; }
   tr, .purpose { break-inside: avoid; }
-  .purpose { padding: 0.6rem 0; }
+  p, .groups dd { max-width: none; }
+  .purposes { columns: 2; column-gap: 1.5rem; }
+  .purpose { padding: 0.5rem 0; }
+  dl > div { grid-template-columns: 7rem minmax(0, 1fr); gap: 0.5rem; padding: 0.1rem 0; }
+  .cell ul { padding-left: 1.4rem; }
   th, td { font-size: 8.5pt; padding: 0.3rem; }
   a { color: #1b1f24; background-color: #ffffff; text-decoration: none; }
   th { print-color-adjust: exact; }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from datetime import date
+from typing import TypeAlias
 
 import typer
 from rich import box
@@ -18,33 +19,62 @@ from broker.policy.overview_text import askers_named, parties_named, standing_na
 from broker.policy.overview_words import WORDS
 from broker.policy.wording import Lang
 
-_LEAST = 20
-"""Columns under which a cell of words is no longer read with ease."""
+_FRAME = 10
+"""Columns that the lines and margins of a table of three take."""
+
+
+Line: TypeAlias = tuple[str, str, str]
+"""From whom, what, and under which purpose."""
 
 
 def write_matrix(policies: PolicySet, grants: Sequence[Grant], day: date, lang: Lang, width: int) -> None:
-    """Prints who learns what from whom in `width` columns. Nothing is cut off, however narrow."""
-    words, whole = WORDS[lang], matrix_of(grants)
-    longest = max((len(grant.purpose) for grant in grants), default=0)
-    for row in whole.rows:
+    """Prints who learns what from whom in `width` columns. Nothing is cut off and no word broken, however narrow."""
+    whole, words = matrix_of(grants), WORDS[lang]
+    heads = (words["answerer"], words["learns"], words["under"])
+    lines = [
+        [
+            (
+                "; ".join(parties_named(policies.catalogue, column, lang)),
+                "; ".join(things_named(policies, learned.purpose, learned.things, lang)),
+                f"{learned.purpose}\n{_until(policies, learned.purpose, day, lang)}",
+            )
+            for column, cell in zip(whole.columns, row.cells, strict=True)
+            for learned in cell
+        ]
+        for row in whole.rows
+    ]
+    widths = _widths([heads, *(line for each in lines for line in each)], width)
+    for row, each in zip(whole.rows, lines, strict=True):
         typer.echo()
         typer.echo(_filled("; ".join(askers_named(policies.catalogue, row.askers, lang)), width))
-        table = Table(box=box.ASCII2, expand=True, show_lines=True)
-        table.add_column(words["answerer"], ratio=2)
-        table.add_column(words["learns"], ratio=3)
-        table.add_column(words["under"], min_width=longest)
-        for column, cell in zip(whole.columns, row.cells, strict=True):
-            answerers = "; ".join(parties_named(policies.catalogue, column, lang))
-            for name, things in cell:
-                learned = "; ".join(things_named(policies, name, things, lang))
-                under = f"{name}\n{_until(policies, name, day, lang)}"
-                if width < longest + 2 * _LEAST:
-                    for text, indent in ((answerers, 2), (learned, 4), *((part, 4) for part in under.split("\n"))):
-                        typer.echo(_filled(text, width, indent))
-                else:
-                    table.add_row(Text(answerers), Text(learned), Text(under))
-        if table.row_count:
-            Console(width=width, highlight=False).print(table)
+        if widths is None:
+            _write_list(heads, each, width)
+        else:
+            _write_table(heads, each, widths, width)
+
+
+def _widths(lines: Sequence[Line], width: int) -> tuple[int, int, int] | None:
+    """Of three columns that each hold their longest word; None when that does not fit in `width`."""
+    least = [max(len(word) for line in lines for word in line[place].split()) for place in range(3)]
+    spare = width - _FRAME - sum(least)
+    if spare < 0:
+        return None
+    return (least[0] + spare * 2 // 5, least[1] + spare - spare * 2 // 5, least[2])
+
+
+def _write_table(heads: Line, lines: Sequence[Line], widths: tuple[int, int, int], width: int) -> None:
+    table = Table(box=box.ASCII2, show_lines=True)
+    for head, column in zip(heads, widths, strict=True):
+        table.add_column(head, width=column)
+    for line in lines:
+        table.add_row(*map(Text, line))
+    Console(width=width, highlight=False).print(table)
+
+
+def _write_list(heads: Line, lines: Sequence[Line], width: int) -> None:
+    for line in lines:
+        for head, text, indent in zip(heads, line, (2, 4, 4), strict=True):
+            typer.echo(_filled(f"{head}: {text}".replace("\n", ", "), width, indent))
 
 
 def _until(policies: PolicySet, name: str, day: date, lang: Lang) -> str:

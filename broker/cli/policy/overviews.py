@@ -25,6 +25,7 @@ from broker.policy.overview import (
     asked_by,
     days_of,
     grants_of,
+    grouped,
     in_state,
     matrix_of,
     standing_on,
@@ -100,6 +101,7 @@ def who_may_see(
     else:
         typer.echo(f"{words[attribute]} ({attribute})")
     _show(policies, found, day, lang, words["seen"])
+    _show_groups(policies, found, lang)
     _show_hidden(policies, hidden, day, lang)
 
 
@@ -136,6 +138,7 @@ def what_party_may(
     typer.echo(party_named(policies.catalogue, party, lang))
     _show(policies, asks, day, lang, words["asks"])
     _show(policies, answers, day, lang, words["answers"])
+    _show_groups(policies, (*asks, *answers), lang)
     _show_hidden(policies, hidden, day, lang)
 
 
@@ -181,10 +184,11 @@ def matrix(
         typer.echo(f"wrote {html}: {len(shown)} purposes on {day}")
     else:
         words = _SAID[lang]
-        typer.echo(words["matrix"].format(day=day))
+        _echo_wrapped(words["matrix"].format(day=day), _width())
         write_matrix(policies, found, day, lang, shutil.get_terminal_size().columns)
         if not found:
             typer.echo(words["nobody"])
+        _show_groups(policies, found, lang)
         _show_hidden(policies, hidden, day, lang)
 
 
@@ -200,6 +204,7 @@ _SAID: Mapping[Lang, Mapping[str, str]] = {
         "one": "1 purpose",
         "many": "{number} purposes",
         "matrix": "Who may learn what from whom on {day}",
+        "group": "All of {group}: {members}",
         "nobody": "Nobody may learn anything on that day.",
         "hidden": "Not on {day} (--all-states shows them whole):",
     },
@@ -214,6 +219,7 @@ _SAID: Mapping[Lang, Mapping[str, str]] = {
         "one": "1 doel",
         "many": "{number} doelen",
         "matrix": "Wie mag wat van wie weten op {day}",
+        "group": "Alle {group}: {members}",
         "nobody": "Op die dag mag niemand iets weten.",
         "hidden": "Niet op {day} (--all-states toont ze geheel):",
     },
@@ -265,7 +271,8 @@ def _show(policies: PolicySet, grants: Sequence[Grant], day: date, lang: Lang, h
     entries, words = entries_of(policies, grants, day, lang), _SAID[lang]
     number = words[{0: "none", 1: "one"}.get(len(entries), "many")].format(number=len(entries))
     text = heading.format(day=day, number=number)
-    typer.echo("\n" + (text if entries else text.rstrip(":") + "."))
+    typer.echo()
+    _echo_wrapped(text if entries else text.rstrip(":") + ".", _width())
     label = max((len(label) for entry in entries for label, _ in entry.lines), default=0) + 2
     for entry in entries:
         typer.echo("\n" + entry.purpose + ("" if entry.standing == "open" else f" [{entry.stands}]"))
@@ -273,10 +280,23 @@ def _show(policies: PolicySet, grants: Sequence[Grant], day: date, lang: Lang, h
             _echo_wrapped(line, _width(), f"  {name:<{label}}", " " * (label + 2))
 
 
+def _show_groups(policies: PolicySet, grants: Iterable[Grant], lang: Lang) -> None:
+    """The parties of every group that was shown by its name."""
+    groups: set[str] = set()
+    for grant in grants:
+        for parties in (grant.answerers, [asker.party for asker in grant.askers if asker.principal is None]):
+            groups |= set(grouped(policies.catalogue, parties)[0])
+    for group in sorted(groups):
+        text = _SAID[lang]["group"].format(group=group, members=", ".join(policies.catalogue.groups[group]))
+        typer.echo()
+        _echo_wrapped(text, _width())
+
+
 def _show_hidden(policies: PolicySet, hidden: Sequence[str], day: date, lang: Lang) -> None:
     if not hidden:
         return
-    typer.echo("\n" + _SAID[lang]["hidden"].format(day=day))
+    typer.echo()
+    _echo_wrapped(_SAID[lang]["hidden"].format(day=day), _width())
     for name in hidden:
         stands = standing_named(policies, name, standing_on(policies, name, day), lang)
         _echo_wrapped(f"{name}: {stands}", _width(), "  ", "    ")
