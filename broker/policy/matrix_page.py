@@ -21,7 +21,7 @@ from broker.policy.overview_text import (
 )
 from broker.policy.wording import Lang
 
-_COLUMNS = 5
+_COLUMNS = 4
 """Answering parties side by side in one table: what stays readable on a sheet of A4."""
 
 _SAID: Mapping[Lang, Mapping[str, str]] = {
