@@ -2,8 +2,8 @@
 
     python tests/bench/policy_check.py [--json]
 
-Two sets: copies of one purpose under other names, and the active samples in turn with limits and reasons that differ. Each
-figure is the median of five runs. Ratios matter, absolute times do not.
+Two sets: copies of one purpose under other names, and the active samples in turn with limits and reasons that differ.
+Each figure is the median of five runs. Ratios matter, absolute times do not.
 """
 
 from __future__ import annotations

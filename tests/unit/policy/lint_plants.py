@@ -74,7 +74,13 @@ USE = """use_only_for:
 NEED = (
     "permit-status: The inspector tells the municipality of letting without a permit, and leaves a permitted one alone."
 )
-DPIA_7 = "  DPIA-SAMPLE-07:\n    title: {nl: Verhuurvergunningen, en: Letting permits}\n    decided_on: 2025-11-03\n    review_by: 2028-11-03"
+DPIA_7 = """  DPIA-SAMPLE-07:
+    title: {nl: Verhuurvergunningen, en: Letting permits}
+    decided_on: 2025-11-03
+    review_by: 2028-11-03
+"""
+SNF_OIN = "oin: 00000099000000103000\n"
+OFFER = "    answers_at_most: {subjects_per_request: 999, requests_per_day: 50}\n"
 WGV = "longest_retention_days: 180\n"
 PERMIT = "    holders: [municipalities]\n"
 TILBURG = "oin: 00000099000000206000\n"
@@ -82,22 +88,45 @@ COUNT = "  hit: true\n  count: {min_group: 5, per_epoch: 4}\n"
 PERSONS = [("state: draft", "state: active\ndpia: DPIA-SAMPLE-04"), ("  hit: true\n", COUNT)]
 
 PLANTS = [
-    Plant("REASON_SHORT", "answer", V, "because:", {V: [(reason_of(V), "because: An inspector wants to know this.\n")]}),
+    Plant(
+        "REASON_SHORT", "answer", V, "because:", {V: [(reason_of(V), "because: An inspector wants to know this.\n")]}
+    ),
     Plant("REASON_COPIED", "answer", V, "because:", {V: [(reason_of(V), reason_of(VV))]}),
     Plant("NECESSITY_SHORT", "answer", V, "permit-status:", {V: [(NEED, "permit-status: Needed.")]}),
-    Plant("NECESSITY_COPIED", "answer", P03, "late-payment:", {
-        P03: [("The law names it apart from filing; whoever files may still not pay.",
-               "The law names it; a return that is late or missing hides what was due.")]}),
+    Plant(
+        "NECESSITY_COPIED",
+        "answer",
+        P03,
+        "late-payment:",
+        {
+            P03: [
+                (
+                    "The law names it apart from filing; whoever files may still not pay.",
+                    "The law names it; a return that is late or missing hides what was due.",
+                )
+            ]
+        },
+    ),
     Plant("NO_USE_LIMIT", "answer", V, "purpose:", {V: [(USE, "")]}),
     Plant("ENDED", "answer", V, "valid:", {V: [("until: 2027-12-31", "until: 2026-11-22")]}),
     Plant("ENDS_SOON", "answer", V, "valid:", {V: [("until: 2027-12-31", "until: 2026-11-23")]}),
-    Plant("HOLDS_LONG", "answer", V, "valid:", {
-        V: [("until: 2027-12-31", "until: 2029-01-01")], CAT: [("longest_validity_days: 1096", "longest_validity_days: 1097")]}),
+    Plant(
+        "HOLDS_LONG",
+        "answer",
+        V,
+        "valid:",
+        {
+            V: [("until: 2027-12-31", "until: 2029-01-01")],
+            CAT: [("longest_validity_days: 1096", "longest_validity_days: 1097")],
+        },
+    ),
     Plant("DPIA_UNKNOWN", "refuse", V, "dpia:", {V: [("DPIA-SAMPLE-07", "DPIA-SAMPLE-77")]}),
     Plant("DPIA_NOT_YET", "refuse", V, "dpia:", {CAT: [(DPIA_7, DPIA_7.replace("2025-11-03", "2026-11-24"))]}),
     Plant("DPIA_OVERDUE", "answer", V, "dpia:", {CAT: [(DPIA_7, DPIA_7.replace("2028-11-03", "2026-11-22"))]}),
     Plant("DPIA_DUE_SOON", "note", V, "dpia:", {CAT: [(DPIA_7, DPIA_7.replace("2028-11-03", "2026-11-23"))]}),
-    Plant("BASIS_NEVER_HOLDS", "refuse", V, "legal_basis:", {CAT: [(WGV, WGV + "    in_force: {until: 2025-12-31}\n")]}),
+    Plant(
+        "BASIS_NEVER_HOLDS", "refuse", V, "legal_basis:", {CAT: [(WGV, WGV + "    in_force: {until: 2025-12-31}\n")]}
+    ),
     Plant("BASIS_ENDED", "refuse", V, "legal_basis:", {CAT: [(WGV, WGV + "    in_force: {until: 2026-11-22}\n")]}),
     Plant("BASIS_SHORTER", "answer", V, "legal_basis:", {CAT: [(WGV, WGV + "    in_force: {until: 2027-12-30}\n")]}),
     Plant("BASIS_UNCONFIRMED", "note", CAT, "to_be_confirmed:"),
@@ -105,42 +134,105 @@ PLANTS = [
     Plant("ORGANISATION_LEAVES", "note", V, "answers:", {CAT: [(TILBURG, TILBURG + "    left_on: 2026-11-23\n")]}),
     Plant("MANY_ATTRIBUTES", "answer", P02, "attributes:", no_answers=True),
     Plant("BULK", "answer", V, "limits:", {V: [("subjects_per_request: 100,", "subjects_per_request: 10001,")]}),
-    Plant("ABOVE_OFFER", "refuse", SNF, "limits:", {
-        CAT: [("oin: 00000099000000103000\n", "oin: 00000099000000103000\n    answers_at_most: {subjects_per_request: 999, "
-               "requests_per_day: 50}\n")]}),
+    Plant("ABOVE_OFFER", "refuse", SNF, "limits:", {CAT: [(SNF_OIN, SNF_OIN + OFFER)]}),
     Plant("NO_CASE_NUMBER", "answer", V, "may_learn:", {V: [("case_number: required\n", "")]}),
     Plant("GROUP_SMALL", "answer", P12, "count:", {P12: PERSONS}),
     Plant("EXACT_COUNT", "answer", P12, "count:", {P12: PERSONS}),
     Plant("COUNT_BESIDE_HITS", "answer", V, "count:", {V: [("  hit: true\n", COUNT)]}),
     Plant("COUNT_BESIDE_PURPOSE", "answer", P08, "count:", no_answers=True),
     Plant("COUNT_TWICE", "answer", "purposes/bezetting-twee.yaml", "count:", copy=(P08, "bezetting-twee")),
-    Plant("COVERED", "answer", "purposes/vergunning.yaml", "purpose:", {
-        "purposes/vergunning.yaml": [("requests_per_day: 100", "requests_per_day: 99")]}, copy=(V, "vergunning")),
-    Plant("CHAIN_TO_NATIONAL_NUMBER", "answer", V, "permit-status:", {
-        CAT: [(PERMIT, "    identifies: loonheffing\n" + PERMIT)]}),
-    Plant("NATIONAL_NUMBER_LEARNED", "refuse", P02, "establishment-number:", {
-        CAT: [("identifies: vestiging", "identifies: bsn")]}),
-    Plant("SPECIAL_CATEGORY", "refuse", V, "permit-status:", {CAT: [(PERMIT, "    special_category: criminal\n" + PERMIT)]}),
-    Plant("UNUSED_ATTRIBUTE", "note", CAT, "  beds:", {
-        SNF: [("    beds: Needed to see whether the number of residents fits what was certified.\n", "")]}),
-    Plant("UNUSED_WORD", "note", CAT, "  DPIA-SAMPLE-10:", {
-        "purposes/nau-status.yaml": [("DPIA-SAMPLE-10", "DPIA-SAMPLE-07")]}),
+    Plant(
+        "COVERED",
+        "answer",
+        "purposes/vergunning.yaml",
+        "purpose:",
+        {"purposes/vergunning.yaml": [("requests_per_day: 100", "requests_per_day: 99")]},
+        copy=(V, "vergunning"),
+    ),
+    Plant(
+        "CHAIN_TO_NATIONAL_NUMBER",
+        "answer",
+        V,
+        "permit-status:",
+        {CAT: [(PERMIT, "    identifies: loonheffing\n" + PERMIT)]},
+    ),
+    Plant(
+        "NATIONAL_NUMBER_LEARNED",
+        "refuse",
+        P02,
+        "establishment-number:",
+        {CAT: [("identifies: vestiging", "identifies: bsn")]},
+    ),
+    Plant(
+        "SPECIAL_CATEGORY",
+        "refuse",
+        V,
+        "permit-status:",
+        {CAT: [(PERMIT, "    special_category: criminal\n" + PERMIT)]},
+    ),
+    Plant(
+        "UNUSED_ATTRIBUTE",
+        "note",
+        CAT,
+        "  beds:",
+        {SNF: [("    beds: Needed to see whether the number of residents fits what was certified.\n", "")]},
+    ),
+    Plant(
+        "UNUSED_WORD",
+        "note",
+        CAT,
+        "  DPIA-SAMPLE-10:",
+        {"purposes/nau-status.yaml": [("DPIA-SAMPLE-10", "DPIA-SAMPLE-07")]},
+    ),
     Plant("NO_OFFICERS", "note", CAT, "catalogue:"),
     Plant("NO_AUTHOR", "note", V, "purpose:", officers=True),
-    Plant("NO_APPROVER", "answer", V, "written_by:", {V: [("limits:", "written_by: nla-officer\nlimits:")]}, officers=True),
-    Plant("AUTHOR_APPROVES", "refuse", V, "written_by:", {V: [("limits:", "written_by: nla-officer\nlimits:")]},
-          officers=True, options={"approvals": {"verhuurvergunning": ["nla-officer"]}}),
+    Plant(
+        "NO_APPROVER", "answer", V, "written_by:", {V: [("limits:", "written_by: nla-officer\nlimits:")]}, officers=True
+    ),
+    Plant(
+        "AUTHOR_APPROVES",
+        "refuse",
+        V,
+        "written_by:",
+        {V: [("limits:", "written_by: nla-officer\nlimits:")]},
+        officers=True,
+        options={"approvals": {"verhuurvergunning": ["nla-officer"]}},
+    ),
     Plant("ANSWER_UNKNOWN_CODE", "refuse", V, "answered:", {V: [("limits:", answered("NO_CASE_NMBER"))]}),
     Plant("ANSWER_NOT_ALLOWED", "refuse", V, "answered:", {V: [("limits:", answered("SPECIAL_CATEGORY"))]}),
     Plant("ANSWER_IN_FUTURE", "refuse", V, "answered:", {V: [("limits:", answered("BULK", "2026-11-24"))]}),
     Plant("ANSWER_IDLE", "note", V, "answered:", {V: [("limits:", answered("BULK"))]}),
-    Plant("SHADOW_IDLE", "note", "purposes/schaduw.yaml", "shadow_of:", {
-        "purposes/schaduw.yaml": [("state: active", "state: shadow\nshadow_of: nla-verzoek-persoon")]}, copy=(V, "schaduw")),
-    Plant("LOG_TOO_SHORT", "note", CAT, "catalogue:",
-          options={"usage": Usage(date(2026, 11, 1), date(2026, 11, 22), {}, {})}),
-    Plant("NEVER_USED", "answer", V, "purpose:", {V: [("from: 2026-01-01", "from: 2025-11-01")]}, options={"usage": YEAR}),
-    Plant("ATTRIBUTE_NEVER_ASKED", "answer", V, "permit-status:", {V: [("from: 2026-01-01", "from: 2025-11-01")]},
-          options={"usage": Usage(YEAR.first, YEAR.last, {"verhuurvergunning": 3}, {})}),
-    Plant("UNHELD", "answer", V, "# yaml-language-server",
-          options={"unheld": (Problem(V, 1, "UNHELD", "no test notices", "hold it"),)}),
-]  # fmt: skip
+    Plant(
+        "SHADOW_IDLE",
+        "note",
+        "purposes/schaduw.yaml",
+        "shadow_of:",
+        {"purposes/schaduw.yaml": [("state: active", "state: shadow\nshadow_of: nla-verzoek-persoon")]},
+        copy=(V, "schaduw"),
+    ),
+    Plant(
+        "LOG_TOO_SHORT",
+        "note",
+        CAT,
+        "catalogue:",
+        options={"usage": Usage(date(2026, 11, 1), date(2026, 11, 22), {}, {})},
+    ),
+    Plant(
+        "NEVER_USED", "answer", V, "purpose:", {V: [("from: 2026-01-01", "from: 2025-11-01")]}, options={"usage": YEAR}
+    ),
+    Plant(
+        "ATTRIBUTE_NEVER_ASKED",
+        "answer",
+        V,
+        "permit-status:",
+        {V: [("from: 2026-01-01", "from: 2025-11-01")]},
+        options={"usage": Usage(YEAR.first, YEAR.last, {"verhuurvergunning": 3}, {})},
+    ),
+    Plant(
+        "UNHELD",
+        "answer",
+        V,
+        "# yaml-language-server",
+        options={"unheld": (Problem(V, 1, "UNHELD", "no test notices", "hold it"),)},
+    ),
+]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from lint_plants import CAT, PERMIT, PLANTS, SNF, V, VV, WGV, YEAR, Plant, answered, reason_of
+from lint_plants import CAT, PERMIT, PLANTS, SNF, VV, WGV, YEAR, Plant, V, answered, reason_of
 from policy_samples import NOW, load, texts
 
 from broker.policy.lint import lint
@@ -31,7 +31,7 @@ def edited(*edits, copy=None, code="X"):
 
 
 def test_the_samples_are_clean():
-    assert BASE == {("NO_OFFICERS", CAT), ("BASIS_UNCONFIRMED", CAT)}
+    assert {("NO_OFFICERS", CAT), ("BASIS_UNCONFIRMED", CAT)} == BASE
     found = lint(load(), now=NOW)
     assert not any(finding.is_open for finding in found)
     assert sum(finding.answer is not None for finding in found) == 14
