@@ -121,6 +121,8 @@ def _print(folder: Path, policies: PolicySet, found: Sequence[Finding], *, show_
             complain(folder, str(finding.problem))
             assert finding.answer is not None
             typer.echo(f"    {finding.answer.on}, {finding.answer.by}: {finding.answer.reason}", err=True)
+    if any(finding.is_open for finding in found):
+        typer.echo("`sluis policy explain-code CODE` says why it matters, and how to mend or answer it", err=True)
     if log_used:
         typer.echo("the log was read and not verified; `sluis audit verify` does that", err=True)
     states = Counter(purpose.state for purpose in policies.purposes.values())

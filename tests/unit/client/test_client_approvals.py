@@ -354,23 +354,13 @@ def test_a_meaning_that_no_broker_would_load_is_refused_and_not_guessed(change):
 SNF = "    oin: 00000099000000103000\n    kind: private\n"
 SNA = "    oin: 00000099000000102000\n    kind: private\n"
 BEDS = "    unit: beds\n    width: 6\n"
-DPIA = """
-dpias:
-  DPIA-SAMPLE-06:
-    title: {nl: beoordeling, en: assessment}
-    decided_on: 2026-01-01
-    review_by: 2028-12-31
-"""
 NEW_CATALOGUE = (
     (SNF, f"{SNF}    answers_at_most: {{subjects_per_request: 5000, requests_per_day: 900}}\n"),
     (SNA, f"{SNA}    left_on: 2026-12-31\n"),
     (BEDS, f"{BEDS}    special_category: health\n    identifies: bag\n"),
-    ("\nguardrails:\n", f"{DPIA}\nguardrails:\n"),
 )
 NEW_PURPOSE = """
 written_by: svb-officer
-answered:
-  - {finding: NO_CASE_NUMBER, by: privacy officer, on: 2026-03-01, reason: The register is public.}
 lifts: [00112233445566aa]
 """
 
@@ -410,7 +400,9 @@ def test_keys_that_came_later_do_not_trip_the_client():
 
 
 def test_a_dpia_that_is_reviewed_anew_ends_an_approval():
-    after = changed(newest_texts(), "catalogue.yaml", "review_by: 2028-12-31", "review_by: 2029-12-31")
+    title = "    title: {nl: Gecertificeerde huisvesting op een adres, en: Certified housing at an address}\n"
+    days = f"{title}    decided_on: 2025-11-03\n    review_by: "
+    after = changed(newest_texts(), "catalogue.yaml", f"{days}2028-11-03", f"{days}2029-11-03")
     data = signed(after, [by(newest_texts(), "utrecht-officer"), by(newest_texts(), "snf-officer")])
     assert "has changed since" in refusal(data).message
 
