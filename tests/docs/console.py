@@ -14,8 +14,9 @@ import re
 import select
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 PASSWORD = "een korte zin volstaat"
@@ -30,6 +31,7 @@ _CHANGING = (
     (re.compile(r"[A-Za-z0-9+/]{40,}={0,2}"), "<base64>"),
     (re.compile(r"(?<=approved_on.: .)20[0-9-]{8}|(?<= side, on )20[0-9-]{8}"), "<day>"),
 )
+_BY_KEY = re.compile(r"signer  |  signed by  ")
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,13 @@ def steady(text: str) -> str:
     """`text` without what differs at each run."""
     for pattern, stand_in in _CHANGING:
         text = pattern.sub(stand_in, text)
-    return "\n".join(line.rstrip() for line in text.splitlines())
+    return "\n".join(_in_order(line.rstrip() for line in text.splitlines()))
+
+
+def _in_order(lines: Iterable[str]) -> Iterator[str]:
+    """Lines of one kind that follow each other, such as signers by key, in an order that no key decides."""
+    for by_key, alike in groupby(lines, lambda line: _BY_KEY.match(line) is not None):
+        yield from sorted(alike) if by_key else alike
 
 
 def agrees(expected: str, printed: str) -> bool:

@@ -33,6 +33,8 @@ from broker.policy.policy_test import TEST_SUFFIX
 from broker.policy.problems import Problem
 
 _TITLES = {"refuse": "REFUSED: mend these", "answer": "A PERSON MUST ANSWER", "note": "NOTES"}
+_ALIKE = 2
+"""Notes of one code in one file that are printed without --all."""
 
 
 @app.command()
@@ -46,7 +48,9 @@ def check(
     ] = None,
     now: Annotated[str | None, typer.Option(help="Judge as at this moment in UTC.")] = None,
     tests: Annotated[bool, typer.Option("--tests", help="Also find lines that no test holds; takes longer.")] = False,
-    show_all: Annotated[bool, typer.Option("--all", help="Also print what was answered, by whom and why.")] = False,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="Also print every note, and what was answered, by whom and why.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Read every file strictly, check it against the catalogue, and find what a person should think about.
@@ -110,10 +114,18 @@ def _print(folder: Path, policies: PolicySet, found: Sequence[Finding], *, show_
         listed = [f for f in found if f.severity == severity and f.answer is None]
         if listed:
             typer.echo(f"{title} ({len(listed)})", err=True)
+        shown: Counter[tuple[str, str]] = Counter()
         for finding in listed:
+            problem = finding.problem
+            shown[problem.file, problem.code] += 1
+            if severity == "note" and not show_all and shown[problem.file, problem.code] > _ALIKE:
+                continue
             later = {"refuse": " [once active: refused]", "answer": " [once active: a person must answer]", "note": ""}
             heavier = later[finding.once_active] if finding.once_active != finding.severity else ""
-            complain(folder, f"{finding.problem}{heavier}")
+            complain(folder, f"{problem}{heavier}")
+        for (file, code), count in shown.items():
+            if severity == "note" and not show_all and count > _ALIKE:
+                complain(folder, f"{file}: {code}: and {count - _ALIKE} more; --all shows them")
     answered = [finding for finding in found if finding.answer is not None]
     if answered and show_all:
         typer.echo(f"ANSWERED ({len(answered)})", err=True)
@@ -121,6 +133,8 @@ def _print(folder: Path, policies: PolicySet, found: Sequence[Finding], *, show_
             complain(folder, str(finding.problem))
             assert finding.answer is not None
             typer.echo(f"    {finding.answer.on}, {finding.answer.by}: {finding.answer.reason}", err=True)
+    if any(finding.is_open for finding in found):
+        typer.echo("`sluis policy explain-code CODE` says why it matters, and how to mend or answer it", err=True)
     if log_used:
         typer.echo("the log was read and not verified; `sluis audit verify` does that", err=True)
     states = Counter(purpose.state for purpose in policies.purposes.values())

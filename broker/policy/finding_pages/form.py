@@ -191,4 +191,20 @@ PAGES = (
             mend="Typ de sleutel opnieuw, en schrijf `sleutel: waarde`.",
         ),
     ),
+    Page(
+        code="SCHEMA_OUT_OF_DATE",
+        severity="refuse",
+        en=PageText(
+            title="The schema for editors is out of date",
+            means="A file in schema/ is not the one that belongs to these policies and this program.",
+            matters="Your editor would suggest words that are refused, and mark words that are right.",
+            mend="Run `sluis policy schema` on the folder.",
+        ),
+        nl=PageText(
+            title="Het schema voor editors is verouderd",
+            means="Een bestand in schema/ is niet het bestand dat bij dit beleid en dit programma hoort.",
+            matters="Uw editor zou woorden voorstellen die geweigerd worden, en goede woorden aanstrepen.",
+            mend="Voer `sluis policy schema` uit op de map.",
+        ),
+    ),
 )

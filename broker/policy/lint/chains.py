@@ -55,7 +55,7 @@ def _is_national(ground: Ground, identifier: str) -> bool:
 
 
 def _leads(ground: Ground, purposes: list[Purpose], shows: Mapping[str, str]) -> dict[str, _Steps]:
-    """Identifier to the shortest way from it to a national number, for the asker of these purposes."""
+    """Identifier to a way from it to a national number, for the asker of these purposes."""
     leads: dict[str, _Steps] = {}
     for name in ground.policies.catalogue.identifiers:
         if _is_national(ground, name):

@@ -205,7 +205,7 @@ def test_who_can_see_an_attribute_in_words_and_in_json():
     assert "under 1 purpose:" in told
     assert "who asks   all of municipalities (6)" in told
     assert "All of municipalities: utrecht, someren, waadhoeke, rotterdam, westland, tilburg" in told
-    assert "purposes/snf-locatie.yaml:2" in told
+    assert "purposes/snf-locatie.yaml:3" in told
     read = json.loads(run("who-can-see", "beds", ROOT, "--on", "2026-11-23", "--json").stdout)
     (grant,) = read["grants"]
     assert (grant["purpose"], grant["answerers"], grant["until"]) == ("snf-locatie", ["snf"], "2027-12-31")
