@@ -16,7 +16,7 @@ import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 PASSWORD = "een korte zin volstaat"
@@ -107,8 +107,10 @@ def steady(text: str) -> str:
 
 def _in_order(lines: Iterable[str]) -> Iterator[str]:
     """Lines of one kind that follow each other, such as signers by key, in an order that no key decides."""
-    for by_key, alike in groupby(lines, lambda line: _BY_KEY.match(line) is not None):
-        yield from sorted(alike) if by_key else alike
+    return chain.from_iterable(
+        sorted(alike) if by_key else list(alike)
+        for by_key, alike in groupby(lines, lambda line: _BY_KEY.match(line) is not None)
+    )
 
 
 def agrees(expected: str, printed: str) -> bool:

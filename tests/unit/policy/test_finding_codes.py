@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[3] / "broker"
 NO_CODES = {
     string.ascii_uppercase,
     *("PERMIT", "DENY", "TOEGESTAAN", "GEWEIGERD", "NEE"),
-    *("LOOSER", "TIGHTER", "FOLDER", "TARGET", "DIGEST", "CODE", "NFC", "NOTES", "DPIA"),
+    *("LOOSER", "TIGHTER", "FOLDER", "TARGET", "DIGEST", "CODE", "PARTY", "NFC", "NOTES", "DPIA"),
 }
 """Capitals that are no codes of findings: verdicts, headings, parameter names."""
 SNF = "purposes/snf-locatie.yaml"
@@ -127,7 +127,7 @@ def _test_file(old, new):
 
 CASES = {
     "BECAUSE": ("    expect: permit\n", "    expect: permit\n    because: [asker]\n"),
-    "NOT_HELD": ("cases:\n", "holds: {answer_keep_days: 91}\ncases:\n"),
+    "NOT_HELD": ("  answer_keep_days: 92\n", "  answer_keep_days: 91\n"),
     "MISSING": ("asks: utrecht, ", ""),
     "NOT_A_TIME": ("at: 2026-11-23T10:00:00Z", "at: 2026-11-23 10:00"),
 }

@@ -90,7 +90,8 @@ def test_the_moment_decides(folder):
 
 def test_lines_that_no_test_holds_are_found_on_request(folder):
     assert "UNHELD" not in run("check", folder, *AT, "--tests").output
-    (folder / "tests" / "verhuurvergunning_boundaries_test.yaml").unlink()
+    for name in ("verhuurvergunning_boundaries", "verhuurvergunning"):
+        (folder / "tests" / f"{name}_test.yaml").unlink()
     result = run("check", folder, *AT, "--tests", code=9)
     assert f"{folder}/{V}:" in result.stderr
     assert "UNHELD: no test notices when" in result.stderr
