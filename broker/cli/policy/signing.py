@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +21,7 @@ from broker.cli.policy.root import (
     Exit,
     Folder,
     app,
+    complain,
     expiry_of,
     fail,
     identity,
@@ -37,6 +38,9 @@ from broker.policy.approvals import Approval, Sides, approve, standing, why_not
 from broker.policy.bundle import build_bundle, load_bundle, read_bundle, sign_bundle
 from broker.policy.document import PolicySet
 from broker.policy.legal_days import local_day
+from broker.policy.lint import lint
+
+_BROUGHT_BY_TIME = frozenset({"ENDS_SOON", "ENDED"})
 
 
 @app.command("new-key")
@@ -187,11 +191,14 @@ def bundle(
 ) -> None:
     """Make a bundle of the policies with the approvals that count, to be signed by several people.
 
+    Findings of `sluis policy check` that nobody has mended or answered stop it, as they stop that command.
+
     Example: sluis policy bundle policies/ --revision 4 --expires 2027-03-31 --out policies-4.bundle
     """
     policies = read_folder(folder, as_json)
     found, problems = read_approvals(folder)
     stop_if_wrong(folder, problems, as_json)
+    _stop_if_unanswered(folder, policies, found, as_json)
     counted = sorted({approval for approval in found if not why_not(policies, approval)})
     try:
         data = build_bundle(policies.texts, revision=revision, expires=expiry_of(expires), approvals=counted)
@@ -210,6 +217,26 @@ def bundle(
     for name in lacking:
         typer.echo(f"note: {name} is active and {_told(standing(policies, counted)[name])}; a broker will refuse it")
     typer.echo(f"next: sluis policy sign {out} --key KEY.pem --role 'your function'")
+
+
+def _stop_if_unanswered(folder: Path, policies: PolicySet, approvals: Iterable[Approval], as_json: bool) -> None:
+    """Ends the command at findings that are open; not at what time alone brings, for an answer would end approvals."""
+    signed: dict[str, set[str]] = {}
+    for approval in approvals:
+        signed.setdefault(approval.purpose, set()).add(approval.officer)
+    found = lint(policies, now=datetime.now(UTC), approvals=signed)
+    opened = [finding for finding in found if finding.is_open and finding.problem.code not in _BROUGHT_BY_TIME]
+    if not opened:
+        return
+    refused = any(finding.severity == "refuse" for finding in opened)
+    if as_json:
+        print_json({"ok": False, "problems": [vars(finding.problem) for finding in opened]})
+    else:
+        for finding in opened:
+            complain(folder, str(finding.problem))
+        hint = "mend what is refused" if refused else "mend these, or let a person answer them in the file"
+        typer.echo(f"no bundle was made; {hint}; see `sluis policy check`", err=True)
+    raise typer.Exit(Exit.REFUSED if refused else Exit.UNANSWERED)
 
 
 @app.command()

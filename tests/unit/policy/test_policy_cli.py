@@ -176,6 +176,19 @@ def test_bad_policies_make_no_bundle(folder, tmp_path):
     assert not (tmp_path / "p.bundle").exists()
 
 
+def test_what_nobody_answered_makes_no_bundle(folder, tmp_path):
+    made = tmp_path / "p.bundle"
+    words = ("bundle", folder, "--revision", 1, "--expires", "2027-03-31", "--out", made)
+    bend(folder, "purposes/snf-locatie.yaml", "finding: NO_CASE_NUMBER", "finding: BULK")
+    told = run(*words, code=9).stderr
+    assert "snf-locatie.yaml:17: NO_CASE_NUMBER: " in told
+    assert "no bundle was made; mend these, or let a person answer them" in told
+    assert json.loads(run(*words, "--json", code=9).stdout)["problems"][0]["code"] == "NO_CASE_NUMBER"
+    bend(folder, "purposes/snf-locatie.yaml", "finding: BULK", "finding: NONE_SUCH")
+    assert "ANSWER_UNKNOWN_CODE" in run(*words, code=3).stderr
+    assert not made.exists()
+
+
 @pytest.mark.parametrize("expires", ["2027-02-30", "soon", "2027-02-30T00:00:00Z"])
 def test_a_bundle_needs_a_real_expiry(folder, tmp_path, expires):
     run("bundle", folder, "--revision", 1, "--expires", expires, "--out", tmp_path / "p", code=2)
