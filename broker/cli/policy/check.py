@@ -21,6 +21,7 @@ from broker.cli.policy.root import (
     identity,
     moment_of,
     print_json,
+    purposes_of,
     read_approvals,
     read_folder,
     read_texts,
@@ -141,7 +142,7 @@ def _print(folder: Path, policies: PolicySet, found: Sequence[Finding], *, show_
     counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     kinds = Counter(finding.severity for finding in found if finding.answer is None)
     hidden = "; --all shows the answers" if answered and not show_all else ""
-    typer.echo(f"{len(policies.purposes)} purposes ({counts})")
+    typer.echo(f"{purposes_of(len(policies.purposes))} ({counts})")
     typer.echo(f"digest      {policies.digest}\ntext digest {policies.text_digest}")
     typer.echo(
         f"{kinds['refuse']} refused, {kinds['answer']} for a person to answer, {len(answered)} answered, "

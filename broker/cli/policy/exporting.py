@@ -9,7 +9,17 @@ from typing import Annotated, Any, Literal, TypeAlias
 import typer
 
 from broker.cli.policy.explaining import read_asked
-from broker.cli.policy.root import AsJson, Folder, app, fail, identity, print_json, read_folder, write_whole
+from broker.cli.policy.root import (
+    AsJson,
+    Folder,
+    app,
+    fail,
+    identity,
+    print_json,
+    purposes_of,
+    read_folder,
+    write_whole,
+)
 from broker.errors import SluisError
 from broker.policy.authzen import to_authzen
 from broker.policy.document import PolicySet
@@ -74,7 +84,7 @@ def export(
     if as_json:
         print_json({"ok": True, **identity(policies), "format": form, "purposes": shown, "file": str(file)})
     else:
-        typer.echo(f"wrote {file}" + (f": {len(shown)} purposes" if shown else ""))
+        typer.echo(f"wrote {file}" + (f": {purposes_of(len(shown))}" if shown else ""))
 
 
 def _fits(form: Format, layout: Layout | None, request: Path | None, at: str | None) -> None:

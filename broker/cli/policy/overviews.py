@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn, get_args
 import typer
 
 from broker.cli.policy.matrix_table import write_matrix
-from broker.cli.policy.root import AsJson, Folder, app, identity, print_json, read_folder, write_whole
+from broker.cli.policy.root import AsJson, Folder, app, identity, print_json, purposes_of, read_folder, write_whole
 from broker.policy.document import PolicySet
 from broker.policy.legal_days import local_day
 from broker.policy.matrix_page import matrix_page
@@ -181,7 +181,7 @@ def matrix(
         ]
         print_json(told)
     elif html is not None:
-        typer.echo(f"wrote {html}: {len(shown)} purposes on {day}")
+        typer.echo(f"wrote {html}: {purposes_of(len(shown))} on {day}")
     else:
         words = _SAID[lang]
         _echo_wrapped(words["matrix"].format(day=day), _width())

@@ -114,6 +114,11 @@ def stop_if_wrong(folder: Path, problems: tuple[Problem, ...], as_json: bool) ->
     raise typer.Exit(Exit.REFUSED)
 
 
+def purposes_of(count: int, kind: str = "") -> str:
+    """`1 purpose`, `2 active purposes`."""
+    return f"{count} {kind}purpose{'' if count == 1 else 's'}"
+
+
 def complain(folder: Path, text: str) -> None:
     """One finding on stderr, its file under `folder` as the user named it."""
     typer.echo(f"{(folder / 'x').as_posix()[:-1]}{text}", err=True)

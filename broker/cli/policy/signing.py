@@ -28,6 +28,7 @@ from broker.cli.policy.root import (
     moment_of,
     print_json,
     private_key,
+    purposes_of,
     read_approvals,
     read_folder,
     stop_if_wrong,
@@ -176,7 +177,7 @@ def approvals(folder: Folder, as_json: AsJson = False) -> None:
             typer.echo(f"{name} ({purpose.state}): {_told(sides[name])}")
         for approval, why in lapsed.items():
             typer.echo(f"does not count: {APPROVAL_FOLDER}/{approval.purpose}.{approval.officer}.json: {why}")
-        typer.echo(f"{len(lacking)} active purposes lack an approval")
+        typer.echo(f"{purposes_of(len(lacking), 'active ')} without the approvals of both sides")
     if lacking:
         raise typer.Exit(Exit.SIGNATURES)
 
@@ -271,7 +272,7 @@ def verify(
         approved = [approval.to_object() for approval in read.approvals]
         print_json({"ok": True, **identity(policies), "signers": signers, "approvals": approved})
         return
-    typer.echo(f"verified: revision {policies.revision}, {len(policies.purposes)} purposes")
+    typer.echo(f"verified: revision {policies.revision}, {purposes_of(len(policies.purposes))}")
     typer.echo(f"digest  {policies.digest}\nexpires {policies.expires:%Y-%m-%dT%H:%M:%SZ}")
     for public in policies.signers:
         typer.echo(f"signer  {public}  signing as {roles[public]!r}, by its own account")

@@ -16,6 +16,7 @@ from broker.cli.policy.root import (
     complain,
     identity,
     print_json,
+    purposes_of,
     read_folder,
     read_texts,
     stop_if_wrong,
@@ -109,7 +110,7 @@ def _print(folder: Path, results: Sequence[CaseResult], bare: Sequence[Problem],
         complain(folder, f"{result.where}: TEST_FAILED: '{result.name}' expects {wanted}; found {found_because}")
     for problem in (*bare, *(lines.unheld if lines else ())):
         complain(folder, str(problem))
-    typer.echo(f"{len(results) - len(failed)} of {len(results)} cases pass; {len(bare)} purposes untested")
+    typer.echo(f"{len(results) - len(failed)} of {len(results)} cases pass; {purposes_of(len(bare))} untested")
     if lines is not None:
         loose = len({(problem.file, problem.line) for problem in lines.unheld})
         missed = len(lines.unheld)
