@@ -74,6 +74,9 @@ class PolicyFiles:
                 with path.open("rb") as stream:
                     notice = stream.read(MAX_NOTICE_BYTES + 1)
                 self._in_force.suspend(notice)
+            except OSError:
+                log.error("suspension notice cannot be read", code=Code.CONFIG_INVALID.name)
+                _aside(path, "refused")
             except SluisError as error:
                 if error.code in _LATER:
                     return

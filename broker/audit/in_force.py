@@ -62,6 +62,7 @@ class PolicyHistory:
         self._hashes: list[bytes] = []
         self.checkpoint = ""
         self._covered = 0
+        self._last = b""
         try:
             for line in lines:
                 self._take(json.loads(line))
@@ -74,6 +75,11 @@ class PolicyHistory:
     def size(self) -> int:
         """Entries under the last checkpoint."""
         return self._covered
+
+    @property
+    def known_until(self) -> datetime | None:
+        """The time of the last entry; None for a log without entries."""
+        return read_entry(self._last).at if self._last else None
 
     def in_force(self, purpose: str, start: datetime, end: datetime) -> Iterator[InForce]:
         """Every text of `purpose` that was in force at some moment from `start` up to but not including `end`."""
@@ -114,6 +120,7 @@ class PolicyHistory:
         elif "leaf" in value:
             leaf = base64.b64decode(value["leaf"], validate=True)
             self._hashes.append(hash_leaf(leaf))
+            self._last = leaf
             if any(kind in leaf for kind in _KINDS):
                 entry = read_entry(leaf)
                 if entry.kind in ("policy", "notice"):

@@ -10,12 +10,12 @@ from functools import cached_property
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from broker.audit import strict_json
 from broker.audit.entries import GRACE, EntryError, LogEntry, has_shape, read_time
 from broker.audit.findings import Code, Findings
 from broker.audit.trust import Trust
+from broker.ed25519_keys import public_key_of
 from broker.errors import SluisError
 from broker.policy.approvals import Approval, demand_approvals, read_approval
 from broker.policy.document import PolicySet, read_policies
@@ -183,7 +183,7 @@ def _signer(signature: Any, message: bytes) -> tuple[str, str]:
     """Key and role of a signature that is right; an empty key for one that is not."""
     try:
         key = str(signature["key"])
-        Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(bytes.fromhex(signature["signature"]), message)
+        public_key_of(bytes.fromhex(key)).verify(bytes.fromhex(signature["signature"]), message)
     except (InvalidSignature, ValueError, TypeError, KeyError):
         return "", ""
     return key.lower(), str(signature.get("role", ""))

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from broker.ed25519_keys import public_key_of
 
 LogKeys = Mapping[tuple[str, bytes], bytes]
 """(name, key hash) -> Ed25519 public key."""
@@ -142,7 +143,7 @@ def read_checkpoint(note: str, keys: LogKeys) -> SignedTree:
         if key is None:
             continue
         try:
-            Ed25519PublicKey.from_public_bytes(key).verify(blob[4:], f"{head}\n".encode())
+            public_key_of(key).verify(blob[4:], f"{head}\n".encode())
         except (InvalidSignature, ValueError):
             raise NoteError("a wrong signature", signature=True) from None
         good += name == origin

@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from broker.ed25519_keys import public_key_of
 from broker.errors import Code, SluisError
 from broker.exchange_log.merkle import HASH_BYTES
 from broker.ports import CheckpointSigner
@@ -144,7 +144,7 @@ def verify_checkpoint(note: str, key: VerifierKey) -> Checkpoint:
     if checkpoint.origin != key.name or not mine:
         raise wrong
     try:
-        public_key = Ed25519PublicKey.from_public_bytes(key.public_key)
+        public_key = public_key_of(key.public_key)
         for signature in mine:
             public_key.verify(signature, checkpoint.body)
     except (InvalidSignature, ValueError):

@@ -15,9 +15,10 @@ from datetime import date
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from broker.canonical import canonical_json, parse_canonical
+from broker.ed25519_keys import public_key_of
 from broker.errors import Code, SluisError
 from broker.policy.document import PolicySet
 from broker.policy.problems import did_you_mean
@@ -162,9 +163,7 @@ def why_not(policies: PolicySet, approval: Approval) -> str:
     if known is None:
         return f"{officer} is no officer"
     try:
-        Ed25519PublicKey.from_public_bytes(bytes.fromhex(known.key)).verify(
-            bytes.fromhex(approval.signature), approval.signed_bytes
-        )
+        public_key_of(bytes.fromhex(known.key)).verify(bytes.fromhex(approval.signature), approval.signed_bytes)
     except (InvalidSignature, ValueError):
         return f"the signature is not that of {officer}"
     if approval.digest != purpose_digest(policies, name):

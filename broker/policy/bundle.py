@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from broker.canonical import canonical_json, parse_canonical
+from broker.ed25519_keys import public_key_of
 from broker.errors import Code, SluisError
 from broker.policy.approvals import MAX_APPROVALS, SIGNED_PREFIX, Approval, demand_approvals, read_approval
 from broker.policy.document import PolicySet, read_policies
@@ -22,6 +23,8 @@ MAX_SIGNATURES = 32
 _TYPE = "sluis/v1/policy-set"
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _HEX128 = re.compile(r"[0-9a-f]{128}")
+TEXT_NAME = re.compile(r"(?:purposes/)?[a-z][a-z0-9-]{0,62}\.yaml")
+"""What a text of a set may be called."""
 _TIME = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _MANIFEST = {"digest", "expires", "revision", "text_digest", "type"}
 
@@ -110,6 +113,7 @@ def read_bundle(data: bytes) -> Bundle:
     _demand(not isinstance(manifest["revision"], bool), "its revision")
     _demand(_is_moment(manifest["expires"]), "its expiry")
     _demand(isinstance(texts, dict) and all(isinstance(text, str) for text in texts.values()), "its texts")
+    _demand(all(TEXT_NAME.fullmatch(name) for name in texts), "the name of a text")
     _demand(isinstance(meaning, dict), "its meaning")
     _demand(isinstance(signatures, list) and len(signatures) <= MAX_SIGNATURES, "its signatures")
     approvals = whole.get("approvals", [])
@@ -172,14 +176,12 @@ def _check_signatures(bundle: Bundle, signers: Collection[str], quorum: int) -> 
     if quorum < 1 or len(known) < quorum:
         raise SluisError(
             Code.POLICY_UNSIGNED,
-            f"a quorum of {quorum} cannot be met by {len(known)} signers; give at least 1 and as many keys",
+            f"a quorum of {quorum} cannot be met by {len(known)} known keys; give the key of each signer",
         )
     valid = set()
     for entry in bundle.signatures:
         try:
-            Ed25519PublicKey.from_public_bytes(bytes.fromhex(entry.key)).verify(
-                bytes.fromhex(entry.signature), bundle.signed_bytes
-            )
+            public_key_of(bytes.fromhex(entry.key)).verify(bytes.fromhex(entry.signature), bundle.signed_bytes)
         except (InvalidSignature, ValueError) as error:
             raise SluisError(
                 Code.POLICY_UNSIGNED, f"the signature of key {entry.key[:16]}... is wrong; the bundle was changed"
@@ -187,7 +189,11 @@ def _check_signatures(bundle: Bundle, signers: Collection[str], quorum: int) -> 
         if entry.key in known:
             valid.add(entry.key)
     if len(valid) < quorum:
-        raise SluisError(Code.POLICY_UNSIGNED, f"{len(valid)} of the {quorum} signatures needed; let more people sign")
+        others = len(bundle.signatures) - len(valid)
+        besides = f", and {others} by keys that are not known here" if others else ""
+        raise SluisError(
+            Code.POLICY_UNSIGNED, f"{len(valid)} of the {quorum} signatures needed{besides}; let more people sign"
+        )
     return tuple(sorted(valid))
 
 

@@ -123,7 +123,7 @@ def read_policies(
             continue
         if file != _file_of(purpose.purpose):
             line = source.line(("purpose",))
-            hint = f"name the file {purpose.purpose}.yaml, or change the purpose's name"
+            hint = f"name both alike: the file {purpose.purpose}.yaml, or the purpose after the file"
             problems.append(Problem(file, line, "FILE_NAME_DIFFERS", "file and purpose have different names", hint))
         if catalogue is not None:
             problems += check_purpose(catalogue, purpose, source)
@@ -159,7 +159,11 @@ def _catalogue(sources: Mapping[str, YamlFile], problems: list[Problem]) -> Cata
     source = sources.get(CATALOGUE_FILE)
     if source is None:
         if not problems:
-            problems.append(Problem(CATALOGUE_FILE, 1, "MISSING", "there is no catalogue", "add catalogue.yaml"))
+            problems.append(
+                Problem(
+                    CATALOGUE_FILE, 1, "MISSING", "there is no catalogue", "add it, or name the folder that holds it"
+                )
+            )
         return None
     catalogue, found = read_model(Catalogue, source)
     problems += found

@@ -17,9 +17,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from broker.canonical import canonical_json, parse_canonical
+from broker.ed25519_keys import public_key_of
 from broker.errors import Code, SluisError
 from broker.policy.approvals import SIGNED_PREFIX
 from broker.policy.document import PolicySet
@@ -32,7 +33,9 @@ _TYPE = "sluis/v1/policy-suspension"
 _STATED = {"environment", "made_at", "origin", "purpose", "reason", "type"}
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _TIME = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
-_LONG_NUMBER = re.compile(r"[0-9]{8}")
+_LONG_NUMBER = re.compile(
+    r"[0-9]{8}|\b[0-9]{3}[ .-][0-9]{3}[ .-][0-9]{3}\b|\b[0-9]{4}[ .][0-9]{2}[ .][0-9]{3}\b"  # a BSN as people write it
+)
 _LOG_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -113,7 +116,7 @@ def read_suspension(data: bytes, *, origin: str, environment: str) -> Suspension
 def is_signed(stated: Mapping[str, Any], key: object, signature: object) -> bool:
     """Whether `signature` (hex) of `key` (hex Ed25519) over a notice's statement is right."""
     try:
-        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(str(key)))
+        public = public_key_of(bytes.fromhex(str(key)))
         public.verify(bytes.fromhex(str(signature)), SIGNED_PREFIX + canonical_json(stated))
     except (InvalidSignature, ValueError, SluisError):
         return False
@@ -165,7 +168,7 @@ def _check_stated(stated: Mapping[str, Any]) -> None:
     if not 1 <= len(reason) <= MAX_REASON or not reason.isprintable() or not reason.strip():
         raise _wrong(f"a reason has 1 to {MAX_REASON} printable characters on one line")
     if _LONG_NUMBER.search(reason):
-        raise _wrong("its reason holds eight digits in a row, which may be a number of a person; leave it out")
+        raise _wrong("its reason holds a long number, which may be that of a person; leave it out")
 
 
 def _wrong(why: str) -> SluisError:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, NoReturn
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic_core import PydanticCustomError
 
+from broker.ed25519_keys import public_key_of
 from broker.errors import SluisError
 from broker.parties import OIN_PATTERN, Oin
 from broker.policy.strict_yaml import PlainScalar
@@ -74,7 +75,7 @@ def _day(value: Any) -> date:
             return date.fromisoformat(value)
         except ValueError:
             pass
-    return refuse_value("NOT_A_DAY", "must be a day that exists", "write year-month-day, such as 2026-12-31")
+    return refuse_value("NOT_A_DAY", "must be a day from 2000 to 2099", "write it as 2026-12-31")
 
 
 def moment(value: Any) -> datetime:
@@ -110,6 +111,10 @@ def key_text(value: Any) -> str:
     if not _KEY_TEXT.fullmatch(text):
         shape = "must be 64 lower-case hex digits"
         refuse_value("KEY_SHAPE_ED25519", shape, "copy the public key that `sluis policy new-key` printed")
+    try:
+        public_key_of(bytes.fromhex(text))
+    except ValueError as error:
+        refuse_value("KEY_SHAPE_ED25519", f"is {error}", "make a key with `sluis policy new-key`")
     return text
 
 

@@ -31,6 +31,7 @@ from broker.audit.verify import verify
 from broker.cli import app
 from broker.errors import Code, SluisError
 from broker.policy.suspension import sign_suspension
+from broker.policy_files import notices_of
 
 PURPOSE = "snf-locatie"
 FILE = f"purposes/{PURPOSE}.yaml"
@@ -399,6 +400,7 @@ def test_the_whole_life_from_the_command_line(world: World, tmp_path: Path) -> N
     assert "not higher than 2" in run("policy", "activate", older, *config, code=7)
     assert (world.directory / "policy.bundle").read_bytes() == bundle.read_bytes()
     officer = pem(world, world.officers.keys["snf"], "snf-officer.pem")
+    (notices_of(world.config) / "a-folder.json").mkdir(parents=True)  # must not stop the notice after it
     shown = run("policy", "suspend", PURPOSE, "--key", officer, "--reason", "a complaint", *config)
     assert "which stands in the log" in shown
     stranger = pem(world, Ed25519PrivateKey.generate(), "stranger.pem")
@@ -423,6 +425,10 @@ def test_the_whole_life_from_the_command_line(world: World, tmp_path: Path) -> N
     day = f"{_today():%Y-%m-%d}"
     both = json.loads(run("policy", "in-force", PURPOSE, "--on", day, *args, "--json", "--out", tmp_path / "f"))
     assert [item["revision"] for item in both["in_force"]] == [1, 2]
+    assert "new folder" in run("policy", "in-force", PURPOSE, *args, "--out", tmp_path / "f", code=2)
+    late = run("policy", "in-force", PURPOSE, "--on", "2098-01-01", *args, code=7)
+    assert "EXPIRED" in late
+    assert "what came into force after that it cannot tell" in late
     assert both["verified"] is True
     assert all(item["approved"] for item in both["in_force"])
     run("policy", "archive", both["in_force"][0]["text_digest"], *args[:2], "--out", tmp_path / "then")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +12,7 @@ from broker.audit.policies import Archived
 from broker.cli.policy.in_force import log_lines
 from broker.cli.policy.root import AsJson, app, fail, print_json, write_whole
 from broker.errors import Code, SluisError
-
-_SAFE = re.compile(r"(?:purposes/)?[a-z][a-z0-9-]{0,62}\.yaml")
+from broker.policy.bundle import TEXT_NAME
 
 
 @app.command()
@@ -68,7 +66,7 @@ def _write(sets: tuple[Archived, ...], out: Path) -> None:
     if out.exists():
         raise typer.BadParameter("exists already; name a new folder", param_hint="--out")
     for name, text in sets[0].texts.items():
-        if not _SAFE.fullmatch(name):
+        if not TEXT_NAME.fullmatch(name):
             raise SluisError(Code.POLICY_INVALID, "the archive holds a file that is no part of a policy set")
         target = out / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from broker.cli.policy.root import (
     print_json,
     purposes_of,
     read_folder,
-    write_whole,
+    write_output,
 )
 from broker.errors import SluisError
 from broker.policy.authzen import to_authzen
@@ -80,7 +80,7 @@ def export(
             typer.echo(text, nl=False)
         return
     file = out / f"sluis-{form}.{_SUFFIX.get(form, layout or 'csv')}" if out.is_dir() else out
-    write_whole(file, text.encode())
+    write_output(file, text.encode(), "--out")
     if as_json:
         print_json({"ok": True, **identity(policies), "format": form, "purposes": shown, "file": str(file)})
     else:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,10 +14,10 @@ import typer
 from broker.audit.in_force import InForce, PolicyHistory
 from broker.audit.trust import parse_trust
 from broker.audit.verify import read_lines, verify
-from broker.cli.policy.root import AsJson, Exit, app, fail, moment_of, print_json, write_whole
+from broker.cli.policy.root import AsJson, Exit, app, day_of_option, fail, moment_of, print_json, write_whole
 from broker.errors import Code, SluisError
 from broker.policy.document import CATALOGUE_FILE, OFFICERS_FILE
-from broker.policy.legal_days import AMSTERDAM, midnight
+from broker.policy.legal_days import AMSTERDAM, local_day, midnight
 from broker.policy.problems import did_you_mean
 
 _TIME = "%Y-%m-%d %H:%M:%S %Z"
@@ -42,13 +41,16 @@ def in_force(
 ) -> None:
     """Print the exact text of a purpose that was in force, who signed it, and the proof that it stands in the log.
 
-    A day may show several texts, when one replaced another on it. Exit 5: none was in force then.
+    A day may show several texts, when one replaced another on it. Exit 5: none was in force then. Exit 7: its set had
+    expired, so that it permitted nothing. What came after the end of the log cannot be told, and the output says so.
 
     Example: sluis policy in-force snf-locatie --on 2026-11-23 --log log.bundle --trust trust.yaml
 
     Example: sluis policy in-force snf-locatie --config broker.yaml --out snf-locatie-in-force/
     """
     start, end = _period(on)
+    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise typer.BadParameter("holds something already; name a new folder", param_hint="--out")
     try:
         if log is not None and trust is not None:
             _demand_verified(log, trust)
@@ -64,14 +66,21 @@ def in_force(
         raise typer.Exit(Exit.DENIED)
     if out is not None:
         _write_folder(out, found, history)
+    expired = all(item.archived.expires <= start for item in found)
+    later = on is not None and history.known_until is not None and history.known_until < start
     if as_json:
         shown = [{**_as_json(item), "receipt": history.receipt(item.index)} for item in found]
-        print_json({"ok": True, "verified": trust is not None, "in_force": shown})
-        return
+        verified = trust is not None
+        print_json({"ok": not expired, "verified": verified, "in_force": shown, "after_the_log": later})
+        raise typer.Exit(Exit.EXPIRED if expired else 0)
     for item in found:
-        _print(item, history, verified=log is not None and trust is not None)
+        _print(item, history, start, verified=log is not None and trust is not None)
+    if later and history.known_until is not None:
+        typer.echo(f"the log ends at {_local(history.known_until)}: what came into force after that it cannot tell")
     if out is not None:
         typer.echo(f"wrote {out}; check the proof: sluis audit verify BUNDLE --trust TRUST --expect {out}/proof.json")
+    if expired:
+        raise typer.Exit(Exit.EXPIRED)
 
 
 @contextmanager
@@ -104,11 +113,8 @@ def _demand_verified(log: Path, trust: Path) -> None:
 
 def _period(on: str | None) -> tuple[datetime, datetime]:
     """A day from midnight to midnight, or one moment."""
-    if on is not None and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", on):
-        try:
-            day = date.fromisoformat(on)
-        except ValueError as error:
-            raise typer.BadParameter("no such day", param_hint="--on") from error
+    if on is not None and "T" not in on:
+        day = day_of_option(on, "--on")
         return midnight(day), midnight(day + timedelta(days=1))
     moment = datetime.now(UTC) if on is None else moment_of(on, "--on")
     return moment, moment + timedelta(microseconds=1)
@@ -118,10 +124,14 @@ def _local(moment: datetime) -> str:
     return moment.astimezone(AMSTERDAM).strftime(_TIME)
 
 
-def _print(item: InForce, history: PolicyHistory, *, verified: bool) -> None:
+def _print(item: InForce, history: PolicyHistory, start: datetime, *, verified: bool) -> None:
     purpose, archived = item.purpose, item.archived
     until = "" if item.until is None else f" until {_local(item.until)}"
     typer.echo(f"{purpose.name}: {purpose.state}, in force from {_local(item.since)}{until}")
+    if item.archived.expires <= start:
+        typer.echo("  EXPIRED      before the time you asked about: nothing was permitted any more")
+    elif not purpose.valid.from_ <= local_day(start) <= purpose.valid.until:
+        typer.echo(f"  NOT VALID    then: it holds from {purpose.valid.from_} to {purpose.valid.until}, both included")
     typer.echo(f"  set          revision {archived.revision}, expires {_local(archived.expires)}")
     typer.echo(f"  digest       {archived.digest} (meaning)\n  text digest  {archived.text_digest}")
     for key, role in sorted(archived.roles.items()):

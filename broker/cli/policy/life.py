@@ -13,7 +13,17 @@ import typer
 
 from broker.asking import POLICY_STATE, policy_state
 from broker.audit.trust import parse_trust
-from broker.cli.policy.root import AsJson, BundleFile, Exit, app, fail, print_json, private_key, write_whole
+from broker.cli.policy.root import (
+    AsJson,
+    BundleFile,
+    Exit,
+    app,
+    fail,
+    print_json,
+    private_key,
+    write_output,
+    write_whole,
+)
 from broker.config import Config, load_config
 from broker.errors import Code, SluisError
 from broker.policy.document import PolicySet
@@ -113,7 +123,7 @@ def make_notice(
     """
     known = parse_trust(trust.read_text(encoding="utf-8"), str(trust))
     made = _made(purpose, reason, known.origin, known.environment, key, as_json)
-    write_whole(out, made.encode())
+    write_output(out, made.encode(), "--out")
     if as_json:
         print_json({"ok": True, "notice": made.notice, "written": str(out)})
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +12,17 @@ from typing import Annotated, Any, NoReturn, get_args
 import typer
 
 from broker.cli.policy.matrix_table import write_matrix
-from broker.cli.policy.root import AsJson, Folder, app, identity, print_json, purposes_of, read_folder, write_whole
+from broker.cli.policy.root import (
+    AsJson,
+    Folder,
+    app,
+    day_of_option,
+    identity,
+    print_json,
+    purposes_of,
+    read_folder,
+    write_output,
+)
 from broker.policy.document import PolicySet
 from broker.policy.legal_days import local_day
 from broker.policy.matrix_page import matrix_page
@@ -37,7 +46,6 @@ from broker.policy.purpose import State
 from broker.policy.typing_text import Wording
 from broker.policy.wording import Lang
 
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _WIDEST = 120
 """Columns of text beyond which a line is hard to read."""
 
@@ -51,12 +59,7 @@ def _word(value: str) -> str:
 def _day(value: str | None) -> str | None:
     if value is None:
         return None
-    try:
-        if _DAY.fullmatch(value):
-            return date.fromisoformat(value).isoformat()
-    except ValueError as error:
-        raise typer.BadParameter(f"there is no day '{value}'") from error
-    raise typer.BadParameter("write a day, such as 2026-11-23")
+    return day_of_option(value, "--on").isoformat()
 
 
 On = Annotated[
@@ -164,7 +167,7 @@ def matrix(
     if html is not None:
         if not html.parent.is_dir():
             raise typer.BadParameter(f"there is no folder '{html.parent}'", param_hint="--html")
-        write_whole(html, matrix_page(policies, found, hidden, day, lang).encode())
+        write_output(html, matrix_page(policies, found, hidden, day, lang).encode(), "--html")
     shown = sorted({grant.purpose for grant in found})
     if as_json:
         told = _as_json(policies, day, found, hidden, {"file": str(html)} if html else {})
@@ -265,6 +268,15 @@ def _split(
     names = sorted({grant.purpose for grant in chosen})
     hidden = tuple(name for name in names if standing_on(policies, name, day) != "open")
     return tuple(grant for grant in chosen if grant.purpose not in hidden), hidden
+
+
+def show_purposes(policies: PolicySet, names: Iterable[str], day: date, lang: Lang = "en") -> None:
+    """What purposes allow, each whole and in words: for whoever is about to approve them."""
+    for entry in entries_of(policies, grants_of(policies, sorted(names)), day, lang):
+        label = max(len(name) for name, _ in entry.lines) + 2
+        typer.echo(f"{entry.purpose} [{policies.purposes[entry.purpose].state}]")
+        for name, line in entry.lines:
+            _echo_wrapped(line, _width(), f"  {name:<{label}}", " " * (label + 2))
 
 
 def _show(policies: PolicySet, grants: Sequence[Grant], day: date, lang: Lang, heading: str) -> None:

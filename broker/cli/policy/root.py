@@ -31,6 +31,7 @@ app = typer.Typer(
 
 
 APPROVAL_FOLDER = "approvals"
+_KIND_BYTES = 12
 
 
 class Exit(IntEnum):
@@ -66,6 +67,8 @@ def read_folder(folder: Path, as_json: bool) -> PolicySet:
     heads = [path for path in (folder / CATALOGUE_FILE, folder / OFFICERS_FILE) if path.exists()]
     texts, problems = read_texts(folder, [*heads, *files])
     stop_if_wrong(folder, problems, as_json)
+    if not files:
+        typer.echo(f"there is no purpose in {purposes}: nothing is permitted", err=True)
     policies, problems = read_policies(texts)
     if policies is None:
         stop_if_wrong(folder, problems, as_json)
@@ -121,14 +124,19 @@ def purposes_of(count: int, kind: str = "") -> str:
 
 def complain(folder: Path, text: str) -> None:
     """One finding on stderr, its file under `folder` as the user named it."""
-    typer.echo(f"{(folder / 'x').as_posix()[:-1]}{text}", err=True)
+    typer.echo(printable(f"{(folder / 'x').as_posix()[:-1]}{text}"), err=True)
+
+
+def printable(text: str) -> str:
+    """`text` as a terminal may show it: a file's name can hold what moves the cursor or turns the line around."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in text)
 
 
 def fail(error: SluisError, as_json: bool) -> NoReturn:
     """Ends the command with the exit code of `error`."""
     if as_json:
         print_json({"ok": False, "code": error.code.name, "message": error.message})
-    typer.echo(f"{error.code.name}: {error.message}", err=True)
+    typer.echo(printable(f"{error.code.name}: {error.message}"), err=True)
     raise typer.Exit(_EXITS.get(error.code, Exit.REFUSED))
 
 
@@ -147,9 +155,19 @@ def print_json(value: Mapping[str, Any]) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, sort_keys=True))
 
 
+def day_of_option(text: str, option: str) -> date:
+    """A day of this century from an option."""
+    try:
+        if re.fullmatch(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}", text):
+            return date.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"there is no day '{text}'", param_hint=option) from error
+    raise typer.BadParameter("write a day from 2000 to 2099, such as 2026-11-23", param_hint=option)
+
+
 def moment_of(text: str, option: str) -> datetime:
-    """A moment in UTC from an option."""
-    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", text):
+    """A moment of this century, in UTC, from an option."""
+    if re.fullmatch(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", text):
         try:
             return datetime.fromisoformat(text)
         except ValueError:
@@ -159,15 +177,10 @@ def moment_of(text: str, option: str) -> datetime:
 
 def expiry_of(text: str) -> datetime:
     """A day means up to and including that day in Europe/Amsterdam."""
-    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-        try:
-            expires = midnight(date.fromisoformat(text) + timedelta(days=1))
-        except ValueError as error:
-            raise typer.BadParameter("no such day", param_hint="--expires") from error
-    elif "T" in text:
+    if "T" in text:
         expires = moment_of(text, "--expires")
     else:
-        raise typer.BadParameter("write the last day, such as 2027-03-31", param_hint="--expires")
+        expires = midnight(day_of_option(text, "--expires") + timedelta(days=1))
     if expires <= datetime.now(UTC):
         raise typer.BadParameter("lies in the past: this set would deny everything", param_hint="--expires")
     return expires
@@ -180,7 +193,8 @@ def private_key(path: Path) -> Ed25519PrivateKey:
         password = typer.prompt("Password of the key", hide_input=True, err=True) if b"ENCRYPTED" in data else None
         key = load_pem_private_key(data, password.encode() if password else None)
     except (ValueError, TypeError) as error:
-        raise typer.BadParameter("this key cannot be read; give a PEM and its password", param_hint="--key") from error
+        why = "the password is not that of this key" if b"ENCRYPTED" in data else "this is no private key in PEM"
+        raise typer.BadParameter(f"{why}; a .pub file is the public key", param_hint="--key") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise typer.BadParameter("policies are signed with an Ed25519 key", param_hint="--key")
     return key
@@ -191,3 +205,10 @@ def write_whole(path: Path, data: bytes) -> None:
     partial = path.with_name(path.name + ".partial")
     partial.write_bytes(data)
     partial.replace(path)
+
+
+def write_output(path: Path, data: bytes, option: str) -> None:
+    """As `write_whole`; does not replace a file of another kind, such as a key: one that begins otherwise."""
+    if path.exists() and path.read_bytes()[:_KIND_BYTES] not in (b"", data[:_KIND_BYTES]):
+        raise typer.BadParameter(f"'{path}' exists and is another kind of file; name another one", param_hint=option)
+    write_whole(path, data)

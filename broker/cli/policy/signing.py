@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from broker.canonical import canonical_json
+from broker.cli.policy.overviews import show_purposes
 from broker.cli.policy.root import (
     APPROVAL_FOLDER,
     AsJson,
@@ -36,7 +37,7 @@ from broker.cli.policy.root import (
 )
 from broker.errors import SluisError
 from broker.policy.approvals import Approval, Sides, approve, standing, why_not
-from broker.policy.bundle import build_bundle, load_bundle, read_bundle, sign_bundle
+from broker.policy.bundle import Bundle, build_bundle, load_bundle, policy_set_from_texts, read_bundle, sign_bundle
 from broker.policy.document import PolicySet
 from broker.policy.legal_days import local_day
 from broker.policy.lint import lint
@@ -92,31 +93,38 @@ def sign(
 
     A purpose: the approval goes to approvals/ in the folder; it ends as soon as the purpose means something else.
     A bundle: the signature stands beside those of others and covers what the policies mean and say.
+    What you are about to sign is shown before the key is opened.
 
     Example: sluis policy sign policies/ --purpose snf-locatie --as snf-officer --key officer.pem
 
     Example: sluis policy sign policies-4.bundle --key chair.pem --role chair
     """
     if target.is_dir():
-        if not purpose or officer is None or role is not None or out is not None:
-            raise typer.BadParameter(
-                "a folder is signed purpose by purpose: give --purpose and --as", param_hint="TARGET"
-            )
-        _sign_purposes(target, purpose, officer, private_key(key), as_json)
+        if role is not None or out is not None:
+            raise typer.BadParameter("--role and --out belong to a bundle, and this is a folder", param_hint="TARGET")
+        if not purpose or officer is None:
+            raise typer.BadParameter("a folder is signed purpose by purpose: give --purpose and --as")
+        _sign_purposes(target, purpose, officer, key, as_json)
     else:
-        if purpose or officer is not None or role is None:
-            raise typer.BadParameter("a bundle is signed whole: give --role, and no --purpose", param_hint="TARGET")
-        _sign_bundle(target, role, private_key(key), out or target, as_json)
+        if purpose or officer is not None:
+            raise typer.BadParameter("--purpose and --as belong to a folder, and this is a file", param_hint="TARGET")
+        if role is None:
+            raise typer.BadParameter("say in which role you sign the bundle", param_hint="--role")
+        _sign_bundle(target, role, key, out or target, as_json)
 
 
-def _sign_purposes(folder: Path, purposes: Sequence[str], officer: str, key: Ed25519PrivateKey, as_json: bool) -> None:
+def _sign_purposes(folder: Path, purposes: Sequence[str], officer: str, key: Path, as_json: bool) -> None:
     """All of them, or none: what would not count is found before the first file is written."""
     policies = read_folder(folder, as_json)
     kept, problems = read_approvals(folder)
     stop_if_wrong(folder, problems, as_json)
     today = local_day(datetime.now(UTC))
+    known = [name for name in purposes if name in policies.purposes]
+    if known and not as_json:
+        show_purposes(policies, known, today)
+    opened = private_key(key)
     try:
-        made = [approve(policies, purpose, officer, key, today) for purpose in purposes]
+        made = [approve(policies, purpose, officer, opened, today) for purpose in purposes]
     except SluisError as error:
         fail(error, as_json)
     sides = standing(policies, {*kept, *made})
@@ -132,18 +140,53 @@ def _sign_purposes(folder: Path, purposes: Sequence[str], officer: str, key: Ed2
         print_json({"ok": True, "approvals": approved})
 
 
-def _sign_bundle(bundle_file: Path, role: str, key: Ed25519PrivateKey, target: Path, as_json: bool) -> None:
+def _sign_bundle(bundle_file: Path, role: str, key: Path, target: Path, as_json: bool) -> None:
     try:
-        data = sign_bundle(bundle_file.read_bytes(), key, role)
+        unsigned = bundle_file.read_bytes()
+        bundle = read_bundle(unsigned)
+        policies = policy_set_from_texts(bundle.texts)
+        if not as_json:
+            _show_bundle(bundle, policies)
+        opened = private_key(key)
+        data = sign_bundle(unsigned, opened, role)
     except SluisError as error:
         fail(error, as_json)
-    write_whole(target, data)
-    public = key.public_key().public_bytes_raw().hex()
+    _write_bundle(target, data, signed_over=unsigned)
+    public = opened.public_key().public_bytes_raw().hex()
     signed = read_bundle(data)
     if as_json:
         print_json({"ok": True, "bundle": str(target), "key": public, "signatures": len(signed.signatures)})
     else:
         typer.echo(f"signed {target} as {role}; signatures now: {len(signed.signatures)}\nsigner {public}")
+
+
+def _show_bundle(bundle: Bundle, policies: PolicySet) -> None:
+    """What a signature on a bundle will cover. Its meaning is that of its texts."""
+    states: dict[str, list[str]] = {}
+    for name, purpose in policies.purposes.items():
+        states.setdefault(purpose.state, []).append(name)
+    stated = bundle.manifest
+    typer.echo(f"you sign revision {stated['revision']}, digest {stated['digest']}, expires {stated['expires']}")
+    for state, names in sorted(states.items()):
+        typer.echo(f"  {state}: {', '.join(sorted(names))}")
+    for name in _lacking(policies, bundle.approvals):
+        typer.echo(f"  {name} lacks an approval: a broker will refuse the set")
+    typer.echo("  what it changes: sluis policy diff THE-LAST.bundle THIS.bundle; what it says: sluis policy matrix")
+
+
+def _write_bundle(out: Path, data: bytes, signed_over: bytes = b"") -> None:
+    """Over nothing but a bundle; and not over a bundle with signatures, unless these are among those in `data`."""
+    if out.exists() and (there := out.read_bytes()) != signed_over:
+        try:
+            signatures = len(read_bundle(there).signatures)
+        except SluisError as error:
+            raise typer.BadParameter(
+                f"'{out}' exists and is no bundle; name another file", param_hint="--out"
+            ) from error
+        if signatures:
+            text = f"'{out}' is a bundle with signatures ({signatures}); name another file, or remove it"
+            raise typer.BadParameter(text, param_hint="--out")
+    write_whole(out, data)
 
 
 @app.command()
@@ -199,13 +242,15 @@ def bundle(
     policies = read_folder(folder, as_json)
     found, problems = read_approvals(folder)
     stop_if_wrong(folder, problems, as_json)
+    if not policies.purposes:
+        raise typer.BadParameter("there is no purpose in it: such a set would deny everything", param_hint="FOLDER")
     _stop_if_unanswered(folder, policies, found, as_json)
     counted = sorted({approval for approval in found if not why_not(policies, approval)})
     try:
         data = build_bundle(policies.texts, revision=revision, expires=expiry_of(expires), approvals=counted)
     except SluisError as error:
         fail(error, as_json)
-    write_whole(out, data)
+    _write_bundle(out, data)
     manifest = dict(read_bundle(data).manifest)
     lacking = _lacking(policies, counted)
     if as_json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +10,7 @@ import typer
 
 from broker.audit.trust import parse_trust
 from broker.audit.verify import read_lines, verify
-from broker.cli.policy.root import AsJson, Exit, Folder, app, fail, print_json, read_folder
+from broker.cli.policy.root import AsJson, Exit, Folder, app, day_of_option, fail, print_json, read_folder
 from broker.errors import Code, SluisError
 from broker.policy.legal_days import midnight
 from broker.policy.simulate import Change, Group, Simulation, simulate
@@ -55,8 +55,10 @@ def simulate_draft(
     Example: sluis policy simulate policies/ --log log.bundle --trust trust.yaml --from 2026-10-01
     """
     policies = read_folder(draft, as_json)
-    start = midnight(_day(first, "--from")) if first else None
-    end = midnight(_day(until, "--until") + timedelta(days=1)) if until else None
+    start = midnight(day_of_option(first, "--from")) if first else None
+    end = midnight(day_of_option(until, "--until") + timedelta(days=1)) if until else None
+    if start is not None and end is not None and end <= start:
+        raise typer.BadParameter("the last day lies before the first", param_hint="--until")
     try:
         if trust is not None:
             _demand_verified(log, trust)
@@ -79,13 +81,6 @@ def _demand_verified(log: Path, trust: Path) -> None:
         raise SluisError(
             Code.CONFIG_INVALID, f"{log}: {report.summary}; run `sluis audit verify` to see what is wrong with it"
         )
-
-
-def _day(text: str, option: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter("write a day that exists, such as 2026-10-01", param_hint=option) from error
 
 
 def _print(found: Simulation, *, verified: bool, show: int) -> None:

@@ -20,6 +20,7 @@ from broker.cli.policy.root import (
     read_folder,
     read_texts,
     stop_if_wrong,
+    write_output,
     write_whole,
 )
 from broker.policy.boundaries import HEADER, boundary_tests
@@ -58,12 +59,12 @@ def run_officer_tests(
     texts, problems = read_texts(folder, sorted((folder / "tests").glob(f"*{TEST_SUFFIX}")))
     results, found = run_tests(policies, texts)
     if junit is not None and (problems or found):
-        write_whole(junit, junit_xml(results, (*problems, *found)))
+        write_output(junit, junit_xml(results, (*problems, *found)), "--junit")
     stop_if_wrong(folder, (*problems, *found), as_json)
     bare = tuple(_bare(name) for name in untested(policies, results))
     lines = held_by_tests(policies, texts) if held else None
     if junit is not None:
-        write_whole(junit, junit_xml(results, (*bare, *(lines.unheld if lines else ()))))
+        write_output(junit, junit_xml(results, (*bare, *(lines.unheld if lines else ()))), "--junit")
     failed = [result for result in results if not result.passed]
     if as_json:
         _print_json(policies, results, bare, lines)

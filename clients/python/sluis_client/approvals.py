@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from sluis_client.canonical import canonical_json
+from sluis_client.ed25519_keys import public_key_of
 from sluis_client.errors import ClientError, Exit
 from sluis_client.statements import SIGNED_PREFIX
 
@@ -145,7 +145,7 @@ def _why_not(meaning: Mapping[str, Any], approval: Approval, digest: str) -> str
     if known is None:
         return "the set has no such officer"
     try:
-        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(known["key"]))
+        key = public_key_of(bytes.fromhex(known["key"]))
         key.verify(bytes.fromhex(approval.signature), approval.signed_bytes)
     except (InvalidSignature, ValueError):
         return "the signature is not that of this officer"

@@ -15,10 +15,10 @@ from datetime import datetime
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from sluis_client.approvals import demand_approvals, read_approvals
 from sluis_client.canonical import canonical_json, parse_canonical
+from sluis_client.ed25519_keys import public_key_of
 from sluis_client.errors import ClientError, Exit
 from sluis_client.statement_shapes import is_time
 from sluis_client.statements import SIGNED_PREFIX, parse_utc
@@ -255,7 +255,7 @@ def _good_signers(signatures: object, manifest: bytes, trusted: set[str]) -> set
         if item["key"] not in trusted:
             continue
         try:
-            key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(item["key"]))
+            key = public_key_of(bytes.fromhex(item["key"]))
             key.verify(bytes.fromhex(item["signature"]), SIGNED_PREFIX + manifest)
         except (ValueError, InvalidSignature):
             raise _invalid("the signature of a signer you trust does not verify") from None

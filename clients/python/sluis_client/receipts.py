@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from sluis_client.canonical import parse_canonical
+from sluis_client.ed25519_keys import public_key_of
 from sluis_client.errors import ClientError, Exit
 from sluis_client.merkle import HASH_BYTES, leaf_hash, verify_consistency, verify_inclusion
 from sluis_client.register_digest import RegisterDigest
@@ -140,7 +141,10 @@ def _verifier_key(vkey: str) -> tuple[str, bytes, Ed25519PublicKey]:
     expected = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:_KEY_HASH_BYTES]
     if key_hash != expected.hex():
         raise ClientError("VKEY_INVALID", "the log key's hash is not that of its name and key; copy it again")
-    return name, expected, Ed25519PublicKey.from_public_bytes(raw[1:])
+    try:
+        return name, expected, public_key_of(raw[1:])
+    except ValueError as error:
+        raise ClientError("VKEY_INVALID", f"the log key is {error}") from error
 
 
 def _signature_line(line: str) -> tuple[str, bytes]:

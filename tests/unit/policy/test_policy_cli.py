@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import UTC, datetime
 
 import pytest
 from approving import Officers
@@ -18,6 +19,7 @@ from typer.testing import CliRunner
 
 from broker.canonical import canonical_json
 from broker.cli.policy import app
+from broker.policy.bundle import build_bundle
 
 RUNNER = CliRunner()
 
@@ -168,6 +170,64 @@ def test_bundle_sign_verify(folder, tmp_path, keys):
     made.write_bytes(made.read_bytes().replace(b"snf-locatie", b"snf-locatia"))
     run("verify", made, *both, "--quorum", 2, *at, code=3)
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_what_is_signed_is_shown_before_the_key_is_opened(folder, tmp_path, keys):
+    approve_all(folder)
+    (folder / "approvals" / "snf-locatie.snf-officer.json").unlink()
+    made = tmp_path / "p.bundle"
+    run("bundle", folder, "--revision", 3, "--expires", "2027-03-31", "--out", made)
+    told = run("sign", made, "--key", tmp_path / "a.pem", "--role", "chair").stdout
+    assert told.startswith("you sign revision 3, digest ")
+    assert "expires 2027-03-31T22:00:00Z" in told
+    assert "  active: bezetting, cert-boete" in told
+    assert "snf-locatie lacks an approval" in told
+    assert told.index("you sign") < told.index("signed ")
+    (tmp_path / "notes.pem").write_text("not a key")
+    words = ("sign", folder, "--purpose", "snf-locatie", "--as", "snf-officer", "--key", tmp_path / "notes.pem")
+    shown = run(*words, code=2)
+    assert "at most    1000 subjects in a question" in shown.stdout
+    assert "this is no private key in PEM" in shown.stderr
+
+
+def test_a_bundle_is_written_over_nothing_that_matters(folder, tmp_path, keys):
+    approve_all(folder)
+    words = ("bundle", folder, "--revision", 3, "--expires", "2027-03-31", "--out")
+    key = (tmp_path / "a.pem").read_bytes()
+    assert "is no bundle" in run(*words, tmp_path / "a.pem", code=2).stderr
+    assert (tmp_path / "a.pem").read_bytes() == key
+    made = tmp_path / "p.bundle"
+    run(*words, made)
+    run(*words, made)
+    run("sign", made, "--key", tmp_path / "a.pem", "--role", "chair")
+    assert "a bundle with signatures (1)" in run(*words, made, code=2).stderr
+    assert "another kind of file" in run("matrix", folder, "--html", tmp_path / "a.pem", code=2).stderr
+    assert (tmp_path / "a.pem").read_bytes() == key
+    shutil.rmtree(folder / "purposes")
+    assert "would deny everything" in run(*words, tmp_path / "q", code=2).stderr
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "1999-12-31"])
+def test_days_of_other_centuries_are_refused(folder, tmp_path, day):
+    assert "2000 to 2099" in run("what-may", "nla", folder, "--on", day, code=2).stderr
+    for option in (("check", folder, "--now", f"{day}T00:00:00Z"), ("in-force", "snf-locatie", "--on", day)):
+        run(*option, code=2)
+    run("bundle", folder, "--revision", 1, "--expires", day, "--out", tmp_path / "p", code=2)
+
+
+def test_a_file_name_cannot_move_the_cursor(folder):
+    (folder / "purposes" / "\x1b[2J\u202eevil.yaml").write_text("a: 1\n")
+    told = run("check", folder, code=3).stderr
+    assert "\\u001b[2J\\u202eevil.yaml" in told
+    assert "\x1b" not in told
+
+
+def test_a_text_in_a_bundle_has_a_plain_name(folder, tmp_path, keys):
+    whole = {"catalogue.yaml": (folder / "catalogue.yaml").read_text(encoding="utf-8")}
+    data = build_bundle(whole, revision=1, expires=datetime(2027, 1, 1, tzinfo=UTC))
+    (tmp_path / "p").write_bytes(data.replace(b'"catalogue.yaml":', b'"cata\\u001blogue.yaml":'))
+    told = run("sign", tmp_path / "p", "--key", tmp_path / "a.pem", "--role", "x", code=3)
+    assert "\x1b" not in told.output
 
 
 def test_bad_policies_make_no_bundle(folder, tmp_path):
