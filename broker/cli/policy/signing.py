@@ -171,7 +171,7 @@ def _show_bundle(bundle: Bundle, policies: PolicySet) -> None:
         typer.echo(f"  {state}: {', '.join(sorted(names))}")
     for name in _lacking(policies, bundle.approvals):
         typer.echo(f"  {name} lacks an approval: a broker will refuse the set")
-    typer.echo("  what it changes: sluis policy diff THE-LAST.bundle THIS.bundle; what it says: sluis policy matrix")
+    typer.echo("  what it changes: sluis policy diff, with the bundle in force and this one")
 
 
 def _write_bundle(out: Path, data: bytes, signed_over: bytes = b"") -> None:
