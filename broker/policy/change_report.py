@@ -1,4 +1,4 @@
-"""A comparison of two policy sets in sentences: what is newly allowed, no longer allowed, looser, tighter, or else."""
+"""A comparison of two policy sets in sentences: newly allowed, no longer, looser, for a person, tighter, or else."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 
 from broker.policy.difference import Atoms, Pair, Section, added, allows_more, region_of, steps
 from broker.policy.document import PolicySet
-from broker.policy.duties import duty_steps, set_steps
+from broker.policy.duties import duty_steps
+from broker.policy.leaves import differing
 from broker.policy.terms import listed_names
+from broker.policy.vocabulary_changes import set_steps
 
 _SPOKEN = {"hit": "hit or no hit", "count": "a count"}
 
@@ -29,6 +31,8 @@ class Comparison:
 
     sections: Mapping[Section, tuple[Sentence, ...]]
     more: bool
+    must_compare: bool
+    """Whether something differs of which no rule can say that it is tighter: wordings, types, codes."""
     same: bool
     """Whether both mean the same to the letter."""
 
@@ -44,13 +48,13 @@ def compare(before: PolicySet, after: PolicySet) -> Comparison:
         for section, sentence in _purpose(before, after, name):
             found[section].append(sentence)
     for step in set_steps(before, after):
-        section = {True: Section.LOOSER, False: Section.TIGHTER, None: Section.OTHER}[step.looser]
-        found[section].append(Sentence("", step.text, step.path))
+        found[step.section].append(Sentence("", step.text, step.path))
     renamed = tuple(_renamed(before, after))
     found[Section.OTHER] += renamed
     more = bool(found[Section.NEWLY] or found[Section.LOOSER] or allows_more(before, after))
     same = before.digest == after.digest and before.expires == after.expires
-    return Comparison({section: tuple(sentences) for section, sentences in found.items()}, more, same)
+    sections = {section: tuple(sentences) for section, sentences in found.items()}
+    return Comparison(sections, more, bool(sections[Section.TO_COMPARE]), same)
 
 
 def _same_words(before: PolicySet, after: PolicySet) -> bool:
@@ -70,13 +74,24 @@ def _purpose(before: PolicySet, after: PolicySet, name: str) -> Iterator[tuple[S
             yield section, Sentence(name, f"{step.what}: {step.before} -> {step.after}", step.path)
     if name in before.purposes and name in after.purposes:
         for change in duty_steps(before, after, name):
-            section = {True: Section.LOOSER, False: Section.TIGHTER, None: Section.OTHER}[change.looser]
-            yield section, Sentence(name, change.text, change.path)
+            yield change.section, Sentence(name, change.text, change.path)
+        if new is None:
+            yield from _idle(before, after, name)
     elif new is None and name in after.purposes:
         state = after.purposes[name].state
         yield Section.OTHER, Sentence(name, f"is new, and {state}: it permits nothing yet", "state")
     elif old is None and name in before.purposes:
         yield Section.OTHER, Sentence(name, f"was {before.purposes[name].state}, and is gone")
+
+
+def _idle(before: PolicySet, after: PolicySet, name: str) -> Iterator[tuple[Section, Sentence]]:
+    """Of a purpose that permits nothing, every key of its text that changed besides its state."""
+    old, new = before.meaning["purposes"][name], after.meaning["purposes"][name]
+    paths = [path for path, _, _ in differing(old, new) if path != "state"]
+    if paths:
+        state = after.purposes[name].state
+        idle = f"is {state} and permits nothing" if state != "active" else "permits nothing"
+        yield Section.OTHER, Sentence(name, f"{idle}; its text changed: {', '.join(paths)}", paths[0])
 
 
 def _allowed(policies: PolicySet, name: str, atoms: Atoms) -> str:

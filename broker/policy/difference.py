@@ -24,11 +24,12 @@ Thing = tuple[str, str]
 
 
 class Section(Enum):
-    """Where a change is told. The first and the third allow more."""
+    """Where a change is told. The first and the third allow more; of the fourth no rule can say whether it does."""
 
     NEWLY = "THIS CHANGE NEWLY ALLOWS"
     NO_LONGER = "THIS CHANGE NO LONGER ALLOWS"
     LOOSER = "LOOSER"
+    TO_COMPARE = "A PERSON MUST COMPARE"
     TIGHTER = "TIGHTER"
     OTHER = "OTHER CHANGES"
 

@@ -4,8 +4,8 @@
 #   BASE  the branch or commit that the change is to be merged into, such as origin/main; without it nothing is compared.
 #
 # Fails when a file is refused or a person's answer is lacking (check), when a test fails or a line is held by no test
-# (test --held), and when the change allows more than BASE does (diff), unless ALLOWS_MORE=approved is set by whoever may
-# approve that. Writes policy-tests.xml (JUnit) and policy-diff.txt for the review.
+# (test --held), and when the change allows more than BASE does or a person must compare it (diff), unless
+# ALLOWS_MORE=approved is set by whoever may approve that. Writes policy-tests.xml (JUnit) and policy-diff.txt for the review.
 set -eu
 
 folder=${POLICIES:-policies}
@@ -25,7 +25,7 @@ status=0
 "$sluis" policy diff "$before/$folder" "$folder" >policy-diff.txt 2>&1 || status=$?
 cat policy-diff.txt
 if [ "$status" -eq 8 ] && [ "${ALLOWS_MORE:-}" = approved ]; then
-  echo "ci: this allows more than $base, and ALLOWS_MORE=approved says that somebody agreed"
+  echo "ci: this allows more than $base or must be compared, and ALLOWS_MORE=approved says that somebody agreed"
   exit 0
 fi
 exit "$status"

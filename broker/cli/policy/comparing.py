@@ -25,17 +25,21 @@ def diff(before: _Side, after: _Side, as_json: AsJson = False) -> None:
 
     Exact: the comparison is over what the engine permits, not over text. Signatures are not looked at.
 
-    Exit 8: AFTER allows more than BEFORE, or is looser in anything; so that a pipeline can stop for it.
+    What no rule can order, such as what an answer may be used for, stands under A PERSON MUST COMPARE.
+
+    Exit 8: AFTER allows more than BEFORE, or is looser in anything, or a person must compare; so that a pipeline can
+    stop for it.
 
     Example: sluis policy diff policies-4.bundle policies/
     """
     old, new = _read(before, as_json), _read(after, as_json)
     found = compare(old, new)
     if as_json:
-        print_json(_as_json(old, new, found))
+        without = _without_expiry(before, after, old, new)
+        print_json(_as_json(old, new, found) | {"expiry_not_compared": str(without) if without else None})
     else:
         _print(before, after, old, new, found)
-    if found.more:
+    if found.more or found.must_compare:
         raise typer.Exit(Exit.ALLOWS_MORE)
 
 
@@ -59,12 +63,29 @@ def _print(before: Path, after: Path, old: PolicySet, new: PolicySet, found: Com
         for sentence in sentences:
             typer.echo(f"  {_told(sentence)}{_place(new, sentence)}")
     typer.echo("")
+    without = _without_expiry(before, after, old, new)
+    if without:
+        typer.echo(f"the expiry is not compared: {without} has none")
+    typer.echo(_closing(before, after, found))
+
+
+def _closing(before: Path, after: Path, found: Comparison) -> str:
+    stops = f"exit {Exit.ALLOWS_MORE.value}"
     if found.same:
-        typer.echo("both mean the same")
-    elif found.more:
-        typer.echo(f"{after} allows more than {before}, or is looser: exit {Exit.ALLOWS_MORE.value}")
-    else:
-        typer.echo(f"{after} allows nothing that {before} does not, and is looser in nothing")
+        return "both mean the same"
+    if found.more:
+        person = "; and a person must compare what no rule can order" if found.must_compare else ""
+        return f"{after} allows more than {before}, or is looser{person}: {stops}"
+    if found.must_compare:
+        return f"a person must compare {after} with {before}, in what no rule can order: {stops}"
+    return f"{after} allows nothing that {before} does not, and is looser in nothing"
+
+
+def _without_expiry(before: Path, after: Path, old: PolicySet, new: PolicySet) -> Path | None:
+    """The side without an expiry, when the other has one."""
+    if (old.expires is None) == (new.expires is None):
+        return None
+    return before if old.expires is None else after
 
 
 def _told(sentence: Sentence) -> str:
@@ -78,8 +99,9 @@ def _place(new: PolicySet, sentence: Sentence) -> str:
 
 def _as_json(old: PolicySet, new: PolicySet, found: Comparison) -> dict[str, Any]:
     return {
-        "ok": not found.more,
+        "ok": not (found.more or found.must_compare),
         "allows_more": found.more,
+        "must_compare": found.must_compare,
         "same": found.same,
         "before": old.digest,
         "after": new.digest,

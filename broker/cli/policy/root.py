@@ -26,7 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     epilog="Exit codes: 0 done, 2 usage, 3 files refused, 4 a test failed, 5 denied, 6 signatures, 7 expired, "
-    "8 allows more, 9 a person must answer, 10 lines that no test holds.",
+    "8 allows more or a person must compare, 9 a person must answer, 10 lines that no test holds.",
 )
 
 
