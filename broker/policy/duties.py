@@ -158,7 +158,8 @@ def _bands(old: Purpose, new: Purpose) -> Iterator[Shift]:
 def _law(old: Purpose, new: Purpose) -> Iterator[Shift]:
     for key in ("legal_basis", "processing_activity", "dpia", "shadow_of"):
         if getattr(old, key) != getattr(new, key):
-            yield Shift(Section.OTHER, f"{key}: {told(getattr(old, key))} -> {told(getattr(new, key))}", key)
+            section = Section.TO_COMPARE if key == "legal_basis" else Section.OTHER  # no rule orders laws
+            yield Shift(section, f"{key}: {told(getattr(old, key))} -> {told(getattr(new, key))}", key)
     if old.written_by != new.written_by:
         section = Section.OTHER if new.written_by else _if_active(new)  # whoever wrote it may approve it then
         yield Shift(section, f"written_by: {told(old.written_by)} -> {told(new.written_by)}", "written_by")

@@ -231,7 +231,7 @@ def told(report, section):
 
 
 BEZETTING, BOETE, CATALOGUE = "purposes/bezetting.yaml", "purposes/cert-boete.yaml", "catalogue.yaml"
-L, T, E = Section.LOOSER, Section.TIGHTER, Section.OTHER
+L, T, E, C = Section.LOOSER, Section.TIGHTER, Section.OTHER, Section.TO_COMPARE
 SHIFTS = [
     (SNF, "answer_keep_days: 92", "answer_keep_days: 91", T, "days an answer may be kept: 92 -> 91"),
     (SNF, "vault_keep_days: 730", "vault_keep_days: 731", L, "commitments: 730 -> 731"),
@@ -241,7 +241,7 @@ SHIFTS = [
     (SNF, "from: 2026-01-01", "from: 2026-01-02", T, "permits from: 2026-01-01 -> 2026-01-02"),
     (SNF, "epoch: quarter", "epoch: year", L, "holds for a quarter -> a year"),
     (SNF, "epoch: quarter", "epoch: month", T, "holds for a quarter -> a month"),
-    (SNF, "legal_basis: snf-covenant", "legal_basis: municipal-housing-task", E, "legal_basis: snf-covenant"),
+    (SNF, "legal_basis: snf-covenant", "legal_basis: municipal-housing-task", C, "legal_basis: snf-covenant"),
     (SNF, "steward: snf", "steward: utrecht", E, "made by snf -> utrecht"),
     (SNF, "beds: Needed", "beds: Wanted", E, "why it is needed reads otherwise: beds"),
     (SNF, "state: active", "state: active\ncase_number: required", T, "case number: not required"),
