@@ -10,6 +10,8 @@ import pytest
 import yaml
 from world import ROOT, make_world
 
+pytestmark = pytest.mark.slow
+
 
 def sluis(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "broker", *words], cwd=cwd, capture_output=True, text=True, timeout=60)

@@ -33,6 +33,8 @@ from broker.errors import Code, SluisError
 from broker.policy.suspension import sign_suspension
 from broker.policy_files import notices_of
 
+pytestmark = pytest.mark.slow
+
 PURPOSE = "snf-locatie"
 FILE = f"purposes/{PURPOSE}.yaml"
 BAGS = [f"034401{number:010d}" for number in range(20)]
