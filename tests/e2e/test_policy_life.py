@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from broker.audit.trust import parse_trust
 from broker.audit.verify import verify
 from broker.cli import app
 from broker.errors import Code, SluisError
+from broker.policy.legal_days import local_day
 from broker.policy.suspension import sign_suspension
 from broker.policy_files import notices_of
 
@@ -159,9 +160,8 @@ def test_sighup_reads_at_once_and_no_call_is_dropped(tmp_path: Path) -> None:
         world.stop()
 
 
-def _today() -> Any:
-    from datetime import UTC, datetime
-
+def _today() -> datetime:
+    """The machine's clock: the commands read no other."""
     return datetime.now(UTC)
 
 
@@ -424,7 +424,7 @@ def test_the_whole_life_from_the_command_line(world: World, tmp_path: Path) -> N
     assert "snf-officer, answering side" in shown
     run("audit", "export", *config, "--out", tmp_path / "log.bundle")
     args = ["--log", tmp_path / "log.bundle", "--trust", world.directory / "trust.yaml"]
-    day = f"{_today():%Y-%m-%d}"
+    day = local_day(_today()).isoformat()  # late in the evening UTC is still on the day before
     both = json.loads(run("policy", "in-force", PURPOSE, "--on", day, *args, "--json", "--out", tmp_path / "f"))
     assert [item["revision"] for item in both["in_force"]] == [1, 2]
     assert "new folder" in run("policy", "in-force", PURPOSE, *args, "--out", tmp_path / "f", code=2)
