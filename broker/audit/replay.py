@@ -9,8 +9,8 @@ from typing import Any
 
 from broker.audit.policies import Archived
 from broker.errors import SluisError
-from broker.exchange import Want
-from broker.policy.evaluate import ENGINES, Request, decision_to_log, evaluate, facts_from_log
+from broker.policy.decision import decision_to_log, facts_from_log, request_from_log
+from broker.policy.evaluate import ENGINES, evaluate
 
 
 class Replayed(Enum):
@@ -36,7 +36,7 @@ def replay(
         return Replayed.NOT_REPLAYABLE, "its policy set is not in the archive, or cannot be read"
     try:
         facts = facts_from_log(ask["facts"])
-        request = _request(ask)
+        request = request_from_log(ask)
     except (SluisError, KeyError, TypeError):
         return Replayed.NOT_REPLAYABLE, "its facts or its statement are not complete"
     if shadow is not None:
@@ -45,23 +45,6 @@ def replay(
     if again == decided["decision"]:
         return Replayed.SAME, ""
     return Replayed.DIFFERS, _difference(again, decided["decision"])
-
-
-def _request(body: Mapping[str, Any]) -> Request:
-    """The request as the policy saw it: from what the asker signed, and the answerer of this entry."""
-    statement = body["statement"]
-    want = statement["want"]
-    return Request(
-        asker=statement["asker"],
-        principal=statement["principal"],
-        answerer=body["answerer"],
-        purpose=statement["purpose"],
-        epoch=statement["epoch"],
-        scheme=statement["scheme"],
-        match_keys=statement["match_keys"],
-        want=Want(want["hit"], want["count"], tuple(want["attributes"])),
-        subjects=statement["subjects"],
-    )
 
 
 def _difference(again: Mapping[str, Any], logged: Mapping[str, Any]) -> str:

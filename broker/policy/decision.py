@@ -101,20 +101,41 @@ def _logged_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime(_TIME)
 
 
+def request_from_log(body: Mapping[str, Any]) -> Request:
+    """The request as the policy saw it: what the asker signed, to the answerer of this `ask` entry.
+
+    Raises KeyError or TypeError when the statement is not complete.
+    """
+    statement = body["statement"]
+    want = statement["want"]
+    return Request(
+        asker=statement["asker"],
+        principal=statement["principal"],
+        answerer=body["answerer"],
+        purpose=statement["purpose"],
+        epoch=statement["epoch"],
+        scheme=statement["scheme"],
+        match_keys=statement["match_keys"],
+        want=Want(want["hit"], want["count"], tuple(want["attributes"])),
+        subjects=statement["subjects"],
+    )
+
+
 def facts_from_log(logged: Mapping[str, Any]) -> Facts:
     """The inverse of `facts_to_log`, for either engine. Raises STATEMENT_INVALID for any other members."""
     try:
         values = dict(logged)
         register, moment, since = values.pop("register"), values.pop("now"), values.pop("suspended_since", None)
         facts = Facts(
-            now=datetime.strptime(moment, _TIME).replace(tzinfo=UTC),
-            suspended_since=None if since is None else datetime.strptime(since, _TIME).replace(tzinfo=UTC),
+            now=datetime.fromisoformat(moment),
+            suspended_since=None if since is None else datetime.fromisoformat(since),
             register=None if register is None else RegisterFacts(dict(register["rules"])),
             modes_available=frozenset(values.pop("modes_available")),
             **values,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SluisError(Code.STATEMENT_INVALID, "these are not the facts of a decision") from error
+    # the comparison refuses every other form of a time that `fromisoformat` takes
     if facts_to_log(facts, suspensions="suspended_since" in logged) != logged:
         raise SluisError(Code.STATEMENT_INVALID, "these are not the facts of a decision as they are logged")
     return facts

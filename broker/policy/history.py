@@ -7,18 +7,16 @@ Streams: one line at a time, nothing is kept but the policy sets and the notices
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from broker.errors import Code, SluisError
-from broker.exchange import Want
-from broker.policy.decision import Facts, RegisterFacts, Request
+from broker.policy.decision import Facts, Request, facts_from_log, request_from_log
 from broker.policy.document import PolicySet, read_policies
 
 _LEAF = b'{"leaf":"'
@@ -93,7 +91,7 @@ def past_asks(lines: Iterable[bytes], history: History | None = None) -> Iterato
             elif line.startswith(_POLICY_SET):
                 bundle = json.loads(line)["policy_set"]
                 known.texts.setdefault(bundle["manifest"]["digest"], bundle["texts"])
-    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, SluisError) as error:
         raise _no_bundle() from error
     if first:
         raise _no_bundle()
@@ -108,14 +106,14 @@ def _past(leaf: bytes) -> Past:
     start = leaf.index(_DECISION) + len(_DECISION)
     end = leaf.index(_AFTER_DECISION, start)
     value = json.loads(leaf[:start] + b"null" + leaf[end:])
-    body, statement = value["body"], value["body"]["statement"]
+    body = value["body"]
     permitted, failing = _decided(leaf[start:end])
     return Past(
         entry=value["index"],
         exchange=body["exchange"],
         policy_set=body["policy_set"],
-        request=_request(body["answerer"], statement),
-        facts=_facts(body["facts"]),
+        request=request_from_log(body),
+        facts=facts_from_log(body["facts"]),
         permitted=permitted,
         failing=failing,
     )
@@ -125,36 +123,6 @@ def _past(leaf: bytes) -> Past:
 def _decided(text: bytes) -> tuple[bool, tuple[str, ...]]:
     decision = json.loads(text)
     return decision["effect"] == "permit", tuple(check["id"] for check in decision["checks"] if not check["met"])
-
-
-def _request(answerer: str, statement: Mapping[str, Any]) -> Request:
-    want = statement["want"]
-    return Request(
-        asker=statement["asker"],
-        principal=statement["principal"],
-        answerer=answerer,
-        purpose=statement["purpose"],
-        epoch=statement["epoch"],
-        scheme=statement["scheme"],
-        match_keys=statement["match_keys"],
-        want=Want(want["hit"], want["count"], tuple(want["attributes"])),
-        subjects=statement["subjects"],
-    )
-
-
-def _facts(logged: Mapping[str, Any]) -> Facts:
-    register, since = logged["register"], logged.get("suspended_since")
-    return Facts(
-        now=datetime.fromisoformat(logged["now"]),
-        requests_today=logged["requests_today"],
-        counts_this_epoch=logged["counts_this_epoch"],
-        case_number=logged["case_number"],
-        cooperation_ref=logged["cooperation_ref"],
-        register=None if register is None else RegisterFacts(register["rules"]),
-        count_distance=logged["count_distance"],
-        modes_available=frozenset(logged["modes_available"]),
-        suspended_since=None if since is None else datetime.fromisoformat(since),
-    )
 
 
 def _take_notice(leaf: bytes, history: History) -> None:
