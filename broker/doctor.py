@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 
 from broker.app import open_log, read_policies, verifier_key
 from broker.asking import POLICY_STATE, policy_state
@@ -40,6 +41,7 @@ def examine(config: Config) -> tuple[Finding, ...]:
             findings.append(Finding(what, ok=False, detail=f"cannot be read ({type(error).__name__})"))
         return findings[-1].ok
 
+    @cache
     def policies() -> PolicySet:
         return read_policies(config, read_bundle_file(config), datetime.now(UTC))
 

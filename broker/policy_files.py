@@ -69,14 +69,16 @@ class PolicyFiles:
 
     def _take_notices(self) -> None:
         folder = notices_of(self._config)
-        for path in sorted(folder.glob("*.json")):
+        for path in sorted(path for path in folder.glob("*.json") if path.is_file()):
             try:
                 with path.open("rb") as stream:
                     notice = stream.read(MAX_NOTICE_BYTES + 1)
+            except OSError as error:
+                # it stays and is tried again: a notice is never given up for a fault of the disk or of its mode
+                log.error("suspension notice cannot be read", errno=error.errno)
+                continue
+            try:
                 self._in_force.suspend(notice)
-            except OSError:
-                log.error("suspension notice cannot be read", code=Code.CONFIG_INVALID.name)
-                _aside(path, "refused")
             except SluisError as error:
                 if error.code in _LATER:
                     return

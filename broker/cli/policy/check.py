@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,6 +30,7 @@ from broker.cli.policy.root import (
 from broker.errors import SluisError
 from broker.policy.document import PolicySet
 from broker.policy.lint import Finding, Usage, lint, usage_of
+from broker.policy.mutation import unheld
 from broker.policy.policy_test import TEST_SUFFIX
 from broker.policy.problems import Problem
 
@@ -68,17 +69,14 @@ def check(
     policies = read_folder(folder, as_json)
     approvals, problems = read_approvals(folder)
     stop_if_wrong(folder, problems, as_json)
-    approved: dict[str, set[str]] = {}
-    for approval in approvals:
-        approved.setdefault(approval.purpose, set()).add(approval.officer)
     found = lint(
         policies,
         now=moment,
         usage=_usage(log, moment, as_json) if log else None,
-        approvals=approved,
+        approvals=approvals,
         unheld=_unheld(folder, policies, as_json) if tests else None,
     )
-    worst = _exit_of(found)
+    worst = exit_of(found)
     if as_json:
         _print_json(policies, found, ok=worst is None)
     else:
@@ -96,14 +94,13 @@ def _usage(log: Path, moment: datetime, as_json: bool) -> Usage:
 
 
 def _unheld(folder: Path, policies: PolicySet, as_json: bool) -> tuple[Problem, ...]:
-    from broker.policy.mutation import unheld
-
     texts, problems = read_texts(folder, sorted((folder / "tests").glob(f"*{TEST_SUFFIX}")))
     stop_if_wrong(folder, problems, as_json)
     return unheld(policies, texts)
 
 
-def _exit_of(found: Sequence[Finding]) -> Exit | None:
+def exit_of(found: Iterable[Finding]) -> Exit | None:
+    """How a command ends on these findings; None when nobody has to do anything."""
     opened = {finding.severity for finding in found if finding.is_open}
     if "refuse" in opened:
         return Exit.REFUSED

@@ -51,9 +51,11 @@ def in_force(
     start, end = _period(on)
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise typer.BadParameter("holds something already; name a new folder", param_hint="--out")
+    verified = False
     try:
         if log is not None and trust is not None:
-            _demand_verified(log, trust)
+            demand_verified(log, trust)
+            verified = True
         with log_lines(log, config) as lines:
             history = PolicyHistory(lines)
         found = list(history.in_force(purpose, start, end))
@@ -70,11 +72,10 @@ def in_force(
     later = on is not None and history.known_until is not None and history.known_until < start
     if as_json:
         shown = [{**_as_json(item), "receipt": history.receipt(item.index)} for item in found]
-        verified = trust is not None
         print_json({"ok": not expired, "verified": verified, "in_force": shown, "after_the_log": later})
         raise typer.Exit(Exit.EXPIRED if expired else 0)
     for item in found:
-        _print(item, history, start, verified=log is not None and trust is not None)
+        _print(item, history, start, verified=verified)
     if later and history.known_until is not None:
         typer.echo(f"the log ends at {_local(history.known_until)}: what came into force after that it cannot tell")
     if out is not None:
@@ -101,7 +102,8 @@ def log_lines(log: Path | None, config: Path) -> Iterator[Iterable[bytes]]:
         reader.close()
 
 
-def _demand_verified(log: Path, trust: Path) -> None:
+def demand_verified(log: Path, trust: Path) -> None:
+    """Raises CONFIG_INVALID unless the bundle verifies as a whole with the trust file."""
     with log.open("rb") as stream:
         report = verify(read_lines(stream), parse_trust(trust.read_text(encoding="utf-8"), str(trust)))
     if not report.verified:

@@ -99,8 +99,8 @@ def who_may_see(
     if known is not None:
         typer.echo(f"{said(known.title, lang)} ({attribute})")
         _echo_wrapped(said(known.meaning, lang), width)
-        holders = {party for name in known.holders for party in policies.catalogue.groups.get(name, (name,))}
-        _echo_wrapped(f"{words['held']}: {'; '.join(parties_named(policies.catalogue, holders, lang))}", width)
+        holders = parties_named(policies.catalogue, policies.catalogue.holders_of(attribute), lang)
+        _echo_wrapped(f"{words['held']}: {'; '.join(holders)}", width)
     else:
         typer.echo(f"{words[attribute]} ({attribute})")
     _show(policies, found, day, lang, words["seen"])

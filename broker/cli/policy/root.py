@@ -31,7 +31,9 @@ app = typer.Typer(
 
 
 APPROVAL_FOLDER = "approvals"
-_KIND_BYTES = 12
+_PRECIOUS = frozenset({".pem", ".key", ".pub", ".yaml", ".yml", ".bundle"})
+_MARKS = (b"-----BEGIN", b'{"approvals":', b'{"bundle":', b'{"manifest":')
+"""What a key, a bundle and a log begin with, under whatever name."""
 
 
 class Exit(IntEnum):
@@ -68,7 +70,7 @@ def read_folder(folder: Path, as_json: bool) -> PolicySet:
     texts, problems = read_texts(folder, [*heads, *files])
     stop_if_wrong(folder, problems, as_json)
     if not files:
-        typer.echo(f"there is no purpose in {purposes}: nothing is permitted", err=True)
+        complain(folder, f"{PURPOSE_FOLDER}: there is no purpose in it; nothing is permitted")
     policies, problems = read_policies(texts)
     if policies is None:
         stop_if_wrong(folder, problems, as_json)
@@ -208,7 +210,13 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def write_output(path: Path, data: bytes, option: str) -> None:
-    """As `write_whole`; does not replace a file of another kind, such as a key: one that begins otherwise."""
-    if path.exists() and path.read_bytes()[:_KIND_BYTES] not in (b"", data[:_KIND_BYTES]):
-        raise typer.BadParameter(f"'{path}' exists and is another kind of file; name another one", param_hint=option)
+    """As `write_whole`, where a user may have named the wrong file: replaces no key, bundle or policy file."""
+    if path.is_dir():
+        raise typer.BadParameter(f"'{path}' is a folder; name a file", param_hint=option)
+    if path.exists():
+        with path.open("rb") as stream:
+            begins = stream.read(max(map(len, _MARKS)))
+        if path.suffix in _PRECIOUS or begins.startswith(_MARKS):
+            text = f"'{path}' is a key, a bundle or a policy file; name another file"
+            raise typer.BadParameter(text, param_hint=option)
     write_whole(path, data)

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from broker.canonical import canonical_json
+from broker.cli.policy.check import exit_of
 from broker.cli.policy.overviews import show_purposes
 from broker.cli.policy.root import (
     APPROVAL_FOLDER,
@@ -267,22 +268,21 @@ def bundle(
 
 def _stop_if_unanswered(folder: Path, policies: PolicySet, approvals: Iterable[Approval], as_json: bool) -> None:
     """Ends the command at findings that are open; not at what time alone brings, for an answer would end approvals."""
-    signed: dict[str, set[str]] = {}
-    for approval in approvals:
-        signed.setdefault(approval.purpose, set()).add(approval.officer)
-    found = lint(policies, now=datetime.now(UTC), approvals=signed)
+    found = lint(policies, now=datetime.now(UTC), approvals=approvals)
     opened = [finding for finding in found if finding.is_open and finding.problem.code not in _BROUGHT_BY_TIME]
-    if not opened:
+    worst = exit_of(opened)
+    if worst is None:
         return
-    refused = any(finding.severity == "refuse" for finding in opened)
     if as_json:
         print_json({"ok": False, "problems": [vars(finding.problem) for finding in opened]})
     else:
         for finding in opened:
             complain(folder, str(finding.problem))
-        hint = "mend what is refused" if refused else "mend these, or let a person answer them in the file"
+        hint = (
+            "mend what is refused" if worst is Exit.REFUSED else "mend these, or let a person answer them in the file"
+        )
         typer.echo(f"no bundle was made; {hint}; see `sluis policy check`", err=True)
-    raise typer.Exit(Exit.REFUSED if refused else Exit.UNANSWERED)
+    raise typer.Exit(worst)
 
 
 @app.command()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from broker.audit.trust import parse_trust
-from broker.audit.verify import read_lines, verify
+from broker.audit.verify import read_lines
+from broker.cli.policy.in_force import demand_verified
 from broker.cli.policy.root import AsJson, Exit, Folder, app, day_of_option, fail, print_json, read_folder
-from broker.errors import Code, SluisError
-from broker.policy.legal_days import midnight
+from broker.errors import SluisError
+from broker.policy.legal_days import day_of, midnight
 from broker.policy.simulate import Change, Group, Simulation, simulate
 
 _TITLES = {
@@ -61,7 +61,7 @@ def simulate_draft(
         raise typer.BadParameter("the last day lies before the first", param_hint="--until")
     try:
         if trust is not None:
-            _demand_verified(log, trust)
+            demand_verified(log, trust)
         with log.open("rb") as stream:
             found = simulate(policies, read_lines(stream), start=start, end=end)
     except SluisError as error:
@@ -74,21 +74,12 @@ def simulate_draft(
         raise typer.Exit(Exit.ALLOWS_MORE)
 
 
-def _demand_verified(log: Path, trust: Path) -> None:
-    with log.open("rb") as stream:
-        report = verify(read_lines(stream), parse_trust(trust.read_text(encoding="utf-8"), str(trust)))
-    if not report.verified:
-        raise SluisError(
-            Code.CONFIG_INVALID, f"{log}: {report.summary}; run `sluis audit verify` to see what is wrong with it"
-        )
-
-
 def _print(found: Simulation, *, verified: bool, show: int) -> None:
     if found.first is None or found.last is None:
         typer.echo("no question was asked in that period")
     else:
         said = "verified with the trust file" if verified else "NOT verified: give --trust, or run `sluis audit verify`"
-        typer.echo(f"{found.asks:,} past questions, {_day_of(found.first)} to {_day_of(found.last)}; log {said}")
+        typer.echo(f"{found.asks:,} past questions, {day_of(found.first)} to {day_of(found.last)}; log {said}")
     for change, title in _TITLES.items():
         groups = [group for group in found.groups if group.change is change]
         if groups:
@@ -119,10 +110,6 @@ def _print_group(group: Group) -> None:
             typer.echo(f"      {check}: {_LACKS[check]}")
     listed = ", ".join(map(str, group.examples))
     typer.echo(f"    log entries: {listed}{', ...' if group.count > len(group.examples) else ''}")
-
-
-def _day_of(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d}"
 
 
 def _as_json(found: Simulation, *, verified: bool) -> dict[str, Any]:

@@ -201,7 +201,7 @@ def test_a_bundle_is_written_over_nothing_that_matters(folder, tmp_path, keys):
     run(*words, made)
     run("sign", made, "--key", tmp_path / "a.pem", "--role", "chair")
     assert "a bundle with signatures (1)" in run(*words, made, code=2).stderr
-    assert "another kind of file" in run("matrix", folder, "--html", tmp_path / "a.pem", code=2).stderr
+    assert "is a key, a bundle or a policy file" in run("matrix", folder, "--html", tmp_path / "a.pem", code=2).stderr
     assert (tmp_path / "a.pem").read_bytes() == key
     shutil.rmtree(folder / "purposes")
     assert "would deny everything" in run(*words, tmp_path / "q", code=2).stderr
