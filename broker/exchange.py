@@ -62,7 +62,8 @@ class PseudonymColumn:
     present: npt.NDArray[np.bool_]
 
     def __post_init__(self) -> None:
-        assert self.pseudonyms.dtype == np.dtype("V16") and self.pseudonyms.shape == self.present.shape  # noqa: PT018
+        assert self.pseudonyms.dtype == np.dtype("V16")
+        assert self.pseudonyms.shape == self.present.shape
 
     def __repr__(self) -> str:
         return f"PseudonymColumn(rows={len(self.pseudonyms)})"

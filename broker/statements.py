@@ -107,7 +107,8 @@ class _Members:
 
     def optional_text(self, name: str, pattern: re.Pattern[str], shape: str) -> str | None:
         if self._left.get(name, "") is None:
-            return self._left.pop(name)  # type: ignore[no-any-return]
+            del self._left[name]
+            return None
         return self.text(name, pattern, shape)
 
     def free_text(self, name: str, limit: int) -> str:

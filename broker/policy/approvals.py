@@ -135,13 +135,11 @@ def approve(policies: PolicySet, purpose: str, officer: str, key: Ed25519Private
 
 def read_approval(value: object) -> Approval:
     """An approval from its object; nothing in it is trusted yet. Raises POLICY_INVALID."""
-    good = isinstance(value, dict) and set(value) == _MEMBERS
-    if not good or not all(isinstance(value[k], str) and s.fullmatch(value[k]) for k, s in _SHAPES.items()):  # type: ignore[index]
-        raise SluisError(
-            Code.POLICY_INVALID, "not an approval as docs/formats.md section 6 says; sign the purpose again"
-        )
-    assert isinstance(value, dict)
-    return Approval(**value)
+    if isinstance(value, dict) and set(value) == _MEMBERS:
+        shapes = _SHAPES.items()
+        if all(isinstance(value[key], str) and shape.fullmatch(value[key]) for key, shape in shapes):
+            return Approval(**value)
+    raise SluisError(Code.POLICY_INVALID, "not an approval as docs/formats.md section 6 says; sign the purpose again")
 
 
 def parse_approval(data: bytes) -> Approval:
@@ -217,7 +215,6 @@ def demand_approvals(policies: PolicySet, approvals: Iterable[Approval]) -> None
 def sides_of(policies: PolicySet, purpose: str, officer: str) -> tuple[bool, bool]:
     """Whether an officer may sign for the asking and for the answering side."""
     known, text = policies.officers[officer], policies.purposes[purpose]
-    groups = policies.catalogue.groups
-    parties = {party for name in known.signs_for for party in groups.get(name, (name,))}
+    parties = policies.catalogue.parties_of(known.signs_for)
     asking = {*text.asks, *(pair.principal for pair in text.on_behalf_of)}
     return bool(parties & asking), bool(parties & set(text.answers))

@@ -113,9 +113,8 @@ class _Maker:
 
     def _days(self) -> tuple[datetime, datetime]:
         """The first and the last second on which the text and its legal basis both hold."""
-        valid, terms = self._purpose.valid, self._terms
-        first = max(day for day in (valid.from_, terms.basis_from) if day)
-        last = min(day for day in (valid.until, terms.basis_until) if day)
+        valid = self._purpose.valid
+        first, last = self._terms.first_and_last
         start, end = midnight(first), midnight(last + timedelta(days=1)) - timedelta(seconds=1)
         return (start, end) if start < end else (midnight(valid.from_), midnight(valid.until))
 
@@ -184,9 +183,8 @@ class _Maker:
         for word in sorted(purpose.may_learn.attributes):
             holder = next(party for party in purpose.answers if word in terms.held[party])
             yield f"{word} may be learned", {"answers": holder, "want": [word]}
-        for word, attribute in self._policies.catalogue.attributes.items():
-            holders = {p for h in attribute.holders for p in self._policies.catalogue.groups.get(h, (h,))}
-            able = sorted(holders & set(purpose.answers))
+        for word in self._policies.catalogue.attributes:
+            able = sorted(self._policies.catalogue.holders_of(word) & set(purpose.answers))
             if able and word not in purpose.may_learn.attributes:
                 yield f"{word} was not agreed, though {able[0]} holds it", {"answers": able[0], "want": [word]}
                 break

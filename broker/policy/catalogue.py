@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
@@ -142,3 +143,11 @@ class Catalogue(Closed):
     legal_bases: dict[Name, LegalBasis]
     dpias: dict[Text, Dpia] = Field(default_factory=dict)
     guardrails: Guardrails
+
+    def parties_of(self, names: Iterable[str]) -> frozenset[str]:
+        """`names` with each group listed out; a name that is no group stands for itself."""
+        return frozenset(party for name in names for party in self.groups.get(name, (name,)))
+
+    def holders_of(self, attribute: str) -> frozenset[str]:
+        """The parties that hold an attribute. KeyError for an unknown one."""
+        return self.parties_of(self.attributes[attribute].holders)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from datetime import UTC, date, datetime
 from functools import lru_cache, partial
 from typing import TypeAlias
 
@@ -83,13 +83,13 @@ _NO_RULES = _result(("register-rules", True, "no row rules are demanded", ""))
 def _policy_set_current(case: Case) -> CheckResult:
     if case.expires is None:
         return _NO_EXPIRY
-    return _expiry(case.expires, case.expires.tzinfo)[case.facts.now < case.expires]
+    return _expiry(case.expires)[case.facts.now < case.expires]
 
 
 @lru_cache(maxsize=64)
-def _expiry(expires: datetime, zone: tzinfo | None) -> tuple[CheckResult, CheckResult]:  # noqa: ARG001
-    """What is said of a set with this expiry after it and before it. `zone`: equal moments may read differently."""
-    until = f"{expires:%Y-%m-%d %H:%M} UTC"
+def _expiry(expires: datetime) -> tuple[CheckResult, CheckResult]:
+    """What is said of a set with this expiry after it and before it."""
+    until = f"{expires.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return (
         _result(("policy-set-current", False, f"the policy set expired at {until}", "")),
         _result(("policy-set-current", True, f"the policy set holds until {until}", "")),

@@ -83,7 +83,7 @@ def _speaker(source: YamlFile) -> Say:
 
 
 def _members(catalogue: Catalogue, names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted({party for name in names for party in catalogue.groups.get(name, (name,))}))
+    return tuple(sorted(catalogue.parties_of(names)))
 
 
 def _repeats(words: Sequence[str], path: Path, say: Say) -> Iterator[Problem]:

@@ -14,8 +14,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from broker.policy.document import PolicySet
-from broker.policy.legal_days import midnight
-from broker.policy.purpose import Purpose
+from broker.policy.legal_days import AMSTERDAM, midnight
 
 Pair = tuple[str, str | None]
 """Asker and principal."""
@@ -79,16 +78,15 @@ def region_of(policies: PolicySet, name: str) -> Region | None:
     if purpose is None or purpose.state != "active":
         return None
     terms, learn = policies.terms[name], purpose.may_learn
-    starts = [midnight(day) for day in (purpose.valid.from_, terms.basis_from) if day is not None]
-    lasts = [midnight(day + timedelta(days=1)) for day in (purpose.valid.until, terms.basis_until) if day is not None]
-    start, end = max(starts), min(lasts)
+    first, last = terms.first_and_last
+    start, end = midnight(first), midnight(last + timedelta(days=1))
     things = {(answerer, "hit") for answerer in purpose.answers if learn.hit}
     things |= {(answerer, word) for answerer, held in terms.held.items() for word in held if learn.hit}
     things |= {(answerer, "count") for answerer in purpose.answers if learn.count is not None}
     if not things or start >= end:
         return None
     return Region(
-        pairs=frozenset(_pairs(purpose)),
+        pairs=frozenset(purpose.asking_pairs()),
         things=frozenset(things),
         keys=terms.match_keys,
         subjects=purpose.limits.subjects_per_request,
@@ -100,17 +98,6 @@ def region_of(policies: PolicySet, name: str) -> Region | None:
         min_group=learn.count.min_group if learn.count else 0,
         per_epoch=learn.count.per_epoch if learn.count else 0,
     )
-
-
-def _pairs(purpose: Purpose) -> Iterator[Pair]:
-    principals: dict[str, list[str]] = {}
-    for pair in purpose.on_behalf_of:
-        principals.setdefault(pair.processor, []).append(pair.principal)
-    for asker in purpose.asks:
-        if asker in principals:
-            yield from ((asker, principal) for principal in principals[asker])
-        else:
-            yield asker, None
 
 
 def added(before: Region | None, after: Region | None) -> tuple[Atoms, ...]:
@@ -188,7 +175,5 @@ def _required(required: bool) -> str:
 
 
 def _when(moment: datetime) -> str:
-    from broker.policy.legal_days import AMSTERDAM
-
     local = moment.astimezone(AMSTERDAM)
     return f"{local:%Y-%m-%d}" if (local.hour, local.minute) == (0, 0) else f"{local:%Y-%m-%d %H:%M}"

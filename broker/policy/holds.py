@@ -75,7 +75,7 @@ def agrees(catalogue: Catalogue, purpose: Purpose, path: str, held: Written) -> 
     """Whether a purpose still says what is held, groups and the order of sets aside. KeyError as `written`."""
     found = written(purpose, path)
     if path in _SETS and isinstance(held, tuple) and isinstance(found, tuple):
-        return {party for word in held for party in catalogue.groups.get(word, (word,))} == set(found)
+        return catalogue.parties_of(held) == set(found)
     return found == held
 
 

@@ -83,12 +83,8 @@ def _swap(purpose: Purpose, path: str, values: Sequence[object], *, hold: bool =
 
 
 def _parties(policies: PolicySet, purpose: Purpose) -> Iterator[Mutant]:
-    groups = policies.catalogue.groups
-    taking_part = {
-        party
-        for name in (*purpose.asks, *purpose.answers, *(pair.principal for pair in purpose.on_behalf_of))
-        for party in groups.get(name, (name,))
-    }
+    names = (*purpose.asks, *purpose.answers, *(pair.principal for pair in purpose.on_behalf_of))
+    taking_part = policies.catalogue.parties_of(names)
     strangers = [party for party in policies.catalogue.parties if party not in taking_part]
     for key in ("asks", "answers"):
         words: tuple[str, ...] = getattr(purpose, key)
@@ -135,9 +131,8 @@ def _learning(policies: PolicySet, purpose: Purpose) -> Iterator[Mutant]:
         path = f"may_learn.attributes.{word}"
         yield Mutant(path, f"{word} may no longer be learned", _put(purpose, "may_learn.attributes", left), _CASE)
     answerers = set(policies.purposes[purpose.name].answers)
-    for word, attribute in policies.catalogue.attributes.items():
-        holders = {party for name in attribute.holders for party in policies.catalogue.groups.get(name, (name,))}
-        if learn.attributes and word not in learn.attributes and holders & answerers:
+    for word in policies.catalogue.attributes if learn.attributes else ():
+        if word not in learn.attributes and policies.catalogue.holders_of(word) & answerers:
             more = {**learn.attributes, word: "by chance"}
             told = f"{word} may be learned too"
             bent = _put(purpose, "may_learn.attributes", more)

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, TypeAlias, TypeVar
 from broker.policy.catalogue import Catalogue
 from broker.policy.document import PolicySet
 from broker.policy.legal_days import local_day
-from broker.policy.purpose import Purpose, State
+from broker.policy.purpose import State
 
 _Key = TypeVar("_Key")
 ANSWERS = ("hit", "count")
@@ -76,10 +76,7 @@ def in_state(policies: PolicySet, states: Collection[State]) -> tuple[str, ...]:
 
 def days_of(policies: PolicySet, name: str) -> tuple[date, date] | None:
     """The first and the last day on which purpose, law and policy set all hold; None when there is no such day."""
-    purpose = policies.purposes[name]
-    law = policies.catalogue.legal_bases[purpose.legal_basis].in_force
-    first = max(purpose.valid.from_, law.from_ or date.min)
-    last = min(purpose.valid.until, law.until or date.max)
+    first, last = policies.terms[name].first_and_last
     if policies.expires is not None:
         # the set expires at a moment: the last day is the one that holds the moment before
         last = min(last, local_day(policies.expires - timedelta(microseconds=1)))
@@ -148,14 +145,6 @@ def grouped(catalogue: Catalogue, parties: Collection[str]) -> tuple[tuple[str, 
     return tuple(sorted(groups)), tuple(sorted(left))
 
 
-def askers_of(purpose: Purpose) -> tuple[Asker, ...]:
-    """Who may ask: a processor only for its principals, everybody else only for itself."""
-    principals: dict[str, list[str]] = {}
-    for pair in purpose.on_behalf_of:
-        principals.setdefault(pair.processor, []).append(pair.principal)
-    return tuple(Asker(party, principal) for party in purpose.asks for principal in (principals.get(party) or (None,)))
-
-
 def _grants(policies: PolicySet, name: str) -> Iterable[Grant]:
     purpose, terms = policies.purposes[name], policies.terms[name]
     learn = purpose.may_learn
@@ -164,7 +153,7 @@ def _grants(policies: PolicySet, name: str) -> Iterable[Grant]:
         held = tuple(attribute for attribute in learn.attributes if attribute in terms.held[answerer])
         things = (*(("hit",) if learn.hit else ()), *held, *(("count",) if learn.count else ()))
         alike.setdefault(things, []).append(answerer)
-    askers = askers_of(purpose)
+    askers = tuple(Asker(*pair) for pair in purpose.asking_pairs())
     for things, answerers in alike.items():
         yield Grant(name, askers, tuple(answerers), things)
 

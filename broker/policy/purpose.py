@@ -125,6 +125,13 @@ class Purpose(Closed):
         """Its name, which is also its file's."""
         return self.purpose
 
+    def asking_pairs(self) -> tuple[tuple[str, str | None], ...]:
+        """Every asker with the principal it asks for: a processor only for its principals, others for themselves."""
+        principals: dict[str, list[str]] = {}
+        for pair in self.on_behalf_of:
+            principals.setdefault(pair.processor, []).append(pair.principal)
+        return tuple((asker, principal) for asker in self.asks for principal in principals.get(asker, [None]))
+
     def register_rules(self) -> dict[str, str | int | bool]:
         """The row rules that a register under this purpose must declare (docs/formats.md section 4), by their names."""
         rules: dict[str, str | int | bool] = {}

@@ -131,10 +131,8 @@ def may_suspend(policies: PolicySet, signers: Collection[str], key: str, purpose
     if key in {signer.lower() for signer in signers}:
         return True
     taking_part = {*policies.participants(text), *(pair.principal for pair in text.on_behalf_of)}
-    groups = policies.catalogue.groups
     return any(
-        officer.key == key
-        and taking_part & {party for name in officer.signs_for for party in groups.get(name, (name,))}
+        officer.key == key and taking_part & policies.catalogue.parties_of(officer.signs_for)
         for officer in policies.officers.values()
     )
 

@@ -78,6 +78,13 @@ class Terms:
     valid_text: str
     obligations: tuple[str, ...]
 
+    @property
+    def first_and_last(self) -> tuple[date, date]:
+        """The first and the last day on which text and law both hold; the last before the first when there is none."""
+        first = max(day for day in (self.valid_from, self.basis_from) if day is not None)
+        last = min(day for day in (self.valid_until, self.basis_until) if day is not None)
+        return first, last
+
 
 def terms_of(catalogue: Catalogue, purpose: Purpose) -> Terms:
     """The terms of a purpose whose groups are listed out and that passed every cross-check."""
@@ -182,10 +189,8 @@ def _principals(pairs: tuple[tuple[str, str], ...]) -> Mapping[str, frozenset[st
 def _held(catalogue: Catalogue, purpose: Purpose) -> Mapping[str, frozenset[str]]:
     held: dict[str, set[str]] = {answerer: set() for answerer in purpose.answers}
     for attribute in purpose.may_learn.attributes:
-        for holder in catalogue.attributes[attribute].holders:
-            for party in catalogue.groups.get(holder, (holder,)):
-                if party in held:
-                    held[party].add(attribute)
+        for party in catalogue.holders_of(attribute) & held.keys():
+            held[party].add(attribute)
     return {party: _names(frozenset(names)) for party, names in held.items()}
 
 

@@ -154,10 +154,7 @@ def _officers(before: PolicySet, after: PolicySet) -> Iterator[Shift]:
 
 
 def _signs_for(policies: PolicySet, officer: str) -> tuple[str, ...]:
-    groups = policies.catalogue.groups
-    return tuple(
-        sorted({party for name in policies.officers[officer].signs_for for party in groups.get(name, (name,))})
-    )
+    return tuple(sorted(policies.catalogue.parties_of(policies.officers[officer].signs_for)))
 
 
 def _other(_was: Any, _is_now: Any) -> Section:

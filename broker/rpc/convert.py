@@ -162,7 +162,7 @@ def opened(ask: exchange_pb2.Ask, statement: AskStatement) -> Opened:
 def _opening(
     ask: exchange_pb2.Ask, field: str, committed: str | None, label: str, limit: int
 ) -> tuple[bytes, bytes] | None:
-    present = ask.HasField(field)  # type: ignore[arg-type]
+    present = ask.HasField(field)  # type: ignore[arg-type]  # the stub lists the field names as literals
     if present != (committed is not None):
         raise field_error(Code.COMMITMENT_WRONG, f"ask.{field}", "send it if and only if the statement commits to it")
     if committed is None:

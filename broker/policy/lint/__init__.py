@@ -6,9 +6,10 @@ answer for, and what is worth knowing. Pure: the day, the log's usage and the ap
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from broker.policy.approvals import Approval
 from broker.policy.document import PURPOSE_FOLDER, PolicySet
 from broker.policy.legal_days import local_day
 from broker.policy.lint import amounts, chains, counts, covering, dates, people, prose, use, words
@@ -53,15 +54,18 @@ def lint(
     *,
     now: datetime,
     usage: Usage | None = None,
-    approvals: Mapping[str, Collection[str]] | None = None,
+    approvals: Iterable[Approval] = (),
     unheld: Iterable[Problem] | None = None,
 ) -> tuple[Finding, ...]:
     """Every finding, the heaviest first, then by file and line.
 
-    `usage`: what `usage_of` made of the log; None: use is not judged. `approvals`: purpose to the officers who approved
-    it. `unheld`: the lines that no test holds, as `broker.policy.mutation` finds them; None: not judged.
+    `usage`: what `usage_of` made of the log; None: use is not judged. `approvals`: all that lie beside the files, also
+    those that do not count. `unheld`: the lines that no test holds, as `broker.policy.mutation` finds them; None: not
+    judged.
     """
-    signed = {name: frozenset(officers) for name, officers in (approvals or {}).items()}
+    signed: dict[str, set[str]] = {}
+    for approval in approvals:
+        signed.setdefault(approval.purpose, set()).add(approval.officer)
     ground = Ground(policies, local_day(now), usage, signed)
     remarks = [remark for check in CHECKS for remark in check(ground)]
     remarks += [Remark(_purpose_of(problem.file), problem) for problem in unheld or ()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -60,7 +61,7 @@ class Ground:
     policies: PolicySet
     today: date
     usage: Usage | None = None
-    approvals: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    approvals: Mapping[str, AbstractSet[str]] = field(default_factory=dict)
 
     @cached_property
     def kept(self) -> tuple[Purpose, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 from approving import Officers
 from policy_samples import texts
 
+from broker.policy.approvals import Approval
 from broker.policy.lint import Usage
 from broker.policy.problems import Problem
 
@@ -196,7 +197,7 @@ PLANTS = [
         "written_by:",
         {V: [("limits:", "written_by: nla-officer\nlimits:")]},
         officers=True,
-        options={"approvals": {"verhuurvergunning": ["nla-officer"]}},
+        options={"approvals": [Approval("verhuurvergunning", "nla-officer", "", "2026-11-22", "")]},
     ),
     Plant("ANSWER_UNKNOWN_CODE", "refuse", V, "answered:", {V: [("limits:", answered("NO_CASE_NMBER"))]}),
     Plant("ANSWER_NOT_ALLOWED", "refuse", V, "answered:", {V: [("limits:", answered("SPECIAL_CATEGORY"))]}),
