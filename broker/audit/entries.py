@@ -9,101 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from broker.audit import strict_json
+from broker.audit.entry_shapes import BODIES, SHADOW, VARIANTS
 
 MAX_BYTES = 65_535
 GRACE = timedelta(seconds=60)
 """How long before its entry a decision may have been taken (docs/formats.md section 3)."""
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", re.ASCII)
-
-_BODIES: Mapping[str, Mapping[str, str]] = {
-    "genesis": {"origin": "text", "environment": "text", "engine": "text", "verifier_key": "text", "previous": "null"},
-    "policy": {
-        "digest": "hex",
-        "text_digest": "hex",
-        "revision": "number",
-        "expires": "time?",
-        "signers": "texts",
-        "engine": "text",
-    },
-    "party": {
-        "party": "text",
-        "oin": "text",
-        "kind": "text",
-        "certificates": "texts",
-        "issuers": "texts",
-        "revoked": "texts",
-        "crl_this_update": "time?",
-    },
-    "key": {"action": "text", "party": "text", "statement": "map", "signature": "text", "certificate": "hex"},
-    "register": {"action": "text", "party": "text", "register": "text", "version": "number"},
-    "ask": {
-        "exchange": "text",
-        "asker": "text",
-        "principal": "text?",
-        "answerer": "text",
-        "purpose": "text",
-        "statement": "map",
-        "signature": "text",
-        "certificate": "hex",
-        "decided_at": "time",
-        "facts": "map",
-        "decision": "map",
-        "policy_set": "hex",
-        "engine": "text",
-        "register": "map?",
-        "trace_id": "text?",
-        "nonce": "text",
-    },
-    "release": {
-        "exchange": "text",
-        "asker": "text",
-        "answerer": "text",
-        "ask_index": "number",
-        "outcome": "text",
-        "status": "text",
-        "register": "map?",
-        "attributes": "texts",
-        "result": "hex?",
-        "nonce": "text",
-    },
-    "evaluation": {
-        "party": "text",
-        "purpose": "text",
-        "answerers": "texts",
-        "decided_at": "time",
-        "effects": "any",
-    },
-    "notice": {
-        "what": "text",
-        "purpose": "text",
-        "notice": "text",
-        "statement": "map",
-        "signature": "text",
-        "key": "hex",
-    },
-    "refusal": {"party": "text?", "rpc": "text", "code": "text", "request_id": "text?"},
-    "access": {"party": "text", "what": "text", "exchange": "text?"},
-    "recovery": {"what": "text", "detail": "text"},
-}
-_SHADOW: Mapping[str, str] = {
-    "party": "text",
-    "purpose": "text",
-    "shadow_of": "text",
-    "exchange": "text",
-    "answerer": "text",
-    "ask_index": "number",
-    "decided_at": "time",
-    "decision": "map",
-    "policy_set": "hex",
-    "engine": "text",
-}
-"""An `evaluation` beside an ask, under a purpose in shadow."""
-_BY_ACTION: Mapping[tuple[str, str], Mapping[str, str]] = {
-    ("key", "encryption-key"): {},
-    ("key", "epoch"): {},
-    ("register", "published"): {"statement": "map", "signature": "text", "certificate": "hex"},
-    ("register", "withdrawn"): {},
-}
 
 
 class EntryError(ValueError):
@@ -166,16 +77,17 @@ def is_texts(value: object) -> bool:
 
 
 def _check_body(kind: str, body: Mapping[str, Any]) -> None:
-    members = _BODIES.get(kind)
+    members = BODIES.get(kind)
     if members is None:
         raise EntryError("its kind is not known to this verifier")
-    if "action" in members:
-        extra = _BY_ACTION.get((kind, str(body.get("action"))))
+    if kind in VARIANTS:
+        decides, variants = VARIANTS[kind]
+        extra = variants.get(str(body.get(decides)))
         if extra is None:
-            raise EntryError(f"a {kind} whose action is not known to this verifier")
+            raise EntryError(f"a {kind} whose {decides} is not known to this verifier")
         members = {**members, **extra}
     elif kind == "evaluation" and "shadow_of" in body:
-        members = _SHADOW
+        members = SHADOW
     if body.keys() != members.keys():
         raise EntryError(f"not the members of a {kind}")
     for name, shape in members.items():

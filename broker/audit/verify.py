@@ -202,35 +202,55 @@ class _Verification:
         self._last = entry
 
     def _check(self, entry: LogEntry) -> None:
-        """What the entry's kind demands."""
-        body = entry.body
+        """What the entry's kind demands. Kinds that are not listed demand their form only."""
         if entry.kind not in ("ask", "evaluation"):
             self._closing.settle()
-        if entry.kind == "genesis":
-            self._genesis(entry)
-        elif entry.kind == "policy":
-            self._policies.put_in_force(entry)
-        elif entry.kind == "party":
-            self._callers.learn(entry, self._policies.oins_of(str(body["party"])))
-        elif entry.kind == "key":
-            self._callers.check(entry, body["party"])
-            self._exchanges.key(entry)
-        elif entry.kind == "register":
-            if body["action"] == "published":
-                self._callers.check(entry, body["party"])
-            self._exchanges.register(entry)
-        elif entry.kind == "ask":
-            self._callers.check(entry, body["asker"])
-            self._exchanges.ask(entry)
-            self._check_ask(entry)
-        elif entry.kind == "release":
-            self._closing.release(entry, self._exchanges.waiting(body["ask_index"]))
-            self._exchanges.release(entry)
-        elif entry.kind == "evaluation":
-            self._exchanges.evaluation(entry)
-            self._check_evaluation(entry)
-        elif entry.kind == "notice":
-            self._closing.notice(entry)
+        checks = {
+            "genesis": self._genesis,
+            "policy": self._policies.put_in_force,
+            "party": self._party,
+            "key": self._key,
+            "register": self._register,
+            "ask": self._ask,
+            "release": self._release,
+            "evaluation": self._evaluation,
+            "notice": self._closing.notice,
+        }
+        check = checks.get(entry.kind)
+        if check is not None:
+            check(entry)
+
+    def _party(self, entry: LogEntry) -> None:
+        self._callers.learn(entry, self._policies.oins_of(str(entry.body["party"])))
+
+    def _key(self, entry: LogEntry) -> None:
+        self._callers.check(entry, entry.body["party"])
+        self._exchanges.key(entry)
+
+    def _register(self, entry: LogEntry) -> None:
+        if entry.body["action"] == "published":
+            self._callers.check(entry, entry.body["party"])
+        self._exchanges.register(entry)
+
+    def _ask(self, entry: LogEntry) -> None:
+        self._callers.check(entry, entry.body["asker"])
+        self._exchanges.ask(entry)
+        archived = self._policies.decided_under(entry)
+        self._closing.ask(entry, archived.policy_set if archived else None)
+        self._check_decision(entry, replay(archived, entry.body))
+
+    def _release(self, entry: LogEntry) -> None:
+        self._closing.release(entry, self._exchanges.waiting(entry.body["ask_index"]))
+        self._exchanges.release(entry)
+
+    def _evaluation(self, entry: LogEntry) -> None:
+        self._exchanges.evaluation(entry)
+        if "shadow_of" not in entry.body:
+            self._closing.settle()
+            return
+        ask = self._closing.shadow(entry)
+        if ask is not None:
+            self._check_decision(entry, replay(self._policies.decided_under(entry), ask, shadow=entry.body))
 
     def _genesis(self, entry: LogEntry) -> None:
         body = entry.body
@@ -240,19 +260,6 @@ class _Verification:
             self.findings.add(Code.ENVIRONMENT, index=entry.index)
         if body["verifier_key"] not in self._trust.log_key_texts:
             self.findings.add(Code.LOG_KEY, index=entry.index)
-
-    def _check_ask(self, entry: LogEntry) -> None:
-        archived = self._policies.decided_under(entry)
-        self._closing.ask(entry, archived.policy_set if archived else None)
-        self._check_decision(entry, replay(archived, entry.body))
-
-    def _check_evaluation(self, entry: LogEntry) -> None:
-        if "shadow_of" not in entry.body:
-            self._closing.settle()
-            return
-        ask = self._closing.shadow(entry)
-        if ask is not None:
-            self._check_decision(entry, replay(self._policies.decided_under(entry), ask, shadow=entry.body))
 
     def _check_decision(self, entry: LogEntry, replayed: tuple[Replayed, str]) -> None:
         if entry.body["engine"] not in self._trust.engines:

@@ -7,31 +7,20 @@ understand is never written.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from broker.canonical import MAX_INTEGER, canonical_json, parse_canonical
+from broker.canonical import canonical_json, parse_canonical
 from broker.errors import Code, SluisError
+from broker.exchange_log.entry_kinds import TIME, check_body, is_count
 
 VERSION = 1
 MAX_LEAF_BYTES = 65_535
 DECISION_AGE = timedelta(seconds=60)
 """How long before its batch's time a decision may have been taken."""
-
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
-_HEX = re.compile(r"[0-9a-f]+")
-_HEX64 = re.compile(r"[0-9a-f]{64}")
-_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
-
-_DECISION = frozenset({"effect", "checks", "obligations"})
-_CHECK = frozenset({"id", "met", "reason", "path"})
-
-Shape = Callable[[object], bool]
 
 
 @dataclass(frozen=True)
@@ -56,200 +45,11 @@ def parse_time(text: object) -> datetime:
         SluisError: STATEMENT_INVALID.
     """
     try:
-        if isinstance(text, str) and _TIME.fullmatch(text):
+        if isinstance(text, str) and TIME.fullmatch(text):
             return datetime.fromisoformat(text)
     except ValueError:
         pass
     raise SluisError(Code.STATEMENT_INVALID, "an entry's time reads 2026-11-23T10:00:00.000000Z")
-
-
-def _matches(pattern: re.Pattern[str]) -> Shape:
-    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
-
-
-def _or_null(shape: Shape) -> Shape:
-    return lambda value: value is None or shape(value)
-
-
-def _one_of(*texts: str) -> Shape:
-    return lambda value: isinstance(value, str) and value in texts
-
-
-def _list_of(shape: Shape) -> Shape:
-    return lambda value: isinstance(value, list | tuple) and all(map(shape, value))
-
-
-def _members(shapes: Mapping[str, Shape]) -> Shape:
-    return lambda value: (
-        isinstance(value, Mapping)
-        and value.keys() == shapes.keys()
-        and all(shape(value[name]) for name, shape in shapes.items())
-    )
-
-
-def _text(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= 4_096
-
-
-def _count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INTEGER
-
-
-def _object(value: object) -> bool:
-    return isinstance(value, Mapping)
-
-
-def _time_shape(value: object) -> bool:
-    return isinstance(value, str) and _TIME.fullmatch(value) is not None
-
-
-def _decision(value: object) -> bool:
-    """Written out: it is on the way of every ask."""
-    if not isinstance(value, Mapping) or value.keys() != _DECISION:
-        return False
-    checks, obligations = value["checks"], value["obligations"]
-    if value["effect"] not in ("permit", "deny") or not isinstance(checks, list) or not isinstance(obligations, list):
-        return False
-    for check in checks:
-        if not isinstance(check, dict) or check.keys() != _CHECK or not isinstance(check["met"], bool):
-            return False
-        if not (_text(check["id"]) and _text(check["reason"]) and _text(check["path"])):
-            return False
-    return all(map(_text, obligations))
-
-
-def _effects(value: object) -> bool:
-    return isinstance(value, Mapping) and all(_name(k) and _one_of("permit", "deny")(v) for k, v in value.items())
-
-
-_name = _matches(_NAME)
-_hex64 = _matches(_HEX64)
-_hex = _matches(_HEX)
-_base64 = _matches(_BASE64)
-_register = _or_null(_members({"name": _text, "version": _count, "manifest": _hex64}))
-_SIGNED: dict[str, Shape] = {"statement": _object, "signature": _base64, "certificate": _hex64}
-
-KINDS: Mapping[str, Mapping[str, Shape]] = {
-    "genesis": {
-        "origin": _text,
-        "environment": _one_of("test", "production"),
-        "engine": _text,
-        "verifier_key": _text,
-        "previous": lambda value: value is None,
-    },
-    "policy": {
-        "digest": _hex64,
-        "text_digest": _hex64,
-        "revision": _count,
-        "expires": _or_null(_text),
-        "signers": _list_of(_text),
-        "engine": _text,
-    },
-    "party": {
-        "party": _name,
-        "oin": _text,
-        "kind": _one_of("public", "private"),
-        "certificates": _list_of(_base64),
-        "issuers": _list_of(_base64),
-        "revoked": _list_of(_hex),
-        "crl_this_update": _or_null(_text),
-    },
-    "key": {"action": _one_of("encryption-key", "epoch"), "party": _name, **_SIGNED},
-    "register": {
-        "action": _one_of("published", "withdrawn"),
-        "party": _name,
-        "register": _text,
-        "version": _count,
-    },
-    "ask": {
-        "exchange": _text,
-        "asker": _name,
-        "principal": _or_null(_name),
-        "answerer": _name,
-        "purpose": _name,
-        **_SIGNED,
-        "decided_at": _time_shape,
-        "facts": _object,
-        "decision": _decision,
-        "policy_set": _hex64,
-        "engine": _text,
-        "register": _register,
-        "trace_id": _or_null(_hex),
-        "nonce": _hex,
-    },
-    "release": {
-        "exchange": _text,
-        "asker": _name,
-        "answerer": _name,
-        "ask_index": _count,
-        "outcome": _one_of("authorised", "withheld", "failed", "unknown"),
-        "status": _text,
-        "register": _register,
-        "attributes": _list_of(_name),
-        "result": _or_null(_hex64),
-        "nonce": _hex,
-    },
-    "evaluation": {
-        "party": _name,
-        "purpose": _text,
-        "answerers": _list_of(_name),
-        "decided_at": _time_shape,
-        "effects": lambda value: _effects(value) or _list_of(_text)(value),
-    },
-    "notice": {
-        "what": _one_of("policy-suspension"),
-        "purpose": _name,
-        "notice": _hex,
-        "statement": _object,
-        "signature": _hex,
-        "key": _hex64,
-    },
-    "refusal": {"party": _or_null(_text), "rpc": _text, "code": _text, "request_id": _or_null(_text)},
-    "access": {"party": _name, "what": _one_of("answer-repeated", "entries"), "exchange": _or_null(_text)},
-    "recovery": {"what": _text, "detail": _text},
-}
-"""Members of each kind's body, and their shapes."""
-
-_EXTRA: Mapping[tuple[str, object], Mapping[str, Shape]] = {
-    ("register", "published"): _SIGNED,
-}
-"""Further members that a body has by its `action`."""
-
-_SHADOW: Mapping[str, Shape] = {
-    "party": _name,
-    "purpose": _name,
-    "shadow_of": _name,
-    "exchange": _text,
-    "answerer": _name,
-    "ask_index": _count,
-    "decided_at": _time_shape,
-    "decision": _decision,
-    "policy_set": _hex64,
-    "engine": _text,
-}
-"""An `evaluation` of an ask under a purpose in shadow: what it would have decided."""
-
-
-def check_body(kind: str, body: Mapping[str, object]) -> None:
-    """Checks that `body` has exactly the members of `kind`, each of its shape.
-
-    Raises:
-        SluisError: FIELD_INVALID; the text names the member and never its value.
-    """
-    shapes = KINDS.get(kind)
-    if shapes is None:
-        raise SluisError(Code.FIELD_INVALID, "kind: is not a kind of log entry (docs/formats.md section 3)")
-    if "action" in shapes and isinstance(body.get("action"), str):
-        extra = _EXTRA.get((kind, body["action"]))
-        shapes = {**shapes, **extra} if extra else shapes
-    elif kind == "evaluation" and "shadow_of" in body:
-        shapes = _SHADOW
-    if body.keys() != shapes.keys():
-        wrong = sorted(body.keys() ^ shapes.keys())
-        raise SluisError(Code.FIELD_INVALID, f"{kind}.{wrong[0]}: is a member too many or one that is missing")
-    for name, shape in shapes.items():
-        if not shape(body[name]):
-            raise SluisError(Code.FIELD_INVALID, f"{kind}.{name}: has not the shape of docs/formats.md section 3")
 
 
 def build_leaf(index: int, kind: str, sequenced_at: datetime, body: Mapping[str, object]) -> bytes:
@@ -286,7 +86,7 @@ def parse_leaf(leaf: bytes) -> Entry:
     if value.keys() != {"body", "index", "kind", "sequenced_at", "v"} or value["v"] != VERSION:
         raise SluisError(Code.STATEMENT_INVALID, "not a log entry of version 1")
     index, kind, body = value["index"], value["kind"], value["body"]
-    if not _count(index) or not isinstance(kind, str) or not isinstance(body, dict) or isinstance(value["v"], bool):
+    if not is_count(index) or not isinstance(kind, str) or not isinstance(body, dict) or isinstance(value["v"], bool):
         raise SluisError(Code.STATEMENT_INVALID, "not a log entry of version 1")
     check_body(kind, body)
     return Entry(index, kind, parse_time(value["sequenced_at"]), body)

@@ -121,7 +121,7 @@ def build(story: Story) -> DemoWorld:
     world.write_broker()
     world.verifier_key = story.run("sluis keys init --config broker.yaml").strip()
     world.write_profiles()
-    story.run("sluis audit trust-make --config broker.yaml --out trust.yaml")
+    story.run("sluis audit trust make --config broker.yaml --out trust.yaml")
     write_all(directory / "records")
     return world
 

@@ -80,7 +80,7 @@ class Desk:
         sluis = [sys.executable, "-m", "broker"]
         subprocess.run([*sluis, "keys", "init"], cwd=self.folder, check=True, capture_output=True)
         subprocess.run(
-            [*sluis, "audit", "trust-make", "--out", "trust.yaml"], cwd=self.folder, check=True, capture_output=True
+            [*sluis, "audit", "trust", "make", "--out", "trust.yaml"], cwd=self.folder, check=True, capture_output=True
         )
         with (self.folder / "broker.log").open("wb") as log:
             self.broker = subprocess.Popen([*sluis, "serve", "--ready-file", "ready"], cwd=self.folder, stderr=log)

@@ -94,9 +94,9 @@ def test_a_restart_logs_nothing_that_did_not_change(world: World) -> None:
 def test_the_operator_s_trust_file_and_doctor(world: World) -> None:
     config = str(world.directory / "broker.yaml")
     out = world.directory / "trust.yaml"
-    made = CliRunner().invoke(app, ["audit", "trust-make", "--config", config, "--out", str(out)])
+    made = CliRunner().invoke(app, ["audit", "trust", "make", "--config", config, "--out", str(out)])
     assert made.exit_code == 0, made.output
-    shown = CliRunner().invoke(app, ["audit", "trust-show", str(out)])
+    shown = CliRunner().invoke(app, ["audit", "trust", "show", str(out)])
     assert made.output.split()[-1] in shown.output
     world.stop()
     healthy = CliRunner().invoke(app, ["doctor", "--config", config])

@@ -29,7 +29,7 @@ def changed(directory: Path, **settings: object) -> None:
             ["policy", "bundle", str(ROOT / "policies"), "--revision", "2", "--expires", "2027-03-31", "--out", "no/x"],
             2,
         ),
-        (["audit", "trust-make", "--config", "broker.yaml", "--out", "no/t.yaml"], 2),
+        (["audit", "trust", "make", "--config", "broker.yaml", "--out", "no/t.yaml"], 2),
         (["audit", "export", "--config", "broker.yaml", "--out", "no/l.bundle"], None),
         (["serve", "--config", "broker.yaml", "--log-level", "LOUD"], 2),
         (["serve", "--config", "none.yaml"], 3),

@@ -26,7 +26,7 @@ from broker.exchange import (
     RegisterManifest,
     RegisterVersion,
 )
-from broker.exchange_log.entry import check_body
+from broker.exchange_log.entry_kinds import check_body
 from broker.matching.release import tokens_value
 from broker.parties import Caller, Environment, Oin, PartyKind
 from broker.policy.bundle import policy_set_from_texts

@@ -8,7 +8,7 @@ from audit_kit import World, played
 from log_kit import Log, access_body
 from typer.testing import CliRunner, Result
 
-from broker.cli.audit import app
+from broker.cli.audit.root import app
 from broker.errors import SluisError
 
 PLAYED = played()
@@ -112,8 +112,8 @@ def test_show_something_else(tmp_path: Path) -> None:
 
 def test_trust_show(files: tuple[Path, Path]) -> None:
     fingerprint = PLAYED.trust().fingerprint
-    assert f"fingerprint  {fingerprint}" in run("trust-show", files[1]).stdout
-    assert json.loads(run("trust-show", files[1], "--json").stdout)["fingerprint"] == fingerprint
+    assert f"fingerprint  {fingerprint}" in run("trust", "show", files[1]).stdout
+    assert json.loads(run("trust", "show", files[1], "--json").stdout)["fingerprint"] == fingerprint
 
 
 def test_export_of_a_database(tmp_path: Path) -> None:

@@ -15,15 +15,14 @@ from broker.canonical import canonical_json
 from broker.errors import Code, SluisError
 from broker.exchange import Want
 from broker.exchange_log.entry import (
-    KINDS,
     MAX_LEAF_BYTES,
     build_leaf,
-    check_body,
     log_time,
     parse_leaf,
     parse_time,
     parties_of,
 )
+from broker.exchange_log.entry_kinds import KINDS, check_body
 
 WORLD = played()
 WORLD.archive.append(policy_bundle(revision=2, shadow=True))

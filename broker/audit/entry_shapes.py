@@ -1,0 +1,100 @@
+"""The members of every kind of entry, and their shapes, as the verifier reads them (docs/formats.md section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+BODIES: Mapping[str, Mapping[str, str]] = {
+    "genesis": {"origin": "text", "environment": "text", "engine": "text", "verifier_key": "text", "previous": "null"},
+    "policy": {
+        "digest": "hex",
+        "text_digest": "hex",
+        "revision": "number",
+        "expires": "time?",
+        "signers": "texts",
+        "engine": "text",
+    },
+    "party": {
+        "party": "text",
+        "oin": "text",
+        "kind": "text",
+        "certificates": "texts",
+        "issuers": "texts",
+        "revoked": "texts",
+        "crl_this_update": "time?",
+    },
+    "key": {"action": "text", "party": "text", "statement": "map", "signature": "text", "certificate": "hex"},
+    "register": {"action": "text", "party": "text", "register": "text", "version": "number"},
+    "ask": {
+        "exchange": "text",
+        "asker": "text",
+        "principal": "text?",
+        "answerer": "text",
+        "purpose": "text",
+        "statement": "map",
+        "signature": "text",
+        "certificate": "hex",
+        "decided_at": "time",
+        "facts": "map",
+        "decision": "map",
+        "policy_set": "hex",
+        "engine": "text",
+        "register": "map?",
+        "trace_id": "text?",
+        "nonce": "text",
+    },
+    "release": {
+        "exchange": "text",
+        "asker": "text",
+        "answerer": "text",
+        "ask_index": "number",
+        "outcome": "text",
+        "status": "text",
+        "register": "map?",
+        "attributes": "texts",
+        "result": "hex?",
+        "nonce": "text",
+    },
+    "evaluation": {
+        "party": "text",
+        "purpose": "text",
+        "answerers": "texts",
+        "decided_at": "time",
+        "effects": "any",
+    },
+    "notice": {
+        "what": "text",
+        "purpose": "text",
+        "notice": "text",
+        "statement": "map",
+        "signature": "text",
+        "key": "hex",
+    },
+    "refusal": {"party": "text?", "rpc": "text", "code": "text", "request_id": "text?"},
+    "access": {"party": "text", "what": "text", "exchange": "text?"},
+    "recovery": {"what": "text", "detail": "text"},
+}
+SHADOW: Mapping[str, str] = {
+    "party": "text",
+    "purpose": "text",
+    "shadow_of": "text",
+    "exchange": "text",
+    "answerer": "text",
+    "ask_index": "number",
+    "decided_at": "time",
+    "decision": "map",
+    "policy_set": "hex",
+    "engine": "text",
+}
+"""An `evaluation` beside an ask, under a purpose in shadow."""
+
+VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, str]]]] = {
+    "key": ("action", {"encryption-key": {}, "epoch": {}}),
+    "register": (
+        "action",
+        {"published": {"statement": "map", "signature": "text", "certificate": "hex"}, "withdrawn": {}},
+    ),
+    "notice": ("what", {"policy-suspension": {}}),
+    "access": ("what", {"answer-repeated": {}, "entries": {}}),
+}
+"""Kind -> the member that decides, and what members a body has besides, by each value that this verifier knows."""

@@ -1,0 +1,53 @@
+"""`sluis audit trust`: the trust file, made by the operator and compared by the auditor."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from broker.cli.audit.root import AsJson, app, read_trust
+
+trust_app = typer.Typer(help="Make and compare trust files.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(trust_app, name="trust")
+
+
+@trust_app.command("make")
+def trust_make(
+    out: Annotated[Path, typer.Option("--out", help="The trust file to write.", dir_okay=False)],
+    config: Annotated[Path, typer.Option("--config", help="The broker's configuration file.")] = Path("broker.yaml"),
+) -> None:
+    """Write the trust file that goes with a broker. The operator's side: an auditor compares its fingerprint.
+
+    An auditor who takes this file from the operator alone trusts the operator: compare `trust show` with what the
+    parties and the policy signers say.
+
+    Example: sluis audit trust make --config broker.yaml --out trust.yaml
+    """
+    from broker.app import trust_of
+    from broker.config import load_config
+
+    out.write_text(trust_of(load_config(config)), encoding="utf-8")
+    print(f"wrote {out}; fingerprint {read_trust(out).fingerprint}")
+
+
+@trust_app.command("show")
+def trust_show(
+    file: Annotated[Path, typer.Argument(help="The trust file.", exists=True, dir_okay=False)], as_json: AsJson = False
+) -> None:
+    """Print a trust file's fingerprint, to compare by telephone or on paper.
+
+    Example: sluis audit trust show trust.yaml
+    """
+    trust = read_trust(file)
+    if as_json:
+        print(json.dumps({"fingerprint": trust.fingerprint, "origin": trust.origin, "environment": trust.environment}))
+        return
+    print(f"log          {trust.origin} ({trust.environment})")
+    print(f"log keys     {len(trust.log_keys)}")
+    print(f"issuers      {len(trust.issuers)}")
+    print(f"policies     {trust.policy_quorum} of {len(trust.policy_signers)} signers")
+    print(f"engines      {', '.join(sorted(trust.engines))}")
+    print(f"fingerprint  {trust.fingerprint}")
