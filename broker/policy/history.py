@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from broker.errors import Code, SluisError
 from broker.policy.decision import Facts, Request, facts_from_log, request_from_log
@@ -101,13 +101,21 @@ def _no_bundle() -> SluisError:
     return SluisError(Code.CONFIG_INVALID, "this is no log bundle; make one with `sluis audit export`")
 
 
-def _past(leaf: bytes) -> Past:
-    """The ask in a leaf. Most of a leaf is its decision, and decisions repeat: it is cut out and read once."""
+def cut_decision(leaf: bytes) -> tuple[dict[str, Any], bytes]:
+    """An entry whose decision is null, and the bytes of the decision: most of a leaf, and much the same each time.
+
+    Raises ValueError for a leaf that is no JSON, has no decision, or another form than the log writes.
+    """
     start = leaf.index(_DECISION) + len(_DECISION)
     end = leaf.index(_AFTER_DECISION, start)
-    value = json.loads(leaf[:start] + b"null" + leaf[end:])
+    value: dict[str, Any] = json.loads(leaf[:start] + b"null" + leaf[end:])
+    return value, leaf[start:end]
+
+
+def _past(leaf: bytes) -> Past:
+    value, decision = cut_decision(leaf)
     body = value["body"]
-    permitted, failing = _decided(leaf[start:end])
+    permitted, failing = _decided(decision)
     return Past(
         entry=value["index"],
         exchange=body["exchange"],

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from broker.cli.policy.root import AsJson, Exit, app, fail, print_json, read_folder
-from broker.errors import SluisError
-from broker.policy.bundle import policy_set_from_texts, read_bundle
+from broker.cli.policy.root import AsJson, Exit, app, print_json, read_side
 from broker.policy.change_report import Comparison, Sentence, compare
 from broker.policy.difference import Section
 from broker.policy.document import PolicySet
@@ -32,7 +28,7 @@ def diff(before: _Side, after: _Side, as_json: AsJson = False) -> None:
 
     Example: sluis policy diff policies-4.bundle policies/
     """
-    old, new = _read(before, as_json), _read(after, as_json)
+    old, new = read_side(before, as_json), read_side(after, as_json)
     found = compare(old, new)
     if as_json:
         without = _without_expiry(before, after, old, new)
@@ -41,18 +37,6 @@ def diff(before: _Side, after: _Side, as_json: AsJson = False) -> None:
         _print(before, after, old, new, found)
     if found.more or found.must_compare:
         raise typer.Exit(Exit.ALLOWS_MORE)
-
-
-def _read(side: Path, as_json: bool) -> PolicySet:
-    if side.is_dir():
-        return read_folder(side, as_json)
-    try:
-        bundle = read_bundle(side.read_bytes())
-        policies = policy_set_from_texts(bundle.texts)
-    except SluisError as error:
-        fail(error, as_json)
-    expires = datetime.fromisoformat(bundle.manifest["expires"])
-    return replace(policies, revision=bundle.manifest["revision"], expires=expires)
 
 
 def _print(before: Path, after: Path, old: PolicySet, new: PolicySet, found: Comparison) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from broker.errors import Code, SluisError
 from broker.policy.approvals import Approval, parse_approval
+from broker.policy.bundle import policy_set_from_texts, read_bundle
 from broker.policy.document import CATALOGUE_FILE, OFFICERS_FILE, PURPOSE_FOLDER, PolicySet, read_policies
 from broker.policy.legal_days import midnight
 from broker.policy.problems import Problem
@@ -76,6 +78,19 @@ def read_folder(folder: Path, as_json: bool) -> PolicySet:
         stop_if_wrong(folder, problems, as_json)
         raise typer.Exit(Exit.REFUSED)
     return policies
+
+
+def read_side(side: Path, as_json: bool) -> PolicySet:
+    """The policy set of a folder or of a bundle, whose signatures are not looked at."""
+    if side.is_dir():
+        return read_folder(side, as_json)
+    try:
+        bundle = read_bundle(side.read_bytes())
+        policies = policy_set_from_texts(bundle.texts)
+    except SluisError as error:
+        fail(error, as_json)
+    expires = datetime.fromisoformat(bundle.manifest["expires"])
+    return replace(policies, revision=bundle.manifest["revision"], expires=expires)
 
 
 def read_texts(folder: Path, files: list[Path]) -> tuple[dict[str, str], tuple[Problem, ...]]:

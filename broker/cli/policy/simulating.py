@@ -67,14 +67,15 @@ def simulate_draft(
     except SluisError as error:
         fail(error, as_json)
     if as_json:
-        print_json(_as_json(found, verified=trust is not None))
+        print_json(simulation_object(found, verified=trust is not None))
     else:
-        _print(found, verified=trust is not None, show=show)
+        print_simulation(found, verified=trust is not None, show=show)
     if found.counts[Change.NOW_PERMITTED]:
         raise typer.Exit(Exit.ALLOWS_MORE)
 
 
-def _print(found: Simulation, *, verified: bool, show: int) -> None:
+def print_simulation(found: Simulation, *, verified: bool, show: int) -> None:
+    """What changes, what permits more first; `show`: how many groups of each kind."""
     if found.first is None or found.last is None:
         typer.echo("no question was asked in that period")
     else:
@@ -112,7 +113,8 @@ def _print_group(group: Group) -> None:
     typer.echo(f"    log entries: {listed}{', ...' if group.count > len(group.examples) else ''}")
 
 
-def _as_json(found: Simulation, *, verified: bool) -> dict[str, Any]:
+def simulation_object(found: Simulation, *, verified: bool) -> dict[str, Any]:
+    """As `print_simulation`, for programs."""
     return {
         "ok": not found.counts[Change.NOW_PERMITTED],
         "verified": verified,

@@ -1,0 +1,152 @@
+"""`sluis audit replay`: every decision of the past taken again, and what a draft would have made of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from broker.audit.findings import Fault
+from broker.audit.replay import Replayed
+from broker.audit.replaying import Listed, Outcome, replay_all
+from broker.audit.trust import Trust
+from broker.audit.verify import read_lines, verify
+from broker.cli.audit.columns import table
+from broker.cli.audit.root import AsJson, BundleFile, app, on_terminal, read_trust
+from broker.cli.policy.root import Exit, printable, read_side
+from broker.cli.policy.simulating import print_simulation, simulation_object
+from broker.policy.simulate import Change, simulate
+
+SHOWN = 20
+_NOT_VERIFIED = "NOT verified: a forged log may replay; give --trust, or run `sluis audit verify` first"
+
+
+@app.command("replay")
+def replay(
+    bundle: BundleFile,
+    trust: Annotated[
+        Path | None, typer.Option("--trust", help="Verify the bundle first.", exists=True, dir_okay=False)
+    ] = None,
+    what_if: Annotated[
+        Path | None,
+        typer.Option("--what-if", help="A policies folder or bundle: what it would have decided.", exists=True),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take every decision again, from the archived policies and the logged facts, and compare it whole.
+
+    Each by the engine it names. Effect, all checks with their reasons, and obligations must be the same. What cannot
+    be taken again is never counted as the same. Exit 0: all are the same; 17: any is not. With --what-if, exit 8: the
+    draft would have permitted what was denied.
+
+    Replay alone does not verify. With --trust the bundle is verified first, and a forged one ends with verify's exit
+    code.
+
+    Examples:
+      sluis audit replay log.bundle --trust trust.yaml
+      sluis audit replay log.bundle --what-if policies/
+    """
+    draft = None if what_if is None else read_side(what_if, as_json)
+    if trust is not None:
+        _verify_first(bundle, read_trust(trust), as_json)
+    verified = trust is not None
+    if draft is not None:
+        with bundle.open("rb") as stream:
+            found = simulate(draft, read_lines(stream))
+        if as_json:
+            print(json.dumps(simulation_object(found, verified=verified), ensure_ascii=False))
+        else:
+            print_simulation(found, verified=verified, show=SHOWN)
+        raise typer.Exit(Exit.ALLOWS_MORE if found.counts[Change.NOW_PERMITTED] else 0)
+    tell = None if as_json else on_terminal("replaying: {} of {} entries")
+    with bundle.open("rb") as stream:
+        outcome = replay_all(read_lines(stream), tell)
+    if as_json:
+        print(json.dumps(_as_object(outcome, verified=verified), ensure_ascii=False))
+    else:
+        _print(outcome, verified=verified)
+    raise typer.Exit(0 if outcome.all_same else int(Fault.REPLAY))
+
+
+def _verify_first(bundle: Path, trust: Trust, as_json: bool) -> None:
+    """Ends the command unless the bundle verifies; a decision that replays differently is for replay to show."""
+    tell = None if as_json else on_terminal("verifying: {} of {} entries")
+    with bundle.open("rb") as stream:
+        report = verify(read_lines(stream), trust, progress=tell)
+    if report.exit_code in (0, Fault.REPLAY):
+        return
+    if as_json:
+        print(json.dumps({"verified": False, "exit_code": report.exit_code, "summary": report.summary}))
+    for finding in report.findings[:SHOWN]:
+        typer.echo(f"  {finding}", err=True)
+    typer.echo(f"{report.summary}; nothing was replayed", err=True)
+    raise typer.Exit(report.exit_code)
+
+
+def _print(outcome: Outcome, *, verified: bool) -> None:
+    print(f"log  {printable(outcome.origin)}, {outcome.size:,} entries")
+    print("verified with the trust file" if verified else _NOT_VERIFIED)
+    if outcome.rows:
+        print()
+        rows = [
+            (row.what, row.purpose, row.engine, row.revision or "?", *(counts[result] for result in Replayed))
+            for row, counts in sorted(outcome.rows.items())
+        ]
+        heads = ("decision", "purpose", "engine", "revision", *(result.value for result in Replayed))
+        for line in table(heads, rows):
+            print(printable(line))
+    for listed in outcome.listed[:SHOWN]:
+        _print_listed(listed)
+    hidden = outcome.decisions - outcome.count(Replayed.SAME) - min(SHOWN, len(outcome.listed))
+    if hidden:
+        print(f"\nand {hidden:,} more; --json lists the first {len(outcome.listed):,}")
+    print()
+    if outcome.dry_runs:
+        print(f"dry runs, which hold no facts and are not replayed: {outcome.dry_runs:,}")
+    print(
+        f"of {outcome.decisions:,} decisions {outcome.count(Replayed.SAME):,} are the same, "
+        f"{outcome.count(Replayed.DIFFERS):,} differ, {outcome.count(Replayed.NOT_REPLAYABLE):,} are not replayable"
+    )
+
+
+def _print_listed(listed: Listed) -> None:
+    row = listed.row
+    why = f": {listed.why}" if listed.outcome is Replayed.NOT_REPLAYABLE else ""
+    print(printable(f"\nentry {listed.index}, {row.what} under {row.purpose}, {listed.outcome.value}{why}"))
+    for one in listed.differences:
+        print(printable(f"  {one.what}"))
+        print(printable(f"    logged    {one.logged}"))
+        print(printable(f"    replayed  {one.replayed}"))
+
+
+def _as_object(outcome: Outcome, *, verified: bool) -> dict[str, Any]:
+    return {
+        "all_same": outcome.all_same,
+        "verified": verified,
+        "origin": outcome.origin,
+        "entries": outcome.size,
+        "decisions": outcome.decisions,
+        **{_name(result): outcome.count(result) for result in Replayed},
+        "dry_runs": outcome.dry_runs,
+        "rows": [
+            {**row._asdict(), **{_name(result): counts[result] for result in Replayed}}
+            for row, counts in sorted(outcome.rows.items())
+        ],
+        "why_not_replayable": dict(outcome.why),
+        "listed": [
+            {
+                "index": listed.index,
+                **listed.row._asdict(),
+                "result": _name(listed.outcome),
+                "why": listed.why,
+                "differences": [one._asdict() for one in listed.differences],
+            }
+            for listed in outcome.listed
+        ],
+    }
+
+
+def _name(result: Replayed) -> str:
+    return result.value.replace(" ", "_")
