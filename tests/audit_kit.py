@@ -215,11 +215,21 @@ class World:
         member = member or authority().members[party]
         return {"statement": statement, "signature": member.sign(statement), "certificate": member.fingerprint}
 
-    def publish(self, answerer: str, purpose: str, scheme: str, version: int = 1, **rules: object) -> int:
+    def publish(
+        self,
+        answerer: str,
+        purpose: str,
+        scheme: str,
+        version: int = 1,
+        *,
+        stated: Mapping[str, Any] | None = None,
+        **rules: object,
+    ) -> int:
+        """A register version; `stated`: members of its manifest that are to be otherwise."""
         statement = {
             "answerer": answerer,
             "as_of": "2026-11-20T00:00:00Z",
-            "attributes": ["certificate-status"],
+            "attributes": ["beds", "certificate-status"] if purpose == "snf-locatie" else [],
             "coverage": "all certified locations",
             "digest": "ab" * 32,
             "environment": "test",
@@ -234,6 +244,7 @@ class World:
             "scheme": scheme,
             "type": "sluis/v1/register",
             "version": version,
+            **(stated or {}),
         }
         name = f"{answerer}/{purpose}/{EPOCH}/{scheme}"
         digest = hashlib.sha256(canonical_json(statement)).hexdigest()
@@ -251,19 +262,24 @@ class World:
         }
         return self.batch(("register", body))
 
-    def epoch(self, steward: str, purpose: str) -> int:
+    def encryption_key(self, party: str, **stated: str) -> str:
+        """Publishes an encryption key; returns the short digest by which epochs name it."""
         key_statement = {
             "created_at": "2026-11-23T09:00:00Z",
             "environment": "test",
             "kem": "MLKEM768-X25519",
             "origin": ORIGIN,
-            "party": steward,
+            "party": party,
             "public_key": "ab" * 1216,
             "type": "sluis/v1/encryption-key",
+            **stated,
         }
-        self.batch(
-            ("key", {"action": "encryption-key", "party": steward, **self.signed(steward, key_statement)}),
-        )
+        self.batch(("key", {"action": "encryption-key", "party": party, **self.signed(party, key_statement)}))
+        return hashlib.sha256(canonical_json(key_statement)).hexdigest()[:32]
+
+    def epoch(self, steward: str, purpose: str, **stated: Any) -> int:
+        """The steward's encryption key, and the epoch's key; `stated`: members of its manifest to be otherwise."""
+        key = self.encryption_key(steward)
         statement = {
             "created_at": "2026-11-23T09:00:00Z",
             "environment": "test",
@@ -272,11 +288,12 @@ class World:
             "mode": "keyed",
             "origin": ORIGIN,
             "purpose": purpose,
-            "recipients": {steward: {"envelope": "34" * 16, "key": "12" * 16}},
+            "recipients": {steward: {"envelope": "34" * 16, "key": key}},
             "steward": steward,
             "type": "sluis/v1/epoch",
             "valid_from": "2026-09-30T22:00:00Z",
             "valid_until": "2026-12-31T23:00:00Z",
+            **stated,
         }
         body = {"action": "epoch", "party": steward}
         return self.batch(("key", {**body, **self.signed(steward, statement)}))
@@ -331,7 +348,7 @@ class World:
                 case_number=judge_case_number(self.policies, asker, case_number),
                 cooperation_ref=False,
                 register=None if reference is None else RegisterFacts(rules),
-                count_distance=None,
+                count_distance=2 * subjects if self.counts[count_key] and want.count else None,
                 suspended_since=self.notices.get(purpose),
             )
             request = Request(
@@ -453,27 +470,34 @@ def sealed(lines: Sequence[bytes]) -> list[bytes]:
     return [*lines, canonical_json({"lines": len(lines), "sha256": digest}) + b"\n"]
 
 
+ASK, RELEASE, DENIED, ASK_2, RELEASE_2, COUNT_2, TWO = 16, 17, 18, 19, 20, 23, 25
+EPOCH_KEY, REGISTER = 8, 13
+"""Entries of the played world; `COUNT_2` is a second count, `TWO` the first of two asks of one exchange."""
+
+
 @cache
 def _played() -> World:
     world = World().begin()
-    world.epoch("snf", "snf-locatie")
+    world.epoch("snf", "snf-locatie")  # 7, 8
+    world.epoch("sna", "sna-overzicht")  # 9, 10
+    world.epoch("nla", "verhuurvergunning")  # 11, 12
     world.publish("snf", "snf-locatie", "bag")
     world.publish("sna", "sna-overzicht", "kvk")
     world.publish("utrecht", "verhuurvergunning", "bag")
     hit = Want(hit=True, count=False, attributes=("beds", "certificate-status"))
-    world.release(world.ask("utrecht", ["snf"], "snf-locatie", hit))  # 12, 13
-    world.ask("utrecht", ["snf"], "snf-locatie", Want(True, False, ("enterprise-name",)))  # 14, denied
-    world.release(world.ask("utrecht", ["snf"], "snf-locatie", hit))  # 15, 16
+    world.release(world.ask("utrecht", ["snf"], "snf-locatie", hit))  # 16, 17
+    world.ask("utrecht", ["snf"], "snf-locatie", Want(True, False, ("enterprise-name",)))  # 18, denied
+    world.release(world.ask("utrecht", ["snf"], "snf-locatie", hit))  # 19, 20
     count = Want(hit=False, count=True)
-    for _ in range(2):  # 17 to 20
+    for _ in range(2):  # 21 to 24
         world.release(world.ask("nla", ["sna"], "sna-overzicht", count, scheme="kvk"))
-    two = world.ask(  # 21, 22
+    two = world.ask(  # 25, 26
         "nla", ["someren", "utrecht"], "verhuurvergunning", Want(True, False), case_number="NLA-2026-12345"
     )
     world.release(two, "NO_REGISTER")
     world.release(two + 1)
     world.batch(("refusal", {"party": "nla", "rpc": "Ask", "code": "FIELD_INVALID", "request_id": None}))
-    world.batch(("access", {"party": "utrecht", "what": "entries", "exchange": None}))
+    world.batch(("access", {"party": "privacy-auditor", "what": "entries", "exchange": None}))
     dry = {"party": "nla", "purpose": "snf-locatie", "answerers": ["snf"], "decided_at": time_text(world.at)}
     world.batch(("evaluation", {**dry, "effects": ["deny"]}))
     world.publish("snf", "snf-locatie", "bag", version=2)

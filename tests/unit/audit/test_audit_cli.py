@@ -31,7 +31,7 @@ def test_verify_says_verified_at_the_end(files: tuple[Path, Path]) -> None:
     result = run("verify", bundle, "--trust", trust)
     assert result.exit_code == 0, result.output
     last = result.stdout.splitlines()[-1]
-    assert last.startswith("verified: 38 entries of sluis.example/test-2026, complete to 2026-11-24T10:00:32.000000Z")
+    assert last.startswith("verified: 42 entries of sluis.example/test-2026, complete to 2026-11-24T10:00:36.000000Z")
     assert "later unknown" in last
     assert result.stderr == "", "no progress where nobody looks"
 
@@ -49,7 +49,7 @@ def test_verify_one_flipped_byte(files: tuple[Path, Path]) -> None:
 def test_verify_as_json(files: tuple[Path, Path]) -> None:
     bundle, trust = files
     value = json.loads(run("verify", bundle, "--trust", trust, "--json").stdout)
-    assert (value["verified"], value["exit_code"], value["size"], value["findings"]) == (True, 0, 38, [])
+    assert (value["verified"], value["exit_code"], value["size"], value["findings"]) == (True, 0, 42, [])
     trust.write_text(PLAYED.trust_text(policy_quorum=3))
     result = run("verify", bundle, "--trust", trust, "--json")
     value = json.loads(result.stdout)
@@ -91,17 +91,17 @@ def test_a_bad_trust_file_is_told_with_its_line(files: tuple[Path, Path]) -> Non
 
 def test_show(files: tuple[Path, Path]) -> None:
     lines = run("show", files[0]).stdout.splitlines()
-    assert len(lines) == 38
+    assert len(lines) == 42
     assert "genesis" in lines[0]
-    assert "snf-locatie: permit" in lines[12]
-    assert "snf-locatie: deny attributes" in lines[14]
-    assert "utrecht, snf" in lines[13]
-    assert "authorised ANSWERED" in lines[13]
+    assert "snf-locatie: permit" in lines[16]
+    assert "snf-locatie: deny attributes" in lines[18]
+    assert "utrecht, snf" in lines[17]
+    assert "authorised ANSWERED" in lines[17]
     only = run("show", files[0], "--party", "sna").stdout.splitlines()
-    assert 0 < len(only) < 38
+    assert 0 < len(only) < 42
     assert all("sna" in line for line in only)
-    value = json.loads(run("show", files[0], "--json").stdout.splitlines()[12])
-    assert (value["index"], value["kind"]) == (12, "ask")
+    value = json.loads(run("show", files[0], "--json").stdout.splitlines()[16])
+    assert (value["index"], value["kind"]) == (16, "ask")
 
 
 def test_show_something_else(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from audit_kit import World, played
+from audit_kit import ASK, RELEASE, World, played
 from log_kit import Keys
 
 from broker.audit.verify import verify
@@ -38,7 +38,7 @@ def receipt(world: World, index: int) -> dict[str, Any]:
 
 def test_an_old_checkpoint_and_a_receipt_are_found_in_the_log() -> None:
     world = played()
-    for expect in (notes(world)[4], notes(world)[-1], json.dumps(receipt(world, 13))):
+    for expect in (notes(world)[4], notes(world)[-1], json.dumps(receipt(world, RELEASE))):
         report = world.verify(expect=expect.encode())
         assert report.verified, report.findings
         assert "it holds what you expected" in report.completeness
@@ -46,7 +46,7 @@ def test_an_old_checkpoint_and_a_receipt_are_found_in_the_log() -> None:
 
 def test_receipts_inside_other_json() -> None:
     world = played()
-    answers = {"answers": [{"ask": receipt(world, 12), "release": receipt(world, 13)}]}
+    answers = {"answers": [{"ask": receipt(world, ASK), "release": receipt(world, RELEASE)}]}
     assert world.verify(expect=json.dumps(answers).encode()).verified
 
 
@@ -64,14 +64,14 @@ def test_a_cut_tail_is_missed() -> None:
 def test_a_fork_is_seen() -> None:
     """The broker shows the auditor a log, signed and sound, in which one release has another result."""
     world, shown = played(), played()
-    shown.body(13)["result"] = "99" * 32
+    shown.body(RELEASE)["result"] = "99" * 32
     assert shown.verify().verified
-    for expect in (notes(world)[-1], json.dumps(receipt(world, 13))):
+    for expect in (notes(world)[-1], json.dumps(receipt(world, RELEASE))):
         assert set(shown.verify(expect=expect.encode()).counts) == {"EXPECTED_DIFFERS"}
 
 
 def changed(world: World, **members: Any) -> str:
-    return json.dumps({**receipt(world, 13), **members})
+    return json.dumps({**receipt(world, RELEASE), **members})
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def changed(world: World, **members: Any) -> str:
         lambda w: "[" * 100_000,
         lambda w: '{"a":"\ud800"}',
         lambda w: "hello",
-        lambda w: notes(w)[-1].replace("\n38\n", "\n37\n"),
+        lambda w: notes(w)[-1].replace("\n42\n", "\n41\n"),
         lambda w: notes(w)[-1][:-1],
-        lambda w: changed(w, index=14),
+        lambda w: changed(w, index=RELEASE + 1),
         lambda w: changed(w, index="x"),
         lambda w: changed(w, index=None),
         lambda w: changed(w, leaf="QUJD"),
@@ -114,8 +114,8 @@ def test_an_index_that_is_no_number_is_refused() -> None:
     world = played()
     for index in ("Infinity", "1e999", "-1", '"x"', "null", "1.0"):
         text = (
-            json.dumps(receipt(world, 13))
-            .replace('"index": 13', f'"index": {index}')
-            .replace('"index": "13"', f'"index": {index}')
+            json.dumps(receipt(world, RELEASE))
+            .replace(f'"index": {RELEASE}', f'"index": {index}')
+            .replace(f'"index": "{RELEASE}"', f'"index": {index}')
         )
         assert set(world.verify(expect=text.encode()).counts) == {"EXPECTED_FORM"}, index

@@ -12,10 +12,19 @@ from typing import Any
 
 import pytest
 from audit_kit import (
+    ASK,
+    ASK_2,
+    COUNT_2,
+    DENIED,
+    EPOCH_KEY,
     OFFICERS,
     PARTIES,
+    REGISTER,
+    RELEASE,
+    RELEASE_2,
     SIGNERS,
     START,
+    TWO,
     Authority,
     World,
     authority,
@@ -35,7 +44,6 @@ from broker.canonical import canonical_json, parse_canonical
 from broker.exchange import Want
 from broker.policy.bundle import build_bundle, sign_bundle
 
-ASK, RELEASE, DENIED, ASK_2, RELEASE_2, COUNT_2, TWO, REGISTER = 12, 13, 14, 15, 16, 19, 21, 9
 HIT = Want(True, False, ("beds",))
 Lie = Callable[[World], None]
 LIES: list[tuple[str, Lie]] = []
@@ -363,14 +371,14 @@ setting("STATEMENT_SIGNATURE", ASK, "signature", to="not base64!")
 setting("STATEMENT_SIGNATURE", ASK, "statement", "subjects", to=11)
 setting("STATEMENT_SIGNATURE", REGISTER, "statement", "rows", to=1)
 setting("STATEMENT_SIGNATURE", 7, "statement", "public_key", to="00")
-setting("STATEMENT_SIGNATURE", 8, "statement", "key_id", to="00")
+setting("STATEMENT_SIGNATURE", EPOCH_KEY, "statement", "key_id", to="00")
 setting("STATEMENT_DIFFERS", ASK, "purpose", to="verhuurvergunning")
 setting("STATEMENT_DIFFERS", ASK, "principal", to="nla")
 setting("STATEMENT_DIFFERS", ASK, "answerer", to="sna")
 setting("STATEMENT_DIFFERS", ASK, "exchange", to="5c4b2b6e-6c1f-4c43-9c43-0a4c0c9d5e11")
 setting("STATEMENT_DIFFERS", REGISTER, "version", to=9)
 setting("STATEMENT_DIFFERS", REGISTER, "register", to="snf/snf-locatie/2026Q3/bag")
-setting("STATEMENT_SIGNATURE", 8, "statement", "recipients", "snf", "envelope", to="00" * 16)
+setting("STATEMENT_SIGNATURE", EPOCH_KEY, "statement", "recipients", "snf", "envelope", to="00" * 16)
 
 
 def resigned(code: str, index: int, member: str, to: Any) -> None:
@@ -388,23 +396,23 @@ resigned("STATEMENT_DIFFERS", ASK, "origin", "sluis.example/other")
 resigned("STATEMENT_DIFFERS", ASK, "environment", "production")
 resigned("STATEMENT_DIFFERS", REGISTER, "origin", "sluis.example/other")
 resigned("STATEMENT_DIFFERS", 7, "party", "nla")
-resigned("STATEMENT_DIFFERS", 8, "steward", "nla")
+resigned("STATEMENT_DIFFERS", EPOCH_KEY, "steward", "nla")
 resigned("STATEMENT_FORM", ASK, "type", "sluis/v1/register")
 resigned("STATEMENT_FORM", ASK, "extra", 1)
 resigned("STATEMENT_FORM", ASK, "want", {"hit": True})
 resigned("STATEMENT_FORM", ASK, "subjects", "10")
 resigned("STATEMENT_FORM", REGISTER, "rules", [])
-resigned("STATEMENT_FORM", 8, "recipients", [])
-resigned("STATEMENT_FORM", 8, "recipients", {})
-resigned("STATEMENT_FORM", 8, "recipients", {"snf": "34" * 16})
-resigned("STATEMENT_FORM", 8, "recipients", {"snf": {"envelope": "34" * 16}})
-resigned("STATEMENT_FORM", 8, "recipients", {"snf": {"envelope": "34" * 32, "key": "12" * 16}})
+resigned("STATEMENT_FORM", EPOCH_KEY, "recipients", [])
+resigned("STATEMENT_FORM", EPOCH_KEY, "recipients", {})
+resigned("STATEMENT_FORM", EPOCH_KEY, "recipients", {"snf": "34" * 16})
+resigned("STATEMENT_FORM", EPOCH_KEY, "recipients", {"snf": {"envelope": "34" * 16}})
+resigned("STATEMENT_FORM", EPOCH_KEY, "recipients", {"snf": {"envelope": "34" * 32, "key": "12" * 16}})
 resigned("ANSWERER_MISSING", ASK, "answerers", ["sna", "snf"])
 
 # exchanges
 setting("DECIDED_AT", ASK, "decided_at", to=time_text(START + timedelta(days=1)))
 setting("DECIDED_AT", ASK, "decided_at", to=time_text(START - timedelta(days=1)))
-setting("DECIDED_AT", 27, "decided_at", to=time_text(START - timedelta(days=1)))
+setting("DECIDED_AT", 31, "decided_at", to=time_text(START - timedelta(days=1)))
 setting("REGISTER_DIFFERS", ASK, "register", "version", to=2)
 setting("REGISTER_DIFFERS", ASK, "register", to=None)
 setting("REGISTER_DIFFERS", ASK, "register", "manifest", to="00" * 32)
@@ -425,7 +433,7 @@ setting("RELEASE_OUTCOME", RELEASE, "status", to="HIT")
 setting("RELEASE_OUTCOME", RELEASE, "attributes", to=["beds", "certificate-status", "enterprise-name"])
 setting("RELEASE_OUTCOME", RELEASE, "result", to=None)
 setting("RELEASE_OUTCOME", RELEASE, "register", to=None)
-setting("REGISTER_ORDER", 31, "version", to=1)
+setting("REGISTER_ORDER", 35, "version", to=1)
 
 
 @lie("RELEASE_UNASKED")
@@ -500,7 +508,7 @@ def a_denial_turned_round(world: World) -> None:
 
 
 # entries that are no entries
-setting("LEAF_FORM", 26, "what", to=5)
+setting("LEAF_FORM", 30, "what", to=5)
 setting("LEAF_FORM", RELEASE, "result", to="short")
 setting("LEAF_FORM", 2, "certificates", to=["QUJD"])
 setting("LEAF_FORM", ASK, "facts", to=[])
@@ -597,7 +605,7 @@ def index_changed(lines: list[bytes]) -> list[bytes]:
 
 
 def head_changed(lines: list[bytes]) -> list[bytes]:
-    return [lines[0].replace(b'"size":38', b'"size":37'), *lines[1:]]
+    return [lines[0].replace(b'"size":42', b'"size":41'), *lines[1:]]
 
 
 def checkpoint_of_another_size(lines: list[bytes]) -> list[bytes]:

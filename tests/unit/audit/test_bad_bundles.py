@@ -1,0 +1,21 @@
+"""`sluis audit verify` over the table of bad bundles: exactly the codes that each must be refused with."""
+
+import pytest
+from bad_bundles import bad_bundle, bad_names
+
+from broker.audit.findings import Code
+from broker.audit.trust import parse_trust
+from broker.audit.verify import verify
+
+
+@pytest.mark.parametrize("name", bad_names())
+def test_it_is_refused_with_exactly_its_codes(name: str) -> None:
+    bundle = bad_bundle(name)
+    report = verify(bundle.lines, parse_trust(bundle.trust), expect=bundle.expect)
+    assert set(report.counts) == bundle.codes, report.findings
+    assert not report.verified
+    assert report.exit_code == min(Code[code].fault for code in bundle.codes)
+
+
+def test_there_are_many_kinds() -> None:
+    assert len(bad_names()) >= 25
