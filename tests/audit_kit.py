@@ -35,11 +35,11 @@ from broker.exchange import Want
 from broker.exchange_log.checkpoint import parse_verifier_key, sign_checkpoint
 from broker.exchange_log.merkle import CompactRange, leaf_hash
 from broker.policy.bundle import build_bundle, load_bundle, sign_bundle
+from broker.policy.decision import request_from_log
 from broker.policy.document import PolicySet
 from broker.policy.evaluate import (
     Facts,
     RegisterFacts,
-    Request,
     day_of,
     decision_to_log,
     evaluate,
@@ -146,8 +146,9 @@ def b64(data: bytes) -> str:
 
 @dataclass
 class World:
-    """An honest log in the making."""
+    """An honest log in the making. `engine`: the version that decides."""
 
+    engine: str = ENGINE
     keys: Keys = field(default_factory=Keys)
     archive: list[bytes] = field(default_factory=lambda: [policy_bundle()])
     batches: list[list[tuple[str, dict[str, Any]]]] = field(default_factory=list)
@@ -179,7 +180,7 @@ class World:
         body = {
             "origin": ORIGIN,
             "environment": "test",
-            "engine": ENGINE,
+            "engine": self.engine,
             "verifier_key": self.keys.signer.verifier_key,
             "previous": None,
         }
@@ -197,7 +198,7 @@ class World:
             "revision": policies.revision,
             "expires": time_text(policies.expires),
             "signers": list(policies.signers),
-            "engine": ENGINE,
+            "engine": self.engine,
         }
 
     def party_entry(self, name: str, members: Sequence[Member] = (), revoked: Sequence[str] = ()) -> dict[str, Any]:
@@ -311,8 +312,13 @@ class World:
         request_id: str | None = None,
         member: Member | None = None,
         after: timedelta = timedelta(seconds=1),
+        stated: Mapping[str, Any] | None = None,
+        found: Mapping[str, Any] | None = None,
     ) -> int:
-        """An exchange's asks in a batch of their own, decided as the policy says; returns the first one's index."""
+        """An exchange's asks in a batch of their own, decided as the policy says; returns the first one's index.
+
+        `stated`: other members of the signed statement; `found`: other facts than an honest broker would have read.
+        """
         decided = self.at + after - timedelta(milliseconds=3)
         statement = {
             "answerers": sorted(answerers),
@@ -333,13 +339,14 @@ class World:
             "tokens": "ee" * 32,
             "type": "sluis/v1/ask",
             "want": {"attributes": sorted(want.attributes), "count": want.count, "hit": want.hit},
+            **(stated or {}),
         }
         signed = self.signed(asker, statement, member)
         day = (asker, purpose, day_of(decided))
         entries: list[tuple[str, dict[str, Any]]] = []
         permitted = False
         for answerer in statement["answerers"]:
-            reference, rules = self.registers.get(f"{answerer}/{purpose}/{EPOCH}/{scheme}", (None, {}))
+            reference, rules = self.registers.get(f"{answerer}/{purpose}/{statement['epoch']}/{scheme}", (None, {}))
             count_key = (asker, answerer, purpose, EPOCH)
             facts = Facts(
                 now=decided,
@@ -351,25 +358,24 @@ class World:
                 count_distance=2 * subjects if self.counts[count_key] and want.count else None,
                 suspended_since=self.notices.get(purpose),
             )
-            request = Request(
-                asker, None, answerer, purpose, EPOCH, scheme, 1, Want(want.hit, want.count, want.attributes), subjects
-            )
-            decision = evaluate(self.policies, request, facts)
+            facts = replace(facts, **(found or {}))
+            request = request_from_log({"statement": statement, "answerer": answerer})
+            decision = evaluate(self.policies, request, facts, self.engine)
             permitted |= decision.permitted
             if decision.permitted and want.count:
                 self.counts[count_key] += 1
             body = {
                 "exchange": statement["request_id"],
                 "asker": asker,
-                "principal": None,
+                "principal": statement["principal"],
                 "answerer": answerer,
                 "purpose": purpose,
                 **signed,
                 "decided_at": time_text(decided),
-                "facts": facts_to_log(facts),
+                "facts": facts_to_log(facts, suspensions=self.engine != "sluis-engine/1"),
                 "decision": decision_to_log(decision),
                 "policy_set": self.policies.digest,
-                "engine": ENGINE,
+                "engine": self.engine,
                 "register": reference,
                 "trace_id": None,
                 "nonce": "56" * 16,
@@ -377,7 +383,7 @@ class World:
             entries.append(("ask", copy.deepcopy(body)))
             at = self.size + len(entries) - 1
             for shadow in self.policies.shadows.get(purpose, ()):
-                would = evaluate(self.policies, replace(request, purpose=shadow), facts)
+                would = evaluate(self.policies, replace(request, purpose=shadow), facts, self.engine)
                 beside = {name: body[name] for name in ("exchange", "answerer", "decided_at", "policy_set", "engine")}
                 shown = {"party": asker, "purpose": shadow, "shadow_of": purpose, "ask_index": at}
                 entries.append(("evaluation", {**beside, **shown, "decision": decision_to_log(would)}))
@@ -456,7 +462,7 @@ class World:
             "issuers": [authority().ca.certificate.decode()],
             "policy_signers": [public(key) for key in SIGNERS],
             "policy_quorum": 2,
-            "engines": [ENGINE],
+            "engines": [self.engine],
         }
         return trust_text(**{**values, **changes})
 
