@@ -45,6 +45,7 @@ from broker.statements import Scope
 from broker.storage.answers import FileAnswerSpool
 from broker.storage.registers import FileRegisterStore
 from broker.storage.sqlite import SqliteLogReader, SqliteLogStore, open_reader
+from broker.witness.calling import WitnessEnd
 
 log = structlog.get_logger("broker.app")
 
@@ -73,6 +74,16 @@ def make_keys(config: Config) -> str:
     """Creates the broker's keys where there are none; returns the log's verifier key."""
     keys = FileKeys.create(config.keys, origin=config.origin)
     return keys.signer.verifier_key
+
+
+def witness_ends(config: Config) -> tuple[WitnessEnd, ...]:
+    """The witnesses of a configuration, to call; none when the log runs unwitnessed. Raises CONFIG_INVALID."""
+    if config.witness is None:
+        return ()
+    return tuple(
+        WitnessEnd(one.url, key, ca_file=config.witness.ca_file)
+        for one, key in zip(config.witness.witnesses, config.witness.keys, strict=True)
+    )
 
 
 def trust_of(config: Config) -> str:

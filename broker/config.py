@@ -11,9 +11,12 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from broker.errors import Code, SluisError
+from broker.exchange_log.checkpoint import VerifierKey
+from broker.exchange_log.cosignature import parse_witness_key
 from broker.parties import Environment, check_party_name
 from broker.policy.problems import did_you_mean
-from broker.policy.strict_yaml import read_yaml
+from broker.policy.strict_yaml import YamlFile, read_yaml
+from broker.witness.calling import check_url
 
 _Closed = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,6 +55,34 @@ class Policy(BaseModel):
     """Take active purposes that their asking and answering side did not approve; refused in production."""
 
 
+class WitnessAddress(BaseModel):
+    """One witness: where it takes checkpoints, and its key."""
+
+    model_config = _Closed
+    url: str
+    """Submission prefix: `add-checkpoint` is put behind it."""
+    verifier_key: str
+    """C2SP vkey of type 0x04, got from the witness's operator."""
+
+
+class Witnessing(BaseModel):
+    """Who must cosign this log's checkpoints, and how long it may go on without."""
+
+    model_config = _Closed
+    witnesses: Annotated[list[WitnessAddress], Field(min_length=1, max_length=32)]
+    quorum: Annotated[int, Field(ge=1)]
+    """How many of them must have cosigned a checkpoint for it to count as witnessed."""
+    grace_minutes: Annotated[int, Field(ge=0, le=1440)] = 15
+    """How long entries may stand without a quorum before new questions are refused; 0 is strict."""
+    ca_file: Path | None = None
+    """CAs (PEM) of the witnesses' own certificates, instead of the machine's."""
+
+    @property
+    def keys(self) -> tuple[VerifierKey, ...]:
+        """The witnesses' keys, in the order given."""
+        return tuple(parse_witness_key(one.verifier_key) for one in self.witnesses)
+
+
 class Limits(BaseModel):
     """How much at once."""
 
@@ -81,6 +112,8 @@ class Config(BaseModel):
     parties: dict[str, list[Path]]
     """Party -> its certificates (PEM). A connection must use one of them."""
     limits: Limits = Limits()
+    witness: Witnessing | None = None
+    """Without it nobody but the log's own key vouches for the log."""
 
     def resolved(self, base: Path) -> Config:
         """The same with paths made absolute against `base`."""
@@ -95,6 +128,8 @@ class Config(BaseModel):
         policy = self.policy.model_copy(update={"bundle": base / self.policy.bundle})
         parties = {party: [base / path for path in paths] for party, paths in self.parties.items()}
         update = {"data": base / self.data, "keys": base / self.keys, "tls": tls, "policy": policy, "parties": parties}
+        if self.witness is not None and self.witness.ca_file is not None:
+            update["witness"] = self.witness.model_copy(update={"ca_file": base / self.witness.ca_file})
         return self.model_copy(update=update)
 
 
@@ -144,9 +179,33 @@ def load_config(path: Path) -> Config:
     if config.policy.quorum > len(set(config.policy.signers)):
         text = f"{quorum} asks for {config.policy.quorum} signatures, more than there are policy.signers"
         raise SluisError(Code.CONFIG_INVALID, text)
+    if config.witness is not None:
+        _check_witness(config.witness, document, path)
     return config.resolved(path.resolve().parent)
 
 
+def _check_witness(witness: Witnessing, document: YamlFile, path: Path) -> None:
+    """Keys and addresses that can be used, and as many different keys as the quorum needs."""
+    seen: set[bytes] = set()
+    for at, one in enumerate(witness.witnesses):
+        line = document.line(("witness", "witnesses", at))
+        where = f"{path}:{line}: witness.witnesses.{at}"
+        try:
+            check_url(one.url)
+            key = parse_witness_key(one.verifier_key).public_key
+        except SluisError as error:
+            raise SluisError(Code.CONFIG_INVALID, f"{where}: {error.message}") from error
+        if key in seen:
+            raise SluisError(Code.CONFIG_INVALID, f"{where}: one witness counts once; this key stands above already")
+        seen.add(key)
+    if witness.quorum > len(seen):
+        line = document.line(("witness", "quorum"))
+        text = f"{path}:{line}: witness.quorum asks for {witness.quorum} witnesses, more than there are"
+        raise SluisError(Code.CONFIG_INVALID, text)
+
+
 def _known_keys(where: tuple[str | int, ...]) -> list[str]:
-    inner: dict[str, type[BaseModel]] = {"tls": Tls, "policy": Policy, "limits": Limits}
+    inner: dict[str, type[BaseModel]] = {"tls": Tls, "policy": Policy, "limits": Limits, "witness": Witnessing}
+    if where[0] == "witness" and len(where) > 2:
+        return list(WitnessAddress.model_fields)
     return list((inner.get(str(where[0]), Config) if len(where) > 1 else Config).model_fields)

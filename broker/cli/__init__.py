@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from broker import __version__
-from broker.cli import audit, operate, policy
+from broker.cli import audit, operate, policy, witness
 from broker.errors import Code, Kind, SluisError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(policy.app, name="policy", help="Write, test, explain, bundle and sign purpose policies.")
 app.add_typer(audit.app, name="audit", help="Export, verify and read the exchange log.")
+app.add_typer(witness.app, name="witness")
 operate.mount(app)
 
 

@@ -29,14 +29,15 @@ _SIGNATURE = re.compile("— ([^ +\n]+) ([A-Za-z0-9+/]+={0,2})")
 
 @dataclass(frozen=True)
 class VerifierKey:
-    """A C2SP verifier key of type Ed25519."""
+    """A C2SP verifier key for Ed25519: a log's (type 0x01), or a witness's (0x04, see `cosignature`)."""
 
     name: str
     key_hash: bytes
     public_key: bytes
+    kind: int = ED25519
 
     def __str__(self) -> str:
-        key = base64.b64encode(bytes([ED25519]) + self.public_key).decode()
+        key = base64.b64encode(bytes([self.kind]) + self.public_key).decode()
         return f"{self.name}+{self.key_hash.hex()}+{key}"
 
 
@@ -65,26 +66,27 @@ def check_origin(origin: str) -> str:
     return origin
 
 
-def verifier_key(name: str, public_key: bytes) -> VerifierKey:
+def verifier_key(name: str, public_key: bytes, kind: int = ED25519) -> VerifierKey:
     """The verifier key for an Ed25519 public key (32 bytes): key hash per C2SP signed-note."""
-    digest = hashlib.sha256(check_origin(name).encode() + b"\n" + bytes([ED25519]) + public_key).digest()
-    return VerifierKey(name, digest[:4], public_key)
+    digest = hashlib.sha256(check_origin(name).encode() + b"\n" + bytes([kind]) + public_key).digest()
+    return VerifierKey(name, digest[:4], public_key, kind)
 
 
-def parse_verifier_key(text: str) -> VerifierKey:
-    """The verifier key in `text`: name+hex(key hash)+base64(0x01 || public key).
+def parse_verifier_key(text: str, kind: int = ED25519) -> VerifierKey:
+    """The verifier key in `text`: name+hex(key hash)+base64(type || public key), of the type `kind`.
 
     Raises:
         SluisError: CONFIG_INVALID.
     """
-    bad = SluisError(Code.CONFIG_INVALID, "a verifier key reads name+8 hex digits+base64, of type Ed25519")
+    whose = "a log's verifier key, of type 1" if kind == ED25519 else f"a witness's verifier key, of type {kind}"
+    bad = SluisError(Code.CONFIG_INVALID, f"{whose}, reads name+8 hex digits+base64")
     parts = text.split("+", 2)
     if len(parts) != 3 or not _ORIGIN.fullmatch(parts[0]) or not re.fullmatch(r"[0-9a-f]{8}", parts[1]):
         raise bad
     raw = _base64(parts[2], bad)
-    if len(raw) != 33 or raw[0] != ED25519:
+    if len(raw) != 33 or raw[0] != kind:
         raise bad
-    key = verifier_key(parts[0], raw[1:])
+    key = verifier_key(parts[0], raw[1:], kind)
     if key.key_hash.hex() != parts[1]:
         raise SluisError(Code.CONFIG_INVALID, "a verifier key's hash does not fit its key: it was copied wrongly")
     return key
@@ -122,14 +124,18 @@ def parse_checkpoint(note: str) -> Checkpoint:
     signature_lines = signed[:-1].split("\n")
     if len(root) != HASH_BYTES or len(signature_lines) > MAX_SIGNATURES:
         raise bad
-    signatures = []
-    for line in signature_lines:
-        match = _SIGNATURE.fullmatch(line)
-        blob = _base64(match[2], bad) if match else b""
-        if not match or len(blob) < 5:
-            raise bad
-        signatures.append((match[1], blob[:4], blob[4:]))
+    signatures = [parse_signature_line(line) for line in signature_lines]
     return Checkpoint(origin, int(size), root, body.encode() + b"\n", tuple(signatures))
+
+
+def parse_signature_line(line: str) -> tuple[str, bytes, bytes]:
+    """Name, key hash and signature in one line of a signed note, without its newline. Raises STATEMENT_INVALID."""
+    bad = SluisError(Code.STATEMENT_INVALID, "not a signature line: a dash, a key's name and base64")
+    match = _SIGNATURE.fullmatch(line)
+    blob = _base64(match[2], bad) if match else b""
+    if not match or len(blob) < 5:
+        raise bad
+    return match[1], blob[:4], blob[4:]
 
 
 def verify_checkpoint(note: str, key: VerifierKey) -> Checkpoint:

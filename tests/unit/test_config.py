@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from broker.config import Config, load_config
 from broker.errors import Code, SluisError
+from broker.exchange_log.cosignature import witness_key
 from broker.parties import Environment
 
 SIGNERS = ["a" * 64, "b" * 64]
@@ -28,6 +31,11 @@ GOOD: dict[str, Any] = {
     "policy": {"bundle": "policy.bundle", "signers": SIGNERS},
     "parties": {"snf": ["pki/snf.pem"]},
 }
+
+
+def vkey(name: str, seed: bytes = b"") -> str:
+    raw = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(seed or name.encode()).digest())
+    return str(witness_key(name, raw.public_key().public_bytes_raw()))
 
 
 def changed(path: str, value: object) -> dict[str, Any]:
@@ -172,3 +180,42 @@ def test_a_file_that_is_not_there_names_the_way_out(tmp_path: Path) -> None:
 )
 def test_other_yaml_is_refused(tmp_path: Path, text: str) -> None:
     assert str(tmp_path / "broker.yaml") in refusal(tmp_path, text)
+
+
+def witnesses(*keys: str, **more: object) -> dict[str, Any]:
+    section = {
+        "witnesses": [{"url": "https://w.example/x", "verifier_key": key} for key in keys],
+        "quorum": "1",
+        **more,
+    }
+    return changed("witness", section)
+
+
+def test_witnesses_are_read(tmp_path: Path) -> None:
+    assert load(tmp_path, GOOD).witness is None
+    one, two = vkey("w1"), vkey("w2")
+    witness = load(tmp_path, witnesses(one, two, quorum="2", ca_file="pki/ca.pem", grace_minutes="0")).witness
+    assert witness is not None
+    assert [str(key) for key in witness.keys] == [one, two]
+    assert (witness.quorum, witness.grace_minutes, witness.ca_file) == (2, 0, tmp_path / "pki/ca.pem")
+    assert load(tmp_path, witnesses(one)).witness.grace_minutes == 15  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        (witnesses(), "witness.witnesses"),
+        (witnesses(vkey("w1"), quorum="2"), "witness.quorum asks for 2 witnesses, more than there are"),
+        (witnesses(vkey("w1"), quorum="0"), "witness.quorum"),
+        (witnesses(vkey("w1"), grace_minutes="1441"), "witness.grace_minutes"),
+        (witnesses(vkey("w1"), vkey("w2", b"w1")), "witness.witnesses.1: one witness counts once"),
+        (witnesses("a+b+c"), "witness.witnesses.0: a witness's verifier key"),
+        (witnesses(vkey("w1"), grase_minutes="1"), "did you mean 'grace_minutes'?"),
+        (changed("witness", {"witnesses": [{"ur": "x", "verifier_key": vkey("a")}], "quorum": "1"}), "'url'"),
+        (changed("witness", {"witnesses": [{"url": "x", "verifier_key": vkey("a")}], "quorum": "1"}), "http"),
+    ],
+)
+def test_witnesses_that_cannot_be_used_are_refused(tmp_path: Path, document: dict[str, Any], said: str) -> None:
+    message = refusal(tmp_path, document)
+    assert message.startswith(f"{tmp_path / 'broker.yaml'}:")
+    assert said in message

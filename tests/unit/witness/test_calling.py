@@ -1,0 +1,215 @@
+"""The log's side: what it makes of every answer a witness can give, honest or not."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from log_kit import ORIGIN
+from test_witness import Tree
+from witnesses import OwnWitness, answering
+
+from broker.errors import Code, SluisError
+from broker.exchange_log.checkpoint import parse_checkpoint
+from broker.exchange_log.cosignature import cosign, parse_witness_key, with_lines
+from broker.witness.calling import (
+    Contradicted,
+    Cosignature,
+    HasSize,
+    WitnessEnd,
+    WitnessTrouble,
+    ask_newest,
+    check_url,
+)
+
+NAME = "witness.example/w1"
+TREE = Tree()
+
+
+@pytest.fixture
+def witness(tmp_path: Path) -> OwnWitness:
+    return OwnWitness(tmp_path / "w1", NAME, [TREE.vkey])
+
+
+def test_it_offers_and_is_cosigned_over_one_connection(witness: OwnWitness) -> None:
+    with witness:
+        end = witness.end()
+        assert isinstance(end.offer(0, (), TREE.note(5)), Cosignature)
+        kept = end._connection
+        assert end.offer(0, (), TREE.note(5)) == HasSize(5)
+        assert isinstance(end.offer(5, TREE.proof(5, 9), TREE.note(9)), Cosignature)
+        assert end._connection is kept
+        assert end.offer(9, (), Tree(mark=b"fork").note(9)) == Contradicted()
+        assert end.offer(9, TREE.proof(8, 10), TREE.note(10)) == Contradicted()
+
+
+def test_a_witness_that_restarted_is_called_anew(witness: OwnWitness) -> None:
+    with witness:
+        end = witness.end()
+        end.offer(0, (), TREE.note(5))
+    with pytest.raises(WitnessTrouble) as caught:
+        end.offer(5, (), TREE.note(5))
+    assert caught.value.what == "unreachable"
+    with witness:
+        assert isinstance(end.offer(5, (), TREE.note(5)), Cosignature)
+
+
+def lie(kind: str) -> tuple[int, str, bytes]:
+    """An answer to the offer of the tree of 5."""
+    body = parse_checkpoint(TREE.note(5)).body
+    other = parse_checkpoint(TREE.note(4)).body
+    key = LIAR.key
+    at = LIAR.clock.now()
+    line = cosign(key.public, key.sign, body, at).encode()
+    stranger = cosign(OTHER.key.public, OTHER.key.sign, body, at).encode()
+    renamed = line.replace(line.split(b" ")[2], stranger.split(b" ")[2])
+    texts = {
+        "another tree": cosign(key.public, key.sign, other, at).encode(),
+        "another key": stranger,
+        "another key under its name": renamed,
+        "nothing": b"",
+        "garbage": b"\xff\xfe\n",
+        "no newline": line[:-1],
+        "a page": b"<html>\n",
+        "half": line[:40] + b"\n",
+        "a wrong one beside": cosign(key.public, key.sign, other, at).encode() + line,
+        "too long": b"x" * 70_000,
+    }
+    return 200, "text/plain", texts[kind]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _liars(tmp_path_factory: pytest.TempPathFactory) -> None:
+    global LIAR, OTHER  # noqa: PLW0603
+    LIAR = OwnWitness(tmp_path_factory.mktemp("liar"), NAME, [])
+    OTHER = OwnWitness(tmp_path_factory.mktemp("other"), NAME + "0", [])
+
+
+LIAR: OwnWitness
+OTHER: OwnWitness
+
+
+@pytest.mark.parametrize(
+    "kind",
+    """another tree|another key|another key under its name|nothing|garbage|no newline|a page|half|a wrong one beside
+    |too long""".replace("\n    ", "").split("|"),
+)
+def test_no_lie_passes_for_a_cosignature(kind: str) -> None:
+    with answering(lambda _: lie(kind)) as url, pytest.raises(WitnessTrouble):
+        WitnessEnd(url, LIAR.key.public).offer(0, (), TREE.note(5))
+
+
+def test_a_good_line_among_those_of_others_counts() -> None:
+    _, _, mine = lie("another key")
+    body = parse_checkpoint(TREE.note(5)).body
+    line = cosign(LIAR.key.public, LIAR.key.sign, body, LIAR.clock.now())
+    with answering(lambda _: (200, "text/plain", mine + line.encode())) as url:
+        assert WitnessEnd(url, LIAR.key.public).offer(0, (), TREE.note(5)) == Cosignature(line)
+
+
+@pytest.mark.parametrize(
+    ("answer", "what"),
+    [
+        ((409, "text/x.tlog.size", b"five\n"), "answer malformed"),
+        ((409, "text/x.tlog.size", b"05\n"), "answer malformed"),
+        ((409, "text/x.tlog.size", b"5"), "answer malformed"),
+        ((302, "text/plain", b""), "status 302"),
+        ((307, "text/plain", b""), "status 307"),
+        ((500, "text/plain", b""), "status 500"),
+        ((403, "text/plain", b""), "status 403"),
+        ((404, "text/plain", b""), "status 404"),
+    ],
+)
+def test_what_is_no_answer_of_the_protocol_is_trouble(answer: tuple[int, str, bytes], what: str) -> None:
+    with answering(lambda _: answer) as url, pytest.raises(WitnessTrouble) as caught:
+        WitnessEnd(url, LIAR.key.public).offer(0, (), TREE.note(5))
+    assert caught.value.what == what
+
+
+def test_a_conflict_over_an_equal_size_contradicts_in_older_editions_too() -> None:
+    with answering(lambda _: (409, "text/plain", b"")) as url:
+        assert WitnessEnd(url, LIAR.key.public).offer(5, (), TREE.note(5)) == Contradicted()
+
+
+def test_it_waits_no_longer_than_it_was_told() -> None:
+    def slow(_: bytes) -> tuple[int, str, bytes]:
+        time.sleep(1)
+        return 200, "text/plain", b""
+
+    with answering(slow) as url, pytest.raises(WitnessTrouble) as caught:
+        WitnessEnd(url, LIAR.key.public, seconds=0.1).offer(0, (), TREE.note(5))
+    assert caught.value.what == "timeout"
+
+
+@pytest.mark.parametrize(
+    "url",
+    """|witness.example|ftp://a/|http://|http://a:x/|http://u:p@a/|http://a/?q|http://a/#f|http://a /|file:///etc/x
+    |http://a:99999/""".replace("\n    ", "").split("|"),
+)
+def test_a_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(SluisError) as caught:
+        check_url(url)
+    assert caught.value.code is Code.CONFIG_INVALID
+
+
+def test_witnesses_say_what_they_hold(tmp_path: Path) -> None:
+    """What start-up after a restore asks: the size is proven by two signatures, or told by the protocol alone."""
+    full, empty, gone = (OwnWitness(tmp_path / name, f"witness.example/{name}", [TREE.vkey]) for name in "abc")
+    gone.port = 1
+    with full, empty:
+        full.end().offer(0, (), TREE.note(9))
+        said = ask_newest([full.end(), empty.end(), gone.end()], TREE.key, TREE.note(5))
+        assert [(one.witness[-1], one.size, one.contradicts) for one in said] == [
+            ("a", 9, False),
+            ("b", 0, False),
+            ("c", None, False),
+        ]
+        assert said[0].note == with_lines(said[0].note or "", [])
+        assert parse_checkpoint(said[0].note or "").root == parse_checkpoint(TREE.note(9)).root
+        assert said[2].trouble
+        assert empty.end().newest(TREE.key) is None, "asking signed nothing"
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [(TREE.note(9), (9, True, False)), (TREE.note(5), (9, False, False)), (None, (0, False, False))],
+)
+def test_a_witness_without_a_monitoring_prefix_tells_its_size(
+    witness: OwnWitness, own: str | None, expected: tuple[int, bool, bool]
+) -> None:
+    with witness:
+        assert witness.witness is not None
+        witness.end().offer(0, (), TREE.note(9))
+        answer = witness.witness.add_checkpoint
+
+        def posts_only(body: bytes) -> tuple[int, str, bytes]:
+            if not body:
+                return 404, "text/plain", b""
+            one = answer(body)
+            return one.status, one.content_type, one.text.encode()
+
+        with answering(posts_only) as url:
+            (said,) = ask_newest([WitnessEnd(url, witness.key.public)], TREE.key, own)
+            (fork,) = ask_newest([WitnessEnd(url, witness.key.public)], TREE.key, Tree(mark=b"fork").note(9))
+    assert (said.size, said.note is not None, said.contradicts) == expected
+    assert fork.contradicts
+
+
+def test_a_checkpoint_that_a_witness_shows_must_be_signed_by_both(witness: OwnWitness) -> None:
+    with witness:
+        witness.end().offer(0, (), TREE.note(9))
+        _, note = witness.end().newest(TREE.key) or (0, "")
+    assert note
+    for shown in (TREE.note(9), note.replace("\n9\n", "\n8\n"), Tree("b").note(9), "", note[:-2]):
+        with answering(lambda _, shown=shown: (200, "text/plain", shown.encode())) as url:
+            (said,) = ask_newest([WitnessEnd(url, witness.key.public)], TREE.key, TREE.note(5))
+        assert (said.size, said.note) == (None, None)
+        assert said.trouble
+
+
+def test_a_witness_s_key_is_of_its_own_type() -> None:
+    assert parse_witness_key(str(LIAR.key.public)) == LIAR.key.public
+    for wrong in (TREE.vkey, "", "a+b+c", f"{ORIGIN}+00000000+BAAA"):
+        with pytest.raises(SluisError):
+            parse_witness_key(wrong)
