@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from broker import __version__
+from broker.acceptance import accept
 from broker.asking import AskGate
 from broker.audit.trust import trust_text
 from broker.canonical import canonical_json
@@ -24,14 +25,13 @@ from broker.errors import Code, SluisError
 from broker.exchange import ANSWER_KEPT
 from broker.exchange_log.append import Sequencer
 from broker.exchange_log.checkpoint import parse_verifier_key
+from broker.exchange_log.high_water import check_mark, claim, empty_mark
 from broker.exchange_log.opening import check_tree, genesis
 from broker.in_force import InForce, PolicyRules
-from broker.parties import Caller, Environment
-from broker.policy.bundle import load_bundle
-from broker.policy.document import PolicySet
+from broker.parties import Caller
 from broker.policy.evaluate import ENGINE, ENGINES
 from broker.policy_files import PolicyFiles, read_bundle_file
-from broker.ports import Clock, LogReader, Transaction
+from broker.ports import CheckpointSigner, Clock, LogReader, Mark, Transaction
 from broker.publication import Publication
 from broker.repeating import Repeating
 from broker.rpc.audit_service import AuditServicer
@@ -43,6 +43,7 @@ from broker.rpc.register_service import RegisterServicer
 from broker.rpc.server import Server, Services
 from broker.statements import Scope
 from broker.storage.answers import FileAnswerSpool
+from broker.storage.high_water import FileHighWater, read_mark
 from broker.storage.registers import FileRegisterStore
 from broker.storage.sqlite import SqliteLogReader, SqliteLogStore, open_reader
 from broker.witness.calling import WitnessEnd
@@ -100,6 +101,43 @@ def trust_of(config: Config) -> str:
     )
 
 
+def open_high_water(path: Path | None, origin: str, reader: LogReader, now: datetime) -> FileHighWater | None:
+    """The high-water file at `path`, once the log is found to hold its tree; made with a log that begins.
+
+    Raises:
+        SluisError: HIGH_WATER_UNUSABLE, LOG_SHRUNK, LOG_FORKED, LOG_SEALED.
+    """
+    if path is None:
+        return None
+    if reader.size() == 0 and not path.exists():
+        return FileHighWater.create(path, empty_mark(origin, now))
+    opened = FileHighWater(path)
+    try:
+        check_mark(reader, origin, opened.mark)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def high_water_mark(config: Config) -> Mark | None:
+    """The newest mark, None when no high-water file is configured. Raises HIGH_WATER_UNUSABLE."""
+    return None if config.high_water is None else read_mark(config.high_water)
+
+
+def begin_high_water(config: Config, mark: Mark, *, replace: bool) -> None:
+    """Makes the high-water file; with `replace`, an unusable one is set aside as `<name>.old`. HIGH_WATER_UNUSABLE."""
+    assert config.high_water is not None
+    if replace and config.high_water.exists():
+        config.high_water.replace(config.high_water.with_name(f"{config.high_water.name}.old"))
+    FileHighWater.create(config.high_water, mark).close()
+
+
+def same_volume(config: Config) -> bool:
+    """Whether the high-water file lies on the volume of the data, and would be lost or restored with it."""
+    return config.high_water is not None and config.high_water.stat().st_dev == config.data.stat().st_dev
+
+
 class Broker:
     """One running broker. `start` refuses what it should not run with; `stop` loses nothing that was acknowledged."""
 
@@ -112,18 +150,21 @@ class Broker:
         bundle = read_bundle_file(config)
         config.data.mkdir(parents=True, exist_ok=True)
         self._store = SqliteLogStore(config.data / "sluis.db", keys.at_rest, entropy)
+        self._high_water: FileHighWater | None = None
         self._sequencer = Sequencer(self._store, keys.signer, self._clock)
         try:
+            self._high_water = open_high_water(config.high_water, config.origin, self._store.reader, self._clock.now())
+            self._sequencer = Sequencer(self._store, keys.signer, self._clock, self._high_water)
             self._assemble(config, keys, entropy, bundle)
         except BaseException:
             self._sequencer.stop()
-            self._store.close()
+            self._close()
             raise
 
     def _assemble(self, config: Config, keys: FileKeys, entropy: SystemEntropy, bundle: bytes) -> None:
         reader = self._store.reader
         genesis(self._store, keys.signer, self._clock, environment=config.environment, engine=ENGINE)
-        check_tree(reader, parse_verifier_key(keys.signer.verifier_key))
+        self._take_over(keys.signer, reader)
         self._sequencer.start()
         scope = Scope(config.origin, config.environment)
         self._in_force = self._open_policies(config, reader, scope, bundle)
@@ -159,6 +200,21 @@ class Broker:
         self._nudge = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="housekeeping", daemon=True)
 
+    def _take_over(self, signer: CheckpointSigner, reader: LogReader) -> None:
+        checkpoint = check_tree(reader, parse_verifier_key(signer.verifier_key))
+        if self._high_water is None:
+            log.warning("no high-water file", origin=signer.origin)
+            return
+        _, note = reader.checkpoint()
+        claim(self._high_water, checkpoint, note, self._clock.now())
+        if same_volume(self._config):
+            log.warning("high-water file is on the volume of the data", origin=signer.origin)
+
+    def _close(self) -> None:
+        self._store.close()
+        if self._high_water is not None:
+            self._high_water.close()
+
     def _open_policies(self, config: Config, reader: LogReader, scope: Scope, bundle: bytes) -> InForce:
         in_force = InForce(
             sequencer=self._sequencer,
@@ -169,7 +225,7 @@ class Broker:
                 signers=config.policy.signers,
                 quorum=config.policy.quorum,
                 unsafe_skip_approvals=config.policy.unsafe_skip_approvals,
-                accept=partial(_accept, config),
+                accept=partial(accept, config),
             ),
         )
         self._policy_files = PolicyFiles(config, in_force)
@@ -199,7 +255,7 @@ class Broker:
         self._nudge.set()
         self._server.stop(grace)
         self._sequencer.stop()
-        self._store.close()
+        self._close()
         log.info("stopped", origin=self._config.origin)
 
     def _make_server(self, gate: AskGate, reader: LogReader, scope: Scope, verifier_key: str) -> Server:
@@ -319,45 +375,6 @@ class Broker:
 
     def _tell_health(self) -> None:
         self._server.ready(is_ready=self._sequencer.ready())
-
-
-def check_bundle(config: Config, bundle: bytes, now: datetime) -> PolicySet:
-    """The set of a bundle, judged as a broker with this configuration would that has no log yet.
-
-    Raises:
-        SluisError: the reason why the broker would refuse it.
-    """
-    policies = read_policies(config, bundle, now)
-    load_directory(config, policies)
-    return policies
-
-
-def read_policies(config: Config, bundle: bytes, now: datetime) -> PolicySet:
-    """As `check_bundle`, without a look at the parties' certificates."""
-    policies = load_bundle(
-        bundle,
-        signers=config.policy.signers,
-        quorum=config.policy.quorum,
-        now=now,
-        unsafe_skip_approvals=config.policy.unsafe_skip_approvals,
-    )
-    _check_oins(config, policies)
-    return policies
-
-
-def _accept(config: Config, policies: PolicySet) -> None:
-    """Refuses a set that does not go with the rest of the configuration. Raises CONFIG_INVALID."""
-    _check_oins(config, policies)
-    load_directory(config, policies)
-
-
-def _check_oins(config: Config, policies: PolicySet) -> None:
-    if config.environment is Environment.PRODUCTION:
-        for name, party in policies.catalogue.parties.items():
-            if party.oin.startswith("00000099"):
-                raise SluisError(
-                    Code.CONFIG_INVALID, f"the policy set's party {name} has a test OIN, which production refuses"
-                )
 
 
 def _log_parties(sequencer: Sequencer, entries: Mapping[str, dict[str, object]]) -> None:

@@ -114,6 +114,8 @@ class Config(BaseModel):
     limits: Limits = Limits()
     witness: Witnessing | None = None
     """Without it nobody but the log's own key vouches for the log."""
+    high_water: Path | None = None
+    """The high-water file, on another volume than `data`; required in production."""
 
     def resolved(self, base: Path) -> Config:
         """The same with paths made absolute against `base`."""
@@ -130,6 +132,8 @@ class Config(BaseModel):
         update = {"data": base / self.data, "keys": base / self.keys, "tls": tls, "policy": policy, "parties": parties}
         if self.witness is not None and self.witness.ca_file is not None:
             update["witness"] = self.witness.model_copy(update={"ca_file": base / self.witness.ca_file})
+        if self.high_water is not None:
+            update["high_water"] = base / self.high_water
         return self.model_copy(update=update)
 
 
@@ -168,6 +172,17 @@ def load_config(path: Path) -> Config:
         except SluisError as error:
             line = document.line(("parties", party))
             raise SluisError(Code.CONFIG_INVALID, f"{path}:{line}: {error.message}") from error
+    _check_policy(config, document, path)
+    if config.environment is Environment.PRODUCTION and config.high_water is None:
+        text = f"{path}: high_water is missing: production keeps a high-water file, on another volume than data"
+        raise SluisError(Code.CONFIG_INVALID, text)
+    if config.witness is not None:
+        _check_witness(config.witness, document, path)
+    return config.resolved(path.resolve().parent)
+
+
+def _check_policy(config: Config, document: YamlFile, path: Path) -> None:
+    """Signatures and approvals: what production demands, and as many signers as the quorum needs."""
     quorum = f"{path}:{document.line(('policy', 'quorum'))}: policy.quorum"
     if config.environment is Environment.PRODUCTION and config.policy.quorum < 2:
         text = f"{quorum} must be at least 2 in production: unsigned policies are refused"
@@ -179,9 +194,6 @@ def load_config(path: Path) -> Config:
     if config.policy.quorum > len(set(config.policy.signers)):
         text = f"{quorum} asks for {config.policy.quorum} signatures, more than there are policy.signers"
         raise SluisError(Code.CONFIG_INVALID, text)
-    if config.witness is not None:
-        _check_witness(config.witness, document, path)
-    return config.resolved(path.resolve().parent)
 
 
 def _check_witness(witness: Witnessing, document: YamlFile, path: Path) -> None:

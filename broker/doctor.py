@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 
-from broker.app import open_log, read_policies, verifier_key
+from broker.acceptance import read_policies
+from broker.app import high_water_mark, open_log, same_volume, verifier_key
 from broker.asking import POLICY_STATE, policy_state
 from broker.config import Config
 from broker.directory import check_own_certificate, load_directory
 from broker.errors import Code, SluisError
 from broker.exchange_log.checkpoint import parse_verifier_key
+from broker.exchange_log.high_water import check_mark
 from broker.exchange_log.opening import check_whole
 from broker.policy.document import PolicySet
 from broker.policy_files import read_bundle_file
@@ -52,6 +54,7 @@ def examine(config: Config) -> tuple[Finding, ...]:
     if findings[0].ok and (config.data / "sluis.db").exists():
         look("policy in force", lambda: _examine_in_force(config, policies()))
         look("log", lambda: _examine_log(config))
+    look("high-water file", lambda: _examine_high_water(config))
     return tuple(findings)
 
 
@@ -60,6 +63,25 @@ def _examine_log(config: Config) -> str:
     reader = open_log(config)
     try:
         return f"{check_whole(reader, key)} entries, every checkpoint fits"
+    finally:
+        reader.close()
+
+
+def _examine_high_water(config: Config) -> str:
+    mark = high_water_mark(config)
+    if mark is None:
+        return (
+            "none set: an older copy of the database that is put back would not be noticed (docs/operate.md section 5)"
+        )
+    volume = "; WARNING: on the volume of the data, so it would be lost with it" if same_volume(config) else ""
+    if not (config.data / "sluis.db").exists():
+        if mark.size:
+            raise SluisError(Code.LOG_SHRUNK, f"{mark.size} entries were acknowledged, and there is no database")
+        return "made, no log yet"
+    reader = open_log(config)
+    try:
+        check_mark(reader, config.origin, mark)
+        return f"{mark.size} entries acknowledged, and the log holds them{volume}"
     finally:
         reader.close()
 

@@ -161,6 +161,22 @@ class Transaction(Protocol):
 
 
 @dataclass(frozen=True)
+class Mark:
+    """What was acknowledged: `size` entries with `root` of the log `origin`, by the broker of start `generation`.
+
+    `note` is the checkpoint, "" while the log is empty; `next` the origin of the log that followed, "" before.
+    """
+
+    origin: str
+    generation: int
+    size: int
+    root: bytes
+    note: str
+    at: datetime
+    next: str = ""
+
+
+@dataclass(frozen=True)
 class StoredEntry:
     """A leaf as stored: its index and exact bytes."""
 
@@ -197,6 +213,10 @@ class LogReader(Protocol):
 
     def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
         """RFC 6962 section 2.1.2 proof between two sizes."""
+        ...
+
+    def root(self, size: int) -> bytes:
+        """The root over the first `size` leaves; FIELD_INVALID beyond the tree's size."""
         ...
 
     def spent(self, counter: str) -> int:
@@ -328,6 +348,23 @@ class AnswerSpool(Protocol):
 
     def sweep(self, older_than: datetime) -> int:
         """Drops answers written before `older_than`; returns how many."""
+        ...
+
+
+class HighWater(Protocol):
+    """Where the newest acknowledged checkpoint is kept, on another volume than the log. One broker moves it."""
+
+    @property
+    def mark(self) -> Mark:
+        """The newest mark."""
+        ...
+
+    def demand_held(self) -> None:
+        """Raises LOG_UNAVAILABLE when another broker has moved the mark, or it cannot be read."""
+        ...
+
+    def advance(self, mark: Mark) -> None:
+        """Moves the mark by compare-and-set; durable on return. Raises LOG_UNAVAILABLE: it may or may not be moved."""
         ...
 
 

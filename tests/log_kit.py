@@ -9,10 +9,13 @@ from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from broker.app import open_high_water
 from broker.custody.keys import LogSigner, SystemEntropy
 from broker.errors import Code, SluisError
 from broker.exchange_log.append import Sequencer
-from broker.exchange_log.opening import genesis
+from broker.exchange_log.checkpoint import parse_verifier_key
+from broker.exchange_log.high_water import claim
+from broker.exchange_log.opening import check_tree, genesis
 from broker.parties import Environment
 from broker.storage.sqlite import SqliteLogStore
 
@@ -54,22 +57,38 @@ class FakeClock:
 class Log:
     """A log in a directory, opened as the broker opens it."""
 
-    def __init__(self, directory: Path, keys: Keys | None = None, clock: FakeClock | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        keys: Keys | None = None,
+        clock: FakeClock | None = None,
+        high_water: Path | None = None,
+    ) -> None:
         self.path = directory / "sluis.db"
         self.keys = keys or Keys()
         self.clock = clock or FakeClock(step=timedelta(milliseconds=1))
         self.store = SqliteLogStore(self.path, self.keys, SystemEntropy())
         self.reader = self.store.reader
-        self.sequencer = Sequencer(self.store, self.keys.signer, self.clock)
+        try:
+            self.high_water = open_high_water(high_water, self.keys.signer.origin, self.reader, self.clock.now())
+        except BaseException:
+            self.store.close()
+            raise
+        self.sequencer = Sequencer(self.store, self.keys.signer, self.clock, self.high_water)
 
     def open(self) -> Self:
         genesis(self.store, self.keys.signer, self.clock, environment=Environment.TEST, engine=ENGINE)
+        if self.high_water is not None:
+            checkpoint = check_tree(self.reader, parse_verifier_key(self.keys.signer.verifier_key))
+            claim(self.high_water, checkpoint, self.reader.checkpoint()[1], self.clock.now())
         self.sequencer.start()
         return self
 
     def close(self) -> None:
         self.sequencer.stop()
         self.store.close()
+        if self.high_water is not None:
+            self.high_water.close()
 
     def __enter__(self) -> Self:
         return self.open()

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from broker import __version__
-from broker.cli import audit, operate, policy, witness
+from broker.cli import audit, log_life, operate, policy, witness
 from broker.errors import Code, Kind, SluisError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.add_typer(policy.app, name="policy", help="Write, test, explain, bundle and 
 app.add_typer(audit.app, name="audit", help="Export, verify and read the exchange log.")
 app.add_typer(witness.app, name="witness")
 operate.mount(app)
+log_life.mount(app)
 
 
 def _print_version(value: bool) -> None:

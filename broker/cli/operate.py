@@ -23,6 +23,7 @@ environment: test                      # test or production; fixed in the log's 
 listen: 127.0.0.1:7443
 data: data                             # database, registers, answers
 keys: keys                             # log key and storage key; back them up apart from data
+# high_water: /mnt/other/sluis.mark    # what was acknowledged, on another volume; required in production
 tls:
   certificate: pki/broker.pem
   key: pki/broker.key

@@ -17,8 +17,9 @@ from typing import Any, Generic, TypeVar, cast
 from broker.errors import Code, SluisError
 from broker.exchange import Receipt
 from broker.exchange_log.checkpoint import VerifierKey, parse_verifier_key, sign_checkpoint
+from broker.exchange_log.high_water import check_mark
 from broker.exchange_log.opening import check_tree, check_writer, last_time
-from broker.ports import CheckpointSigner, Clock, LogStore, StoreBatch, StoredEntry, Transaction
+from broker.ports import CheckpointSigner, Clock, HighWater, LogStore, Mark, StoreBatch, StoredEntry, Transaction
 
 BATCH_LIMIT = 256
 LINGER_SECONDS = 100e-6
@@ -68,8 +69,12 @@ class Sequencer:
     The log must have its genesis (`broker.exchange_log.opening.genesis`) before `start`.
     """
 
-    def __init__(self, store: LogStore, signer: CheckpointSigner, clock: Clock) -> None:
+    def __init__(
+        self, store: LogStore, signer: CheckpointSigner, clock: Clock, high_water: HighWater | None = None
+    ) -> None:
+        """With `high_water`, nothing is acknowledged before the mark there covers it."""
         self._store = store
+        self._high_water = high_water
         self._signer = signer
         self._clock = clock
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
@@ -198,7 +203,11 @@ class Sequencer:
             checkpoint = self._work(batch, jobs)
             if checkpoint is None:
                 return
+            if checkpoint and self._high_water is not None:
+                self._high_water.demand_held()
             batch.commit(checkpoint)
+            if checkpoint:
+                self._raise_mark(batch.size, batch.root, checkpoint, now)
             self._written = True
             self._last_time = now
         finally:
@@ -230,6 +239,16 @@ class Sequencer:
             job.committed = _committed(batch, job, checkpoint)
         return checkpoint
 
+    def _raise_mark(self, size: int, root: bytes, note: str, at: datetime) -> None:
+        """Once the batch is durable, and before anybody hears of it. A failure leaves its outcome unknown."""
+        if self._high_water is None:
+            return
+        mark = self._high_water.mark
+        try:
+            self._high_water.advance(Mark(mark.origin, mark.generation, size, root, note, at))
+        except SluisError as error:
+            raise SluisError(Code.LOG_OUTCOME_UNKNOWN, error.message) from error
+
     def _read_tree(self) -> None:
         """Learns size and time of what is stored, and refuses to go on from a tree that does not fit its checkpoint."""
         reader = self._store.reader
@@ -237,6 +256,8 @@ class Sequencer:
         checkpoint = check_tree(reader, self._key)
         self._last_time = max(self._last_time, last_time(reader))
         check_writer(self._store, self._last_time, checkpoint)
+        if self._high_water is not None:
+            check_mark(reader, self._signer.origin, self._high_water.mark)
         self._tree_known = True
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from broker.errors import Code, SluisError
 from broker.exchange import ExchangeState, RegisterVersion
-from broker.exchange_log.merkle import HASH_BYTES, consistency_proof, inclusion_proof, node_number
+from broker.exchange_log.merkle import HASH_BYTES, consistency_proof, inclusion_proof, node_number, root_of
 from broker.ports import StoredEntry
 from broker.storage import sqlite_rows as rows
 from broker.storage.sqlite_session import Session, connect_reader, corrupt
@@ -101,6 +101,11 @@ class SqliteLogReader:
         """RFC 6962 section 2.1.2. Raises FIELD_INVALID unless 0 < old <= new <= the tree's size."""
         self._check_size(new)
         return consistency_proof(old, new, self._node)
+
+    def root(self, size: int) -> bytes:
+        """The root over the first `size` leaves. Raises FIELD_INVALID beyond the tree's size."""
+        self._check_size(size)
+        return root_of(size, self._node)
 
     def spent(self, counter: str) -> int:
         """What was debited from `counter`."""

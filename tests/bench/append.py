@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from log_kit import Keys, ask_body, release_body, time_text
 
+from broker.app import open_high_water
 from broker.custody.keys import SystemClock, SystemEntropy
 from broker.exchange_log.append import Sequencer
 from broker.exchange_log.entry import build_leaf
@@ -100,11 +101,13 @@ def rate(call: Callable[[], object], callers: int, seconds: float) -> tuple[floa
     return len(every) / whole, statistics.median(every) * 1e3, every[int(len(every) * 0.99)] * 1e3
 
 
-def measure(directory: Path, seconds: float, rounds: int) -> dict[str, object]:
+def measure(directory: Path, seconds: float, rounds: int, *, marked: bool) -> dict[str, object]:
+    """`marked`: with a high-water file, here on the same volume as the log."""
     keys, clock = Keys(), SystemClock()
     store = SqliteLogStore(directory / "log.db", keys, SystemEntropy())
+    high_water = open_high_water(directory / "mark", keys.signer.origin, store.reader, clock.now()) if marked else None
     genesis(store, keys.signer, clock, environment=Environment.TEST, engine="bench")
-    sequencer = Sequencer(store, keys.signer, clock)
+    sequencer = Sequencer(store, keys.signer, clock, high_water)
     sequencer.start()
     bodies = {"ask": ask_body(clock.now()), "release": release_body()}
     size = {kind: len(build_leaf(1, kind, clock.now(), body)) for kind, body in bodies.items()}
@@ -141,11 +144,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=2.0, help="length of one run")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each, in turn; the best counts")
+    parser.add_argument("--high-water", action="store_true", help="move a high-water mark before each acknowledgement")
     parser.add_argument("--directory", type=Path, default=None, help="on the volume to measure; default: temporary")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.directory) as directory:
-        result = measure(Path(directory), given.seconds, given.rounds)
+        result = measure(Path(directory), given.seconds, given.rounds, marked=given.high_water)
     if given.json:
         print(json.dumps({"bench": "append", **result}))
         return

@@ -153,7 +153,10 @@ def test_production_wants_two_signatures(tmp_path: Path, quorum: str) -> None:
     message = refusal(tmp_path, document)
     assert f":{line_of(tmp_path, 'quorum')}: policy.quorum must be at least 2 in production" in message
     document["policy"]["quorum"] = "2"
+    assert "high_water is missing: production keeps" in refusal(tmp_path, document)
+    document["high_water"] = "mark"
     assert load(tmp_path, document).environment is Environment.PRODUCTION
+    assert load(tmp_path, document).high_water == tmp_path / "mark"
     document["environment"] = "test"
     document["policy"]["quorum"] = quorum
     assert load(tmp_path, document).policy.quorum == int(quorum)

@@ -53,7 +53,7 @@ def activate(
     """
     loaded = load_config(config)
     data = bundle_file.read_bytes()
-    from broker.app import check_bundle
+    from broker.acceptance import check_bundle
 
     try:
         policies = check_bundle(loaded, data, datetime.now(UTC))
@@ -152,7 +152,7 @@ def _read(config: Config, data: bytes, purpose: str, as_json: bool) -> Suspensio
 
 
 def _hand_in(config: Config, made: Suspension, wait: float, as_json: bool) -> None:
-    from broker.app import check_bundle
+    from broker.acceptance import check_bundle
     from broker.policy_files import notices_of, read_bundle_file
 
     try:
