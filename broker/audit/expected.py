@@ -1,4 +1,4 @@
-"""What an auditor holds from another source: a checkpoint, or receipts with the entry and its proof."""
+"""What an auditor holds from another source: checkpoints, or receipts with the entry and its proof."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ class Expected:
 
 
 def read_expected(data: bytes, origin: str, keys: LogKeys) -> tuple[Expected, ...]:
-    """The expectations in a file: a signed note, or JSON that holds receipts at any depth.
+    """The expectations in a file: a signed note, or JSON that holds receipts or evidence at any depth.
 
-    A receipt is an object with `leaf` and `inclusion` (base64), `index` and `checkpoint`.
+    A receipt is an object with `leaf` and `inclusion` (base64), `index` and `checkpoint`; evidence of a fork has a list
+    `checkpoints` of signed notes, which no one log contains all.
 
     Raises:
         BundleError: EXPECTED_FORM; also when a signature or a proof in it is wrong.
@@ -39,11 +40,13 @@ def read_expected(data: bytes, origin: str, keys: LogKeys) -> tuple[Expected, ..
         if not text.lstrip().startswith(("{", "[")):
             found: tuple[Expected, ...] = (Expected(_tree(text, origin, keys)),)
         else:
-            found = tuple(_receipt(item, origin, keys) for item in _receipts(json.loads(text)))
+            value = json.loads(text)
+            found = tuple(_receipt(item, origin, keys) for item in _receipts(value))
+            found += tuple(Expected(_tree(note, origin, keys)) for note in _notes(value))
     except (ValueError, RecursionError) as error:
         raise _wrong(str(error) if isinstance(error, NoteError) else "neither a signed note nor JSON") from None
     if not found:
-        raise _wrong("it holds no receipt")
+        raise _wrong("it holds no receipt and no checkpoint")
     return found
 
 
@@ -56,6 +59,18 @@ def _receipts(value: Any) -> Iterator[dict[str, Any]]:
     if isinstance(value, list):
         for item in value:
             yield from _receipts(item)
+
+
+def _notes(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        checkpoints = value.get("checkpoints")
+        if isinstance(checkpoints, list):
+            yield from (note for note in checkpoints if isinstance(note, str))
+            return
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _notes(item)
 
 
 def _receipt(value: dict[str, Any], origin: str, keys: LogKeys) -> Expected:

@@ -41,6 +41,7 @@ from sluis_client.transport import (
     Decision,
     DryRun,
     Exchange,
+    LogEntry,
     NewUpload,
     Opening,
     Progress,
@@ -585,6 +586,27 @@ class FakeTransport:
             return tuple(page), page[-1].index + 1 if page else len(self.broker.log.leaves)
 
         return self._do("receipts", found)
+
+    def inclusion(self, index: int, size: int) -> tuple[bytes, ...]:
+        def found() -> tuple[bytes, ...]:
+            if not index < size <= len(self.broker.log.leaves):
+                raise refused("FIELD_INVALID")
+            return tuple(_path(index, self.broker.log.leaves[:size]))
+
+        return self._do("inclusion", found)
+
+    def entries(self, from_index: int) -> tuple[tuple[LogEntry, ...], int]:
+        def found() -> tuple[tuple[LogEntry, ...], int]:
+            leaves = self.broker.log.leaves
+            mine = [LogEntry(index, leaf) for index, leaf in enumerate(leaves) if self._concerns(leaf)]
+            page = [entry for entry in mine if entry.index >= from_index][:3]
+            return tuple(page), page[-1].index + 1 if page else len(leaves)
+
+        return self._do("entries", found)
+
+    def _concerns(self, leaf: bytes) -> bool:
+        body = parse_canonical(leaf)["body"]
+        return self.party in [body.get(name) for name in ("asker", "principal", "answerer", "party")]
 
 
 def _head(answerer: str, status: int, statement: dict[str, Any], decision: Decision, receipt: Receipt) -> Answer:

@@ -16,7 +16,8 @@ from typing import Any
 from sluis_client.answer_rows import Posed, Row, broken, open_rows
 from sluis_client.canonical import canonical_json, commitment, encode, parse_canonical
 from sluis_client.errors import ClientError, Exit
-from sluis_client.participant import Participant, receipt_broken
+from sluis_client.participant import Participant
+from sluis_client.receipts import receipt_broken
 from sluis_client.statement_shapes import REGISTER
 from sluis_client.statements import SignedStatement, parse_utc, verify
 from sluis_client.transport import (

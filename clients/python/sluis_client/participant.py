@@ -11,30 +11,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
 from sluis_client.canonical import canonical_json
 from sluis_client.certificates import check_certificate
 from sluis_client.epochs import epoch_name
 from sluis_client.errors import ClientError, Exit
+from sluis_client.forks import Evidence, Signed, relate
 from sluis_client.keystore import Keystore
 from sluis_client.policy import PurposeView, SignedPolicy
 from sluis_client.profile import Profile
 from sluis_client.pseudonymise import Context
-from sluis_client.receipts import Checkpoint, parse_checkpoint, verify_consistency, verify_receipt
+from sluis_client.receipts import Checkpoint, parse_checkpoint, receipt_broken, verify_receipt
 from sluis_client.statement_shapes import ENCRYPTION_KEY
 from sluis_client.statements import PartyKey, SignedStatement, verify
 from sluis_client.transport import PublishedKey, Receipt, Transport
 
 MAX_PARTIES = 400
-
-
-class LogReader(Protocol):
-    """What following the log asks of the broker."""
-
-    def consistency(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
-        """See Transport."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -159,13 +153,17 @@ class Participant:
         with self.keystore.checkpoint_lock():
             kept = self._kept_checkpoint()
             shown = list(dict.fromkeys([*([kept] if kept else []), *notes]))
-            heads = sorted(((parse_checkpoint(note, self.profile.log_keys), note) for note in shown), key=_size)
-            for (old, old_note), (new, new_note) in pairwise(heads):
-                self._demand_growth(old, old_note, new, new_note)
-            newest, note = heads[-1]
-            if note != kept and (kept is None or newest.size > parse_checkpoint(kept, self.profile.log_keys).size):
-                self.keystore.keep_checkpoint(note)
-        return newest
+            heads = sorted((self.signed(note) for note in shown), key=_size)
+            for old, new in pairwise(heads):
+                self._demand_growth(old, new)
+            newest = heads[-1]
+            if newest.note != kept and (kept is None or newest.head.size > self.signed(kept).head.size):
+                self.keystore.keep_checkpoint(newest.note)
+        return newest.head
+
+    def signed(self, note: str) -> Signed:
+        """A checkpoint signed by the profile's log. Raises RECEIPT_BROKEN."""
+        return Signed(parse_checkpoint(note, self.profile.log_keys), note)
 
     def _kept_checkpoint(self) -> str | None:
         """The checkpoint kept here. STATE_UNREADABLE when its file is damaged: that says nothing of the broker."""
@@ -177,7 +175,10 @@ class Participant:
         except (ClientError, UnicodeDecodeError) as error:
             if isinstance(error, ClientError) and error.code != "RECEIPT_BROKEN":
                 raise
-            text = f"{path} is damaged or of another log: restore the state directory from its backup"
+            text = (
+                f"{path} is damaged or of another log: restore the state directory from its backup. Without one, ask "
+                "another party for its newest checkpoint and put that note in its place: nothing is lost if it is newer"
+            )
             raise ClientError("STATE_UNREADABLE", text, Exit.KEY_TROUBLE) from None
         return kept
 
@@ -187,50 +188,43 @@ class Participant:
         Raises:
             ClientError: LOG_SHRUNK, LOG_FORKED, RECEIPT_BROKEN.
         """
-        note = self.transport.checkpoint()
-        shown = parse_checkpoint(note, self.profile.log_keys)
-        newest = self.follow([note])
-        if newest.size > shown.size:
+        shown = self.signed(self.transport.checkpoint())
+        newest = self.follow([shown.note])
+        if newest.size > shown.head.size:
             # a checkpoint that another command kept meanwhile is newer: ask again before crying wolf
-            note = self.transport.checkpoint()
-            shown = parse_checkpoint(note, self.profile.log_keys)
-            if shown.size < newest.size:
-                raise self._contradiction("LOG_SHRUNK", self.keystore.checkpoint() or "", note)
-            self.follow([note])
-        return shown, note
+            shown = self.signed(self.transport.checkpoint())
+            if shown.head.size < newest.size:
+                kept = self.keystore.checkpoint() or ""
+                raise self._contradiction("LOG_SHRUNK", Evidence((shown.note, kept)))
+            self.follow([shown.note])
+        return shown.head, shown.note
 
-    def _demand_growth(self, old: Checkpoint, old_note: str, new: Checkpoint, new_note: str) -> None:
-        if old.size == new.size:
-            if old.root != new.root:
-                raise self._contradiction("LOG_FORKED", old_note, new_note)
-            return
-        if old.size == 0:
-            return
-        try:
-            proof = self.transport.consistency(old.size, new.size)
-        except ClientError as error:
-            if error.exit_code is not Exit.BROKER_REFUSED:
-                raise
-            raise self._contradiction("LOG_SHRUNK", old_note, new_note) from None
-        if not verify_consistency(old.size, new.size, old.root, new.root, proof):
-            raise self._contradiction("LOG_FORKED", old_note, new_note)
+    def _demand_growth(self, old: Signed, new: Signed) -> None:
+        found = relate(old, new, self.transport)
+        if found.verdict == "fork":
+            raise self._contradiction("LOG_FORKED", found.evidence)
+        if found.verdict == "unproven":
+            raise self._contradiction("LOG_SHRUNK" if found.refused else "LOG_FORKED", found.evidence)
 
-    def _contradiction(self, code: str, one: str, other: str) -> ClientError:
-        name = self.now().strftime("%Y%m%d-%H%M%S-%f")
-        self.keystore.keep_record("evidence", name, {"code": code, "checkpoints": [one, other]})
+    def _contradiction(self, code: str, evidence: Evidence) -> ClientError:
+        path = self.keep_evidence(code, evidence)
         what = {
             "LOG_FORKED": "THE BROKER'S LOG CONTRADICTS WHAT IT SHOWED BEFORE",
             "LOG_SHRUNK": "THE BROKER'S LOG HAS LOST ENTRIES THAT IT SHOWED BEFORE",
         }[code]
-        path = self.keystore.directory / "evidence" / name
         text = f"{what}. Do not use its answers; tell the operator and the auditor, and keep {path} as evidence"
         return ClientError(code, text, Exit.VERIFICATION_FAILED)
 
+    def keep_evidence(self, code: str, evidence: Evidence) -> Path:
+        """Stores two views of the log that contradict each other; returns where."""
+        name = moment = self.now().strftime("%Y%m%d-%H%M%S-%f")
+        number = 1
+        while self.keystore.record("evidence", name) is not None:
+            number += 1
+            name = f"{moment}-{number}"
+        self.keystore.keep_record("evidence", name, evidence.as_json(code))
+        return self.keystore.directory / "evidence" / name
 
-def receipt_broken(why: str) -> ClientError:
-    """A refusal of a receipt that proves something else than it should."""
-    return ClientError("RECEIPT_BROKEN", f"the receipt is refused: {why}", Exit.VERIFICATION_FAILED)
 
-
-def _size(head: tuple[Checkpoint, str]) -> int:
-    return head[0].size
+def _size(signed: Signed) -> int:
+    return signed.head.size

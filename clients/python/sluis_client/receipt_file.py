@@ -16,10 +16,11 @@ from typing import Any
 
 from sluis_client.answers import CheckedAnswer, check_ask_entry, check_release_entry
 from sluis_client.canonical import commitment
+from sluis_client.certificates import oin_of, read_certificate
 from sluis_client.errors import ClientError, Exit
-from sluis_client.participant import receipt_broken
-from sluis_client.receipts import verify_receipt
-from sluis_client.statement_shapes import ASK
+from sluis_client.merkle import leaf_hash, verify_inclusion
+from sluis_client.receipts import ReceiptError, parse_checkpoint, receipt_broken, verify_receipt
+from sluis_client.statement_shapes import ASK, REGISTER
 from sluis_client.statements import SignedStatement, verify
 from sluis_client.transport import Opening, Receipt
 
@@ -65,38 +66,54 @@ def answerer_file(receipts: Sequence[Receipt]) -> dict[str, Any]:
     return {"format": FORMAT, "receipts": [_receipt_json(receipt) for receipt in receipts]}
 
 
-def verify_file(data: bytes, log_keys: Sequence[str]) -> tuple[Proven, ...]:
-    """What a file proves under the log's verifier keys.
+@dataclass(frozen=True)
+class Expected:
+    """What a file is held against: the log's verifier keys, and whose exchanges they must be ("": anybody's).
+
+    `oin`: that of the party's certificate; "" when it is not at hand, and then not compared.
+    """
+
+    log_keys: Sequence[str]
+    party: str = ""
+    oin: str = ""
+
+
+def verify_file(data: bytes, expected: Expected) -> tuple[Proven, ...]:
+    """What a file proves.
 
     Raises:
-        ClientError: RECEIPT_BROKEN, SIGNATURE_WRONG, STATEMENT_INVALID (exit code 6); FILE_UNREADABLE when it is no
-            receipts file.
+        ClientError: RECEIPT_BROKEN (a `ReceiptError`), SIGNATURE_WRONG, STATEMENT_INVALID (exit code 6);
+            FILE_UNREADABLE when it is no receipts file.
     """
     try:
         value = json.loads(data)
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             raise _unreadable()
         if set(value) == {"format", "receipts"}:
-            return _verify_receipts([_receipt_of(item) for item in value["receipts"]], log_keys)
+            return _verify_receipts([_receipt_of(item) for item in value["receipts"]], expected)
         if set(value) == {"format", "question", "answers"}:
-            return _verify_asker(value, log_keys)
+            return _verify_asker(value, expected)
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error):
         # from None: the parser's message quotes what it read
         raise _unreadable() from None
     raise _unreadable()
 
 
-def _verify_asker(value: Mapping[str, Any], log_keys: Sequence[str]) -> tuple[Proven, ...]:
+def _verify_asker(value: Mapping[str, Any], expected: Expected) -> tuple[Proven, ...]:
     question = value["question"]
     signed = _signed_of(question)
     certificate = base64.b64decode(question["certificate"], validate=True)
     statement = verify(signed, certificate, ASK)
+    _demand_ours(statement, expected.party, "the question")
+    if expected.oin and statement["asker"] == expected.party and oin_of(read_certificate(certificate)) != expected.oin:
+        raise receipt_broken("its question is signed with the certificate of another organisation", "not-ours")
+    receipts = [_receipt_of(item[part]) for item in value["answers"] for part in ("ask", "release") if item[part]]
     if sorted(item["answerer"] for item in value["answers"]) != statement["answerers"]:
         raise receipt_broken("the file does not hold one answer of each answerer asked")
     proven: list[Proven] = []
     for item in value["answers"]:
         receipt = _receipt_of(item["ask"])
-        ask = verify_receipt(receipt, log_keys)
+        ask = _verify_one(receipt, receipts, expected)
         _demand(ask["kind"] == "ask", "its ask entry is of another kind")
         check_ask_entry(ask["body"], signed, item["answerer"])
         named = ask["body"]["certificate"] == hashlib.sha256(certificate).hexdigest()
@@ -107,11 +124,12 @@ def _verify_asker(value: Mapping[str, Any], log_keys: Sequence[str]) -> tuple[Pr
             _demand(effect == "deny" and item["status"] == "DENIED", "a permitted ask lacks its release entry")
             continue
         receipt = _receipt_of(item["release"])
-        release = verify_receipt(receipt, log_keys)
+        release = _verify_one(receipt, receipts, expected)
         _demand(release["kind"] == "release", "its release entry is of another kind")
         ask_index = proven[-1].index
         check_release_entry(release["body"], ask["body"], ask_index, item["status"], item["answerer"])
         _check_opening(release["body"], item)
+        _check_manifest(release["body"], item)
         proven.append(_proven(release, receipt.index, release["body"]["status"]))
     return tuple(proven)
 
@@ -127,18 +145,65 @@ def _check_opening(release: Mapping[str, Any], item: Mapping[str, Any]) -> None:
     )
 
 
-def _verify_receipts(receipts: Sequence[Receipt], log_keys: Sequence[str]) -> tuple[Proven, ...]:
-    entries = {receipt.index: verify_receipt(receipt, log_keys) for receipt in receipts}
+def _check_manifest(release: Mapping[str, Any], item: Mapping[str, Any]) -> None:
+    """The answerer signed the manifest, and it is of the register that the log names."""
+    if item["manifest"] is None:
+        return
+    signed = _signed_of(item["manifest"])
+    verify(signed, base64.b64decode(item["manifest"]["certificate"], validate=True), REGISTER)
+    named = release["register"] or {}
+    _demand(
+        hashlib.sha256(signed.statement).hexdigest() == named.get("manifest"),
+        "its register manifest is not the one that the log names",
+    )
+
+
+def _verify_one(receipt: Receipt, all_of_file: Sequence[Receipt], expected: Expected) -> dict[str, Any]:
+    """The entry that a receipt proves; where it proves none, the other receipts of the file help to tell why."""
+    try:
+        return verify_receipt(receipt, expected.log_keys)
+    except ReceiptError as error:
+        if error.why != "entry-altered":
+            raise
+        head = parse_checkpoint(receipt.checkpoint, expected.log_keys)
+        for other in all_of_file:
+            digest = leaf_hash(other.leaf)
+            if other.leaf != receipt.leaf and verify_inclusion(
+                digest, other.index, head.size, receipt.inclusion, head.root
+            ):
+                text = f"the proof beside entry {receipt.index} is that of entry {other.index}"
+                raise receipt_broken(text, "other-entry") from None
+        raise
+
+
+def _demand_ours(body: Mapping[str, Any], party: str, what: str) -> None:
+    concerned = [body.get(name) for name in ("asker", "principal", "answerer")]
+    if party and party not in concerned:
+        raise receipt_broken(f"{what} is of an exchange between others, not of {party}", "not-ours")
+
+
+def _verify_receipts(receipts: Sequence[Receipt], expected: Expected) -> tuple[Proven, ...]:
+    entries = {receipt.index: _verify_one(receipt, receipts, expected) for receipt in receipts}
     proven: list[Proven] = []
     for index, entry in sorted(entries.items()):
         body, kind = entry["body"], entry["kind"]
         _demand(kind in ("ask", "release"), "it holds an entry that is neither ask nor release")
+        _demand_release_or_ask_of(body, entries, expected.party, index)
         if kind == "release" and body["ask_index"] in entries:
             ask = entries[body["ask_index"]]
             _demand(ask["kind"] == "ask", "a release names an entry that is no ask")
             check_release_entry(body, ask["body"], body["ask_index"], body["status"], ask["body"]["answerer"])
         proven.append(_proven(entry, index, body["decision"]["effect"] if kind == "ask" else body["status"]))
     return tuple(proven)
+
+
+def _demand_release_or_ask_of(
+    body: Mapping[str, Any], entries: Mapping[int, Mapping[str, Any]], party: str, index: int
+) -> None:
+    """A release names no principal: its ask does, where the file holds that."""
+    ask = entries.get(body.get("ask_index", -1))
+    principal = ask["body"].get("principal") if ask is not None else body.get("principal")
+    _demand_ours({**body, "principal": principal}, party, f"entry {index}")
 
 
 def _proven(entry: Mapping[str, Any], index: int, says: str) -> Proven:

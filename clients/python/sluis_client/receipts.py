@@ -16,16 +16,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sluis_client.canonical import parse_canonical
 from sluis_client.ed25519_keys import public_key_of
 from sluis_client.errors import ClientError, Exit
-from sluis_client.merkle import HASH_BYTES, leaf_hash, verify_consistency, verify_inclusion
+from sluis_client.merkle import HASH_BYTES, leaf_hash, proof_length, verify_consistency, verify_inclusion
 from sluis_client.register_digest import RegisterDigest
 
 __all__ = [
     "Checkpoint",
     "Receipt",
+    "ReceiptError",
     "RegisterDigest",
     "check_verifier_key",
     "leaf_hash",
     "parse_checkpoint",
+    "receipt_broken",
     "verify_consistency",
     "verify_inclusion",
     "verify_receipt",
@@ -35,7 +37,27 @@ MAX_LEAF_BYTES = 65_535
 _ED25519 = b"\x01"
 _KEY_HASH_BYTES = 4
 _SIZE = re.compile(r"0|[1-9][0-9]{0,17}")
+_PLAIN = re.compile(r"[!-~]{1,200}")
 _LEAF_MEMBERS = {"body", "index", "kind", "sequenced_at", "v"}
+
+
+class ReceiptError(ClientError):
+    """RECEIPT_BROKEN (exit code 6), with `why` for programs; the words of each are in `message`.
+
+    `form` no receipt as there should be one; `wrong-log` a checkpoint of another log; `wrong-key` one that no key of
+    the profile signed; `checkpoint-altered` its signature does not verify; `entry-altered` entry or proof changed;
+    `other-entry` the proof or the index is another entry's; `other-contents` the entry says something else than it
+    should; `not-ours` an exchange of others.
+    """
+
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__("RECEIPT_BROKEN", message, Exit.VERIFICATION_FAILED)
+        self.why = why
+
+
+def receipt_broken(text: str, why: str = "other-contents") -> ReceiptError:
+    """A refusal of a receipt, in words and for programs."""
+    return ReceiptError(f"the receipt is refused: {text}", why)
 
 
 class Receipt(Protocol):
@@ -75,24 +97,36 @@ def verify_receipt(receipt: Receipt, vkeys: Sequence[str]) -> dict[str, Any]:
     """The entry that the receipt proves to stand in the log of one of `vkeys` (C2SP verifier keys).
 
     Raises:
-        ClientError: RECEIPT_BROKEN.
+        ReceiptError: RECEIPT_BROKEN, for one of its reasons.
     """
     checkpoint = parse_checkpoint(receipt.checkpoint, vkeys)
     if len(receipt.leaf) > MAX_LEAF_BYTES:
-        raise _broken("its leaf is longer than a leaf can be")
+        raise receipt_broken("its entry is longer than an entry can be", "entry-altered")
     try:
         entry = parse_canonical(receipt.leaf)
     except ClientError:
-        raise _broken("its leaf is not canonical JSON") from None
+        raise receipt_broken("its entry was altered: it is not canonical JSON", "entry-altered") from None
     if set(entry) != _LEAF_MEMBERS or entry["v"] != 1:
-        raise _broken("its leaf is not an entry of version 1")
+        raise receipt_broken("its entry was altered: it is not an entry of version 1", "entry-altered")
     if entry["index"] != receipt.index:
-        raise _broken("its leaf says another index")
-    if not verify_inclusion(
-        leaf_hash(receipt.leaf), receipt.index, checkpoint.size, receipt.inclusion, checkpoint.root
-    ):
-        raise _broken("the proof does not lead from its leaf to the signed root")
+        raise receipt_broken(f"it says entry {receipt.index}, and holds another entry", "other-entry")
+    digest = leaf_hash(receipt.leaf)
+    if not verify_inclusion(digest, receipt.index, checkpoint.size, receipt.inclusion, checkpoint.root):
+        raise _no_way_to_root(receipt, digest, checkpoint.size)
     return entry
+
+
+def _no_way_to_root(receipt: Receipt, digest: bytes, size: int) -> ReceiptError:
+    """Why a proof does not lead from an entry to the signed root, as far as one receipt can tell."""
+    index, proof = receipt.index, receipt.inclusion
+    if not 0 <= index < size:
+        return receipt_broken(f"entry {index} is not in its checkpoint, which holds {size} entries", "other-entry")
+    if len(proof) != proof_length(index, size) or any(len(node) != HASH_BYTES for node in proof):
+        return receipt_broken(f"its proof is not one for entry {index} in a log of {size} entries", "other-entry")
+    if proof and proof[0] == digest:
+        return receipt_broken(f"its proof is that of entry {index ^ 1}, the neighbour of this one", "other-entry")
+    text = f"entry {index} or its proof was altered: they do not lead to the root that the log signed"
+    return receipt_broken(text, "entry-altered")
 
 
 def parse_checkpoint(note: str, vkeys: Sequence[str]) -> Checkpoint:
@@ -101,18 +135,19 @@ def parse_checkpoint(note: str, vkeys: Sequence[str]) -> Checkpoint:
     Cosignatures of others are ignored; a wrong signature under a key of `vkeys` refuses the note.
 
     Raises:
-        ClientError: RECEIPT_BROKEN.
+        ReceiptError: RECEIPT_BROKEN (`form`, `wrong-log`, `wrong-key`, `checkpoint-altered`).
+        ClientError: VKEY_INVALID.
     """
     text, separator, signatures = note.partition("\n\n")
     lines = text.split("\n")
     if not separator or len(lines) != 3 or not signatures.endswith("\n"):
-        raise _broken("its checkpoint is not a signed note of three lines")
+        raise _no_note("is not a signed note of three lines")
     origin, size_text, root_text = lines
     root = _base64(root_text)
     if not _SIZE.fullmatch(size_text):
-        raise _broken("its checkpoint's size is not a number")
+        raise _no_note("has a size that is not a number")
     if root is None or len(root) != HASH_BYTES:
-        raise _broken("its checkpoint's root is not a hash")
+        raise _no_note("has a root that is not a hash")
     message = (text + "\n").encode()
     keys = [_verifier_key(vkey) for vkey in vkeys]
     good = False
@@ -123,8 +158,20 @@ def parse_checkpoint(note: str, vkeys: Sequence[str]) -> Checkpoint:
                 _verify_note(key, raw[_KEY_HASH_BYTES:], message)
                 good = True
     if not good:
-        raise _broken("its checkpoint is not signed by a log you trust")
+        raise _not_trusted(origin, sorted({name for name, _, _ in keys}))
     return Checkpoint(origin, int(size_text), root)
+
+
+def _not_trusted(origin: str, trusted: Sequence[str]) -> ReceiptError:
+    if origin in trusted:
+        return receipt_broken(
+            f"its checkpoint is of {origin}, but none of the log keys in your profile signed it: another key did, or "
+            "the log has a newer key; ask for it by another way than the broker",
+            "wrong-key",
+        )
+    named = origin if _PLAIN.fullmatch(origin) else "another name"
+    text = f"its checkpoint is of another log, {named}; it is not signed by a log you trust"
+    return receipt_broken(f"{text} ({', '.join(trusted) or 'no log key is given'})", "wrong-log")
 
 
 def check_verifier_key(vkey: str) -> None:
@@ -152,7 +199,7 @@ def _signature_line(line: str) -> tuple[str, bytes]:
     name, _, encoded = rest.partition(" ")
     raw = _base64(encoded)
     if mark != "\u2014" or not name or raw is None or len(raw) <= _KEY_HASH_BYTES:
-        raise _broken("its checkpoint has a line that is not a signature")
+        raise _no_note("has a line that is not a signature")
     return name, raw
 
 
@@ -160,7 +207,9 @@ def _verify_note(key: Ed25519PublicKey, signature: bytes, message: bytes) -> Non
     try:
         key.verify(signature, message)
     except InvalidSignature:
-        raise _broken("its checkpoint's signature does not verify") from None
+        raise receipt_broken(
+            "its checkpoint was altered after it was signed: the signature does not verify", "checkpoint-altered"
+        ) from None
 
 
 def _base64(text: str) -> bytes | None:
@@ -172,5 +221,5 @@ def _base64(text: str) -> bytes | None:
     return raw if base64.b64encode(raw).decode() == text else None
 
 
-def _broken(why: str) -> ClientError:
-    return ClientError("RECEIPT_BROKEN", f"the receipt is refused: {why}", Exit.VERIFICATION_FAILED)
+def _no_note(what: str) -> ReceiptError:
+    return receipt_broken(f"its checkpoint {what}", "form")

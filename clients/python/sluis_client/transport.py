@@ -54,6 +54,14 @@ class Receipt:
     checkpoint: str
 
 
+@dataclass(frozen=True)
+class LogEntry:
+    """An entry as the broker lists it; nothing of it is trusted before an inclusion proof."""
+
+    index: int
+    leaf: bytes = field(repr=False)
+
+
 @dataclass(frozen=True, repr=False)
 class Opening:
     """Salt and value behind a commitment."""
@@ -383,4 +391,12 @@ class Transport(Protocol):
 
     def receipts(self, from_index: int, exchange: str = "") -> tuple[tuple[Receipt, ...], int]:
         """A page of receipts of the agency's exchanges, and where to go on; an empty page is the end."""
+        ...
+
+    def inclusion(self, index: int, size: int) -> tuple[bytes, ...]:
+        """The audit path of entry `index` in the tree of `size` entries, leaf side first."""
+        ...
+
+    def entries(self, from_index: int) -> tuple[tuple[LogEntry, ...], int]:
+        """A page of the entries that concern this agency, and where to go on; an empty page is the end."""
         ...

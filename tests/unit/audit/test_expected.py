@@ -119,3 +119,13 @@ def test_an_index_that_is_no_number_is_refused() -> None:
             .replace(f'"index": "{RELEASE}"', f'"index": {index}')
         )
         assert set(world.verify(expect=text.encode()).counts) == {"EXPECTED_FORM"}, index
+
+
+def test_evidence_of_a_fork_is_contained_by_no_log() -> None:
+    """Both checkpoints of an evidence file are expected: a log holds at most one of two roots for one size."""
+    ours, theirs = played(), played()
+    theirs.times = [at.replace(microsecond=7) for at in theirs.times]
+    for other, codes in ((notes(ours)[4], set()), (notes(theirs)[4], {"EXPECTED_DIFFERS"})):
+        evidence = {"checkpoints": [notes(ours)[-1], other], "prefix_root": None, "consistency": []}
+        report = ours.verify(expect=json.dumps(evidence).encode())
+        assert set(report.counts) == codes

@@ -16,7 +16,7 @@ from sluis_client.answer_file import (
 from sluis_client.answer_rows import Row
 from sluis_client.answers import CheckedAnswer, RegisterSaid
 from sluis_client.errors import ClientError, Exit
-from sluis_client.receipt_file import answerer_file, verify_file
+from sluis_client.receipt_file import Expected, answerer_file, verify_file
 from sluis_client.schemes import SCHEMES
 from sluis_client.statements import parse_utc
 from sluis_client.tables import normalise_table, read_table
@@ -164,15 +164,15 @@ def answerers_file(log, *indices):
 
 def test_an_answerers_receipts_are_verified_offline():
     log = log_of_an_exchange()
-    proven = verify_file(answerers_file(log, 1, 0), [log.vkey])
+    proven = verify_file(answerers_file(log, 1, 0), Expected([log.vkey]))
     assert [(one.index, one.kind, one.says) for one in proven] == [(0, "ask", "permit"), (1, "release", "ANSWERED")]
-    assert [one.kind for one in verify_file(answerers_file(log, 1), [log.vkey])] == ["release"]
+    assert [one.kind for one in verify_file(answerers_file(log, 1), Expected([log.vkey]))] == ["release"]
 
 
 def test_a_receipt_under_another_log_key_is_refused():
     log = log_of_an_exchange()
     with pytest.raises(ClientError) as caught:
-        verify_file(answerers_file(log, 0), [Log().vkey])
+        verify_file(answerers_file(log, 0), Expected([Log().vkey]))
     assert (caught.value.code, caught.value.exit_code) == ("RECEIPT_BROKEN", Exit.VERIFICATION_FAILED)
 
 
@@ -182,7 +182,7 @@ def test_a_release_that_is_not_of_its_ask_is_refused(change):
     body = {"exchange": "x", "asker": "utrecht", "answerer": "snf", "ask_index": 0, "status": "ANSWERED"}
     log.append("release", {**body, "outcome": "authorised", **change})
     with pytest.raises(ClientError) as caught:
-        verify_file(answerers_file(log, 0, 1, 2), [log.vkey])
+        verify_file(answerers_file(log, 0, 1, 2), Expected([log.vkey]))
     assert caught.value.code == "RECEIPT_BROKEN"
 
 
@@ -205,5 +205,5 @@ def test_a_release_that_is_not_of_its_ask_is_refused(change):
 )
 def test_other_files_are_told_apart_from_bad_receipts(data):
     with pytest.raises(ClientError) as caught:
-        verify_file(data, [Log().vkey])
+        verify_file(data, Expected([Log().vkey]))
     assert (caught.value.code, caught.value.exit_code) == ("FILE_UNREADABLE", Exit.USAGE)

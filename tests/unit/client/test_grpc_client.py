@@ -153,6 +153,8 @@ CALLS = {
     "GetCheckpoint": lambda t: t.checkpoint(),
     "GetConsistencyProof": lambda t: t.consistency(1, 2),
     "ListReceipts": lambda t: t.receipts(0),
+    "GetInclusionProof": lambda t: t.inclusion(1, 2),
+    "ListEntries": lambda t: t.entries(0),
 }
 STREAMS = {"Match", "UploadRows"}
 

@@ -1,16 +1,19 @@
-"""`sluis-client receipts | receipt | log`: what proves an exchange, and that the log only grows."""
+"""`sluis-client receipts | receipt`: what proves an exchange."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sluis_client.cli.session import JsonOption, ProfileOption, columned, emit, note, participant, the_profile
-from sluis_client.errors import ClientError
+from sluis_client.errors import ClientError, Exit
 from sluis_client.keystore import write_private
+
+if TYPE_CHECKING:
+    from sluis_client.profile import Profile
 
 
 def mount(app: typer.Typer) -> None:
@@ -21,9 +24,6 @@ def mount(app: typer.Typer) -> None:
     receipt = typer.Typer(help="Receipts in a file.", no_args_is_help=True, rich_markup_mode=None)
     receipt.command("verify")(receipt_verify)
     app.add_typer(receipt, name="receipt")
-    log = typer.Typer(help="The exchange log.", no_args_is_help=True, rich_markup_mode=None)
-    log.command("checkpoint")(log_checkpoint)
-    app.add_typer(log, name="log")
 
 
 def receipts_fetch(
@@ -38,7 +38,7 @@ def receipts_fetch(
     \b
     Example: sluis-client receipts fetch --out receipts.json
     """
-    from sluis_client.receipt_file import answerer_file, verify_file
+    from sluis_client.receipt_file import Expected, answerer_file, verify_file
     from sluis_client.transport import Receipt
 
     with participant(profile) as me:
@@ -50,7 +50,7 @@ def receipts_fetch(
                 break
             found += page
         data = json.dumps(answerer_file(found), indent=1).encode() + b"\n"
-        verify_file(data, me.profile.log_keys)
+        verify_file(data, Expected(me.profile.log_keys))
         if found:
             me.follow([receipt.checkpoint for receipt in found])
     write_private(out, data)
@@ -60,21 +60,35 @@ def receipts_fetch(
 
 def receipt_verify(
     file: Annotated[Path, typer.Argument(help="File as `match` or `receipts fetch` wrote it.")],
+    party: Annotated[
+        str, typer.Option("--party", help="Whose exchanges they must be; left out: the profile's party.")
+    ] = "",
     profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Verify a receipts file offline, with the log keys of the profile alone. Exit code 6: something is wrong.
 
+    What is wrong is told apart: another log, another key, a checkpoint or an entry that was altered, the proof of
+    another entry, contents that do not fit the question, or an exchange of others.
+
     \b
     Example: sluis-client receipt verify answers.csv.receipts.json
     """
-    from sluis_client.receipt_file import verify_file
+    from sluis_client.receipt_file import Expected, verify_file
 
     try:
         data = file.read_bytes()
     except OSError as error:
         raise ClientError("FILE_UNREADABLE", f"cannot read {file}: {error.strerror}; check the path") from None
-    proven = verify_file(data, the_profile(profile).log_keys)
+    known = the_profile(profile)
+    whose = party or known.party
+    try:
+        proven = verify_file(data, Expected(known.log_keys, whose, _own_oin(known) if whose == known.party else ""))
+    except ClientError as error:
+        if as_json and error.exit_code is Exit.VERIFICATION_FAILED:
+            why = getattr(error, "why", "signature")
+            emit({"verified": False, "code": error.code, "why": why, "message": error.message}, (), as_json)
+        raise
     rows = [("entry", "kind", "asker", "answerer", "says", "at")]
     rows += [(str(one.index), one.kind, one.asker, one.answerer, one.says, one.sequenced_at) for one in proven]
     if not proven:
@@ -83,15 +97,12 @@ def receipt_verify(
     emit(value, [*columned(rows), "verified"], as_json)
 
 
-def log_checkpoint(profile: ProfileOption = None, as_json: JsonOption = False) -> None:
-    """Fetch the log's newest checkpoint and prove that the log grew from the one kept here. Exit code 6: it did not.
+def _own_oin(known: Profile) -> str:
+    """The OIN of the profile's certificate; "" with a word when it is not at hand: receipts are checked without."""
+    from sluis_client.certificates import oin_of, read_certificate
 
-    \b
-    Example: sluis-client log checkpoint
-    """
-    with participant(profile) as me:
-        before = me.keystore.checkpoint()
-        head, text = me.newest_checkpoint()
-    value = {"origin": head.origin, "size": head.size, "root": head.root.hex(), "checkpoint": text}
-    grown = "first checkpoint kept here" if before is None else "proven to hold all that was shown before"
-    emit(value, [f"{head.origin}: {head.size} entries, root {head.root.hex()}", grown], as_json)
+    try:
+        return oin_of(read_certificate(known.certificate.read_bytes()))
+    except (OSError, ClientError):
+        note("the profile's certificate cannot be read: whether a question was signed with it is not checked")
+        return ""

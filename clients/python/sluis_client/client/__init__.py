@@ -28,6 +28,7 @@ from sluis_client.transport import (
     Decision,
     DryRun,
     Exchange,
+    LogEntry,
     NewUpload,
     Progress,
     PublishedEpoch,
@@ -288,3 +289,15 @@ class GrpcTransport:
         request = audit_pb2.ListReceiptsRequest(from_index=from_index, page_size=200, exchange=exchange)
         reply = self._retries.run(lambda: self._audit.ListReceipts(request, timeout=UNARY_SECONDS))
         return tuple(convert.receipt(item) for item in reply.receipts), reply.next_index
+
+    def inclusion(self, index: int, size: int) -> tuple[bytes, ...]:
+        """See Transport."""
+        request = audit_pb2.GetInclusionProofRequest(index=index, tree_size=size)
+        reply = self._retries.run(lambda: self._audit.GetInclusionProof(request, timeout=UNARY_SECONDS))
+        return tuple(reply.inclusion)
+
+    def entries(self, from_index: int) -> tuple[tuple[LogEntry, ...], int]:
+        """See Transport."""
+        request = audit_pb2.ListEntriesRequest(from_index=from_index, page_size=200)
+        reply = self._retries.run(lambda: self._audit.ListEntries(request, timeout=UNARY_SECONDS))
+        return tuple(LogEntry(entry.index, entry.leaf) for entry in reply.entries), reply.next_index
