@@ -13,9 +13,9 @@ from broker.audit.replay import Replayed
 from broker.audit.replaying import Listed, Outcome, replay_all
 from broker.audit.trust import Trust
 from broker.audit.verify import read_lines, verify
-from broker.cli.audit.columns import table
+from broker.cli.audit.columns import one_line, table
 from broker.cli.audit.root import AsJson, BundleFile, app, on_terminal, read_trust
-from broker.cli.policy.root import Exit, printable, read_side
+from broker.cli.policy.root import Exit, read_side
 from broker.cli.policy.simulating import print_simulation, simulation_object
 from broker.policy.simulate import Change, simulate
 
@@ -86,7 +86,7 @@ def _verify_first(bundle: Path, trust: Trust, as_json: bool) -> None:
 
 
 def _print(outcome: Outcome, *, verified: bool) -> None:
-    print(f"log  {printable(outcome.origin)}, {outcome.size:,} entries")
+    print(f"log  {one_line(outcome.origin)}, {outcome.size:,} entries")
     print("verified with the trust file" if verified else _NOT_VERIFIED)
     if outcome.rows:
         print()
@@ -96,7 +96,7 @@ def _print(outcome: Outcome, *, verified: bool) -> None:
         ]
         heads = ("decision", "purpose", "engine", "revision", *(result.value for result in Replayed))
         for line in table(heads, rows):
-            print(printable(line))
+            print(one_line(line))
     for listed in outcome.listed[:SHOWN]:
         _print_listed(listed)
     hidden = outcome.decisions - outcome.count(Replayed.SAME) - min(SHOWN, len(outcome.listed))
@@ -114,11 +114,11 @@ def _print(outcome: Outcome, *, verified: bool) -> None:
 def _print_listed(listed: Listed) -> None:
     row = listed.row
     why = f": {listed.why}" if listed.outcome is Replayed.NOT_REPLAYABLE else ""
-    print(printable(f"\nentry {listed.index}, {row.what} under {row.purpose}, {listed.outcome.value}{why}"))
+    print("\n" + one_line(f"entry {listed.index}, {row.what} under {row.purpose}, {listed.outcome.value}{why}"))
     for one in listed.differences:
-        print(printable(f"  {one.what}"))
-        print(printable(f"    logged    {one.logged}"))
-        print(printable(f"    replayed  {one.replayed}"))
+        print(one_line(f"  {one.what}"))
+        print(one_line(f"    logged    {one.logged}"))
+        print(one_line(f"    replayed  {one.replayed}"))
 
 
 def _as_object(outcome: Outcome, *, verified: bool) -> dict[str, Any]:
