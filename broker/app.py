@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -41,6 +41,7 @@ from broker.rpc.interceptors import Edge, StreamSlots
 from broker.rpc.key_service import KeyServicer
 from broker.rpc.register_service import RegisterServicer
 from broker.rpc.server import Server, Services
+from broker.stamping import pem_text, stamper_of
 from broker.statements import Scope
 from broker.storage.answers import FileAnswerSpool
 from broker.storage.high_water import FileHighWater, read_mark
@@ -98,6 +99,7 @@ def trust_of(config: Config) -> str:
         policy_quorum=config.policy.quorum,
         engines=list(ENGINES),
         unsafe_skip_approvals=config.policy.unsafe_skip_approvals,
+        time_stampers=[pem_text(path) for path in config.time_stamps.certificates] if config.time_stamps else (),
     )
 
 
@@ -195,6 +197,7 @@ class Broker:
             receipt=self._coordinator.receipt,
         )
         self._recover()
+        self._stamper = stamper_of(config, reader, reader.checkpoint, self._sequencer, self._clock)
         self._server = self._make_server(gate, reader, scope, keys.signer.verifier_key)
         self._halt = threading.Event()
         self._nudge = threading.Event()
@@ -246,6 +249,8 @@ class Broker:
         )
         self._server.ready(is_ready=self._sequencer.ready())
         self._keeper.start()
+        if self._stamper is not None:
+            self._stamper.start()
         log.info("serving", listen=self._config.listen, origin=self._config.origin, version=__version__)
         return port
 
@@ -254,6 +259,8 @@ class Broker:
         self._halt.set()
         self._nudge.set()
         self._server.stop(grace)
+        if self._stamper is not None:
+            self._stamper.stop()
         self._sequencer.stop()
         self._close()
         log.info("stopped", origin=self._config.origin)

@@ -24,6 +24,7 @@ _Closed = ConfigDict(extra="forbid", frozen=True)
 _PLAIN = {
     "origin": "is 3 to 101 lower-case letters, digits, dots, slashes and hyphens, such as sluis.example.nl/2026",
     "listen": "is an address and a port, such as 127.0.0.1:7443",
+    "url": "is an address that begins with http:// or https://",
     "signers": "holds Ed25519 public keys of 64 lower-case hex digits, as `sluis policy sign` prints them",
 }
 """What settings of a shape look like, for people."""
@@ -83,6 +84,16 @@ class Witnessing(BaseModel):
         return tuple(parse_witness_key(one.verifier_key) for one in self.witnesses)
 
 
+class TimeStamps(BaseModel):
+    """Who stamps checkpoints (RFC 3161), and how often."""
+
+    model_config = _Closed
+    url: Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")]
+    certificates: Annotated[list[Path], Field(min_length=1)]
+    """CA certificates (PEM) above the time stamper's own."""
+    every_minutes: Annotated[int, Field(ge=1, le=1440)] = 60
+
+
 class Limits(BaseModel):
     """How much at once."""
 
@@ -116,6 +127,8 @@ class Config(BaseModel):
     """Without it nobody but the log's own key vouches for the log."""
     high_water: Path | None = None
     """The high-water file, on another volume than `data`; required in production."""
+    time_stamps: TimeStamps | None = None
+    """None: checkpoints are not stamped."""
 
     def resolved(self, base: Path) -> Config:
         """The same with paths made absolute against `base`."""
@@ -129,11 +142,15 @@ class Config(BaseModel):
         )
         policy = self.policy.model_copy(update={"bundle": base / self.policy.bundle})
         parties = {party: [base / path for path in paths] for party, paths in self.parties.items()}
-        update = {"data": base / self.data, "keys": base / self.keys, "tls": tls, "policy": policy, "parties": parties}
+        update: dict[str, object] = {"data": base / self.data, "keys": base / self.keys, "tls": tls}
+        update |= {"policy": policy, "parties": parties}
         if self.witness is not None and self.witness.ca_file is not None:
             update["witness"] = self.witness.model_copy(update={"ca_file": base / self.witness.ca_file})
         if self.high_water is not None:
             update["high_water"] = base / self.high_water
+        if self.time_stamps is not None:
+            paths = [base / path for path in self.time_stamps.certificates]
+            update["time_stamps"] = self.time_stamps.model_copy(update={"certificates": paths})
         return self.model_copy(update=update)
 
 
@@ -218,6 +235,7 @@ def _check_witness(witness: Witnessing, document: YamlFile, path: Path) -> None:
 
 def _known_keys(where: tuple[str | int, ...]) -> list[str]:
     inner: dict[str, type[BaseModel]] = {"tls": Tls, "policy": Policy, "limits": Limits, "witness": Witnessing}
+    inner["time_stamps"] = TimeStamps
     if where[0] == "witness" and len(where) > 2:
         return list(WitnessAddress.model_fields)
     return list((inner.get(str(where[0]), Config) if len(where) > 1 else Config).model_fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from broker.acceptance import read_policies
@@ -19,6 +19,7 @@ from broker.exchange_log.high_water import check_mark
 from broker.exchange_log.opening import check_whole
 from broker.policy.document import PolicySet
 from broker.policy_files import read_bundle_file
+from broker.stamping import age_told, read_time_stampers
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ def examine(config: Config) -> tuple[Finding, ...]:
     if findings[0].ok and (config.data / "sluis.db").exists():
         look("policy in force", lambda: _examine_in_force(config, policies()))
         look("log", lambda: _examine_log(config))
+        if config.time_stamps is not None:
+            look("time stamps", lambda: _examine_stamps(config))
     look("high-water file", lambda: _examine_high_water(config))
     return tuple(findings)
 
@@ -82,6 +85,16 @@ def _examine_high_water(config: Config) -> str:
     try:
         check_mark(reader, config.origin, mark)
         return f"{mark.size} entries acknowledged, and the log holds them{volume}"
+    finally:
+        reader.close()
+
+
+def _examine_stamps(config: Config) -> str:
+    assert config.time_stamps is not None
+    read_time_stampers(config)
+    reader = open_log(config)
+    try:
+        return age_told(reader, timedelta(minutes=config.time_stamps.every_minutes), datetime.now(UTC))
     finally:
         reader.close()
 

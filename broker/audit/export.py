@@ -11,6 +11,8 @@ from broker.errors import Code, SluisError
 from broker.ports import LogReader
 
 BUNDLE_TYPE = "sluis/v1/log"
+STAMP_KIND = "time-stamp"
+"""Documents of this kind are tokens of RFC 3161, by the size of the log (16 digits)."""
 POLICY_KINDS = ("policy-archive", "policy-set")
 """Documents of these kinds are policy bundles: by digest and revision, and the newest by digest. Each goes out once."""
 
@@ -42,6 +44,8 @@ def _values(reader: LogReader) -> Iterator[dict[str, object]]:
                 written_sets.add(mark)
                 yield {"policy_set": parse_canonical(bundle)}
     leaves = reader.entries(0, size)
+    stamps = ((int(key), token) for key, token in reader.documents(STAMP_KIND))
+    stamp = next(stamps, None)
     written = 0
     for covered, checkpoint in reader.checkpoints():
         if covered > size:
@@ -53,5 +57,9 @@ def _values(reader: LogReader) -> Iterator[dict[str, object]]:
             yield {"leaf": base64.b64encode(entry.leaf).decode()}
             written += 1
         yield {"checkpoint": checkpoint}
+        while stamp is not None and stamp[0] <= covered:
+            if stamp[0] == covered:
+                yield {"timestamp": {"size": covered, "token": base64.b64encode(stamp[1]).decode()}}
+            stamp = next(stamps, None)
     if written != size:
         raise SluisError(Code.STORE_CORRUPT, "the log lacks a checkpoint; run `sluis doctor`")

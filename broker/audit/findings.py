@@ -24,6 +24,7 @@ class Fault(IntEnum):
     SIGNATURE = 15
     EXCHANGE = 16
     REPLAY = 17
+    STAMP = 20
 
 
 class Code(Enum):
@@ -87,6 +88,11 @@ class Code(Enum):
     FACTS = (Fault.EXCHANGE, "the facts of a decision are not those of its entry")
     REPLAY_DIFFERS = (Fault.REPLAY, "the decision, replayed, has another effect, reason or obligation")
     NOT_REPLAYABLE = (Fault.REPLAY, "a decision cannot be replayed with what the bundle and this program hold")
+    STAMP_FORM = (Fault.STAMP, "a time stamp is not a token of RFC 3161")
+    STAMP_DIFFERS = (Fault.STAMP, "a time stamp is of something else than the checkpoint it stands behind")
+    STAMP_SIGNATURE = (Fault.STAMP, "a time stamp is not signed by a time stamper you trust, valid at its time")
+    STAMP_EARLY = (Fault.STAMP, "a time stamp is more than 60 seconds older than an entry it covers")
+    STAMP_ORDER = (Fault.STAMP, "a time stamp is older than that of a smaller log before it")
 
     @property
     def fault(self) -> Fault:
@@ -141,6 +147,15 @@ class Findings:
 
 
 @dataclass(frozen=True)
+class Stamped:
+    """A time stamp that is good: a log of `size` entries existed `at` (UTC, whole seconds), says `by`."""
+
+    size: int
+    at: str
+    by: str
+
+
+@dataclass(frozen=True)
 class Report:
     """The outcome of a verification."""
 
@@ -165,6 +180,12 @@ class Report:
     """Whether it was compared with a checkpoint or receipt that came another way."""
     bundle: str
     """SHA-256 of the whole bundle, hex."""
+    stamps: int = 0
+    """Time stamps that are good."""
+    stamps_unchecked: int = 0
+    """Time stamps that the trust file names no time stamper for."""
+    stamped: Stamped | None = None
+    """The newest good one."""
 
     @property
     def verified(self) -> bool:

@@ -20,7 +20,8 @@ from broker.errors import Code, SluisError
 from broker.policy.strict_yaml import Node, read_yaml
 
 _MEMBERS = ("origin", "environment", "log_keys", "issuers", "policy_signers", "policy_quorum", "engines")
-_OPTIONAL = frozenset({"policy_approvals"})
+_OPTIONAL = frozenset({"policy_approvals", "time_stampers"})
+_MORE = "policy_approvals where it is `none`, and time_stampers where time stamps are to be checked"
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?")
 
@@ -41,6 +42,8 @@ class Trust:
     """Whether active purposes must be approved by both their sides; always so in production."""
     fingerprint: str
     """SHA-256 in groups of four hex digits."""
+    time_stampers: tuple[x509.Certificate, ...] = ()
+    """CAs above the time stampers (RFC 3161); without any, time stamps are not checked."""
 
 
 def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
@@ -55,12 +58,13 @@ def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
         raise SluisError(Code.CONFIG_INVALID, f"{name}:{first.line}: {first.text}; {first.suggestion}")
     value = file.value
     if not isinstance(value, dict) or set(value) - _OPTIONAL != set(_MEMBERS):
-        raise _wrong(name, f"has exactly these members: {', '.join(_MEMBERS)}; and policy_approvals where it is `none`")
+        raise _wrong(name, f"has exactly these members: {', '.join(_MEMBERS)}; and {_MORE}")
     origin, environment = value["origin"], value["environment"]
     if not isinstance(origin, str) or not origin or environment not in ("test", "production"):
         raise _wrong(name, "origin is the log's name, environment is test or production")
     log_keys = _texts(name, "log_keys", value["log_keys"], least=1)
-    issuers = [pem for item in _texts(name, "issuers", value["issuers"], least=1) for pem in _pems(name, item)]
+    issuers = _certificates(name, "issuers", value["issuers"])
+    time_stampers = _certificates(name, "time_stampers", value["time_stampers"]) if "time_stampers" in value else []
     signers = _texts(name, "policy_signers", value["policy_signers"], least=0)
     engines = _texts(name, "engines", value["engines"], least=1)
     quorum_text = value["policy_quorum"]
@@ -84,13 +88,15 @@ def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
         "origin": origin,
         "environment": environment,
         "log_keys": sorted(set(log_keys)),
-        "issuers": sorted({issuer.public_bytes(Encoding.DER).hex() for issuer in issuers}),
+        "issuers": _ders(issuers),
         "policy_signers": sorted(set(signers)),
         "policy_quorum": quorum,
         "engines": sorted(set(engines)),
     }
     if approvals == "none":
         meaning["policy_approvals"] = "none"
+    if time_stampers:
+        meaning["time_stampers"] = _ders(time_stampers)
     return Trust(
         origin=str(origin),
         environment=str(environment),
@@ -102,6 +108,7 @@ def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
         engines=frozenset(engines),
         policy_approvals=approvals == "required",
         fingerprint=_mark(meaning),
+        time_stampers=tuple(time_stampers),
     )
 
 
@@ -115,8 +122,9 @@ def trust_text(
     policy_quorum: int,
     engines: Sequence[str],
     unsafe_skip_approvals: bool = False,
+    time_stampers: Sequence[str] = (),
 ) -> str:
-    """The text of a trust file; `issuers` are PEM. For the operator who hands it to an auditor."""
+    """The text of a trust file; `issuers` and `time_stampers` are PEM. For the operator who hands it to an auditor."""
     value: dict[str, object] = {
         "origin": origin,
         "environment": environment,
@@ -128,6 +136,8 @@ def trust_text(
     }
     if unsafe_skip_approvals:
         value["policy_approvals"] = "none"
+    if time_stampers:
+        value["time_stampers"] = [pem.strip() + "\n" for pem in time_stampers]
     head = "# What an auditor trusts before reading a bundle of this log (docs/formats.md section 8).\n"
     text = head + yaml.dump(value, Dumper=_BlockDumper, sort_keys=False, default_flow_style=False, width=4096)
     parse_trust(text)
@@ -159,14 +169,22 @@ def _texts(name: str, member: str, value: Node, *, least: int) -> tuple[str, ...
     return tuple(texts)
 
 
-def _pems(name: str, text: str) -> list[x509.Certificate]:
+def _certificates(name: str, member: str, value: Node) -> list[x509.Certificate]:
+    return [found for item in _texts(name, member, value, least=1) for found in _pems(name, member, item)]
+
+
+def _ders(certificates: Sequence[x509.Certificate]) -> list[str]:
+    return sorted({certificate.public_bytes(Encoding.DER).hex() for certificate in certificates})
+
+
+def _pems(name: str, member: str, text: str) -> list[x509.Certificate]:
     blocks = _PEM.findall(text if text.endswith("\n") else text + "\n")
     try:
         found = [x509.load_pem_x509_certificate(block.encode()) for block in blocks]
     except ValueError:
-        raise _wrong(name, "issuers holds a certificate that cannot be read") from None
+        raise _wrong(name, f"{member} holds a certificate that cannot be read") from None
     if not found or "".join(blocks).strip() != text.strip():
-        raise _wrong(name, "issuers are certificates in PEM, written as a block (|)")
+        raise _wrong(name, f"{member} are certificates in PEM, written as a block (|)")
     return found
 
 

@@ -23,6 +23,7 @@ from broker.audit.expected import Expected, read_expected
 from broker.audit.findings import BundleError, Code, Finding, Findings, Report
 from broker.audit.policies import Policies
 from broker.audit.replay import Replayed, replay
+from broker.audit.stamps import Stamps
 from broker.audit.tree import GrowingTree, NoteError, read_checkpoint
 from broker.audit.trust import Trust
 
@@ -80,6 +81,9 @@ class _Verification:
         self._policies = Policies(trust, self.findings)
         self._exchanges = Exchanges(trust, self.findings)
         self._closing = Closing(trust, self.findings, self._policies)
+        self._stamps = Stamps(trust, self.findings)
+        self._note_text: bytes | None = None
+        """What the signatures of the checkpoint just read are over; None once a leaf follows."""
         self._replayed: Counter[Replayed] = Counter()
         self._tree = GrowingTree()
         self._hash = hashlib.sha256()
@@ -120,6 +124,8 @@ class _Verification:
             self._leaf(value["leaf"])
         elif members == ("checkpoint",):
             self._checkpoint(value["checkpoint"])
+        elif members == ("timestamp",):
+            self._timestamp(value["timestamp"])
         elif members == ("policy_set",) and not self._tree.size:
             self._policies.archive(value["policy_set"], self._line)
         elif members == ("lines", "sha256"):
@@ -156,6 +162,9 @@ class _Verification:
             not_replayable=self._replayed[Replayed.NOT_REPLAYABLE],
             expected=self._expected_given,
             bundle=self._hash.hexdigest(),
+            stamps=self._stamps.good,
+            stamps_unchecked=self._stamps.unchecked,
+            stamped=self._stamps.newest,
         )
 
     def _head(self, value: dict[str, Any]) -> None:
@@ -169,6 +178,7 @@ class _Verification:
     def _leaf(self, text: object) -> None:
         leaf = self._decoded(text)
         index = self._tree.size
+        self._note_text = None
         self._tree.add(leaf)
         if index in self._leaves:
             self._leaves[index] = leaf
@@ -277,6 +287,7 @@ class _Verification:
         self._checkpoints += 1
         if not isinstance(note, str):
             raise self._broken(Code.CHECKPOINT_FORM)
+        self._note_text = note.partition("\n\n")[0].encode() + b"\n"
         try:
             tree = read_checkpoint(note, self._trust.log_keys)
         except NoteError as error:
@@ -291,6 +302,14 @@ class _Verification:
             self.findings.add(Code.CHECKPOINT_ROOT, line=self._line)
         else:
             self._signed = tree.size
+
+    def _timestamp(self, value: object) -> None:
+        """A time stamp stands behind the checkpoint of its size, and before the next leaf."""
+        good = isinstance(value, dict) and value.keys() == {"size", "token"} and isinstance(value["token"], str)
+        if not isinstance(value, dict) or not good or self._note_text is None or value["size"] != self._tree.size:
+            raise self._broken(Code.BUNDLE_LINE, "a time stamp, and no checkpoint of its size before it")
+        covers = self._last.at if self._last is not None else None
+        self._stamps.check(self._tree.size, value["token"], self._note_text, covers, self._line)
 
     def _end(self, value: dict[str, Any]) -> None:
         if value["lines"] != self._line - 1 or value["sha256"] != self._hash.hexdigest():

@@ -182,12 +182,12 @@ def test_every_setting_of_the_broker_is_documented_with_its_default() -> None:
         re.findall(r"^\| `([a-z_.]+)` \| ([^|]+?) \|", (ROOT / "docs/operate.md").read_text("utf-8"), re.MULTILINE)
     )
     models: dict[str, type[BaseModel]] = {"tls.": Tls, "policy.": Policy, "limits.": Limits, "": Config}
-    models["witness."] = Witnessing
+    models |= {"witness.": Witnessing, "time_stamps.": TimeStamps}
     expected = {
         prefix + name: "none" if field.is_required() else f"`{field.default}`"
         for prefix, model in models.items()
         for name, field in model.model_fields.items()
-        if prefix or name not in {"tls", "policy", "limits", "witness"}
+        if prefix or name not in {"tls", "policy", "limits", "witness", "time_stamps"}
     }
     assert {name: rows.get(name) for name in expected} == expected
 
@@ -196,7 +196,7 @@ def test_the_audit_exit_codes_are_those_of_the_program() -> None:
     from broker.audit.findings import Fault
 
     text = (ROOT / "docs/audit.md").read_text("utf-8")
-    documented = {int(code) for code in re.findall(r"^\| (1[0-9]) \|", text, re.MULTILINE)}
+    documented = {int(code) for code in re.findall(r"^\| ([12][0-9]) \|", text, re.MULTILINE)}
     assert documented == {int(fault) for fault in Fault}
 
 

@@ -222,3 +222,15 @@ def test_witnesses_that_cannot_be_used_are_refused(tmp_path: Path, document: dic
     message = refusal(tmp_path, document)
     assert message.startswith(f"{tmp_path / 'broker.yaml'}:")
     assert said in message
+
+
+def test_time_stamps_are_off_until_they_are_asked_for(tmp_path: Path) -> None:
+    assert load(tmp_path, GOOD).time_stamps is None
+    stamps = {"url": "https://tsa.example/tsr", "certificates": ["pki/tsa.pem"]}
+    found = load(tmp_path, changed("time_stamps", stamps)).time_stamps
+    assert found is not None
+    assert (found.every_minutes, found.certificates) == (60, [tmp_path / "pki/tsa.pem"])
+    said = refusal(tmp_path, changed("time_stamps", {**stamps, "url": "ftp://tsa.example"}))
+    assert "time_stamps.url: is an address that begins with http:// or https://" in said
+    assert "did you mean" in refusal(tmp_path, changed("time_stamps", {**stamps, "certificate": []}))
+    assert "time_stamps.certificates" in refusal(tmp_path, changed("time_stamps", {**stamps, "certificates": []}))

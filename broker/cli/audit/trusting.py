@@ -50,4 +50,6 @@ def trust_show(
     print(f"issuers      {len(trust.issuers)}")
     print(f"policies     {trust.policy_quorum} of {len(trust.policy_signers)} signers")
     print(f"engines      {', '.join(sorted(trust.engines))}")
+    if trust.time_stampers:
+        print(f"stampers     {len(trust.time_stampers)}")
     print(f"fingerprint  {trust.fingerprint}")

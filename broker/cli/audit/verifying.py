@@ -57,6 +57,12 @@ def _print_report(report: Report) -> None:
         f"decisions    {report.replayed_same} replayed the same, {report.replayed_differ} differ, "
         f"{report.not_replayable} not replayable; {report.open_asks} asks still open at the end"
     )
+    if report.stamped is not None:
+        stamped = report.stamped
+        later = f"; {report.size - stamped.size} later entries are not stamped" if report.size > stamped.size else ""
+        print(f"time stamps  {report.stamps} checked; stamped to {stamped.size} at {stamped.at} by {stamped.by}{later}")
+    if report.stamps_unchecked:
+        print(f"time stamps  {report.stamps_unchecked} not checked: the trust file names no time_stampers")
     for finding in report.findings[:SHOWN_FINDINGS]:
         print(f"  {finding}")
     hidden = sum(report.counts.values()) - min(len(report.findings), SHOWN_FINDINGS)

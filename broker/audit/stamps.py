@@ -1,0 +1,101 @@
+"""Time stamps of checkpoints (RFC 3161), checked offline: who says that the log of a size existed when.
+
+A stamp is over the note text of its checkpoint (docs/formats.md section 7). It proves that these entries existed at its
+time, not that nothing was added later; revocation of a time stamper's certificate is not looked up.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from datetime import UTC, datetime
+
+from cryptography import x509
+from rfc3161_client import TimeStampResponse, VerificationError, VerifierBuilder, decode_timestamp_response
+
+from broker.audit.entries import GRACE
+from broker.audit.findings import Code, Findings, Stamped
+from broker.audit.trust import Trust
+
+MAX_BYTES = 65_536
+_HASHES = {
+    "2.16.840.1.101.3.4.2.1": hashlib.sha256,
+    "2.16.840.1.101.3.4.2.2": hashlib.sha384,
+    "2.16.840.1.101.3.4.2.3": hashlib.sha512,
+}
+
+
+class Stamps:
+    """Checks the stamps of one bundle in its order, and remembers the newest that is good."""
+
+    def __init__(self, trust: Trust, findings: Findings) -> None:
+        self._trust = trust
+        self._findings = findings
+        self._latest: datetime | None = None
+        self.good = 0
+        self.unchecked = 0
+        self.newest: Stamped | None = None
+
+    def check(self, size: int, text: str, note_text: bytes, covers: datetime | None, line: int) -> None:
+        """One stamp of the checkpoint with `note_text`, whose last entry is of the time `covers`."""
+        if not self._trust.time_stampers:
+            self.unchecked += 1
+            return
+        response = _read(text)
+        if response is None:
+            self._findings.add(Code.STAMP_FORM, line=line)
+            return
+        imprint, at = response.tst_info.message_imprint, response.tst_info.gen_time.astimezone(UTC)
+        hashed = _HASHES.get(imprint.hash_algorithm.dotted_string)
+        if hashed is None or hashed(note_text).digest() != imprint.message:
+            self._findings.add(Code.STAMP_DIFFERS, line=line)
+            return
+        try:
+            VerifierBuilder(roots=list(self._trust.time_stampers)).build().verify(response, imprint.message)
+        except (VerificationError, ValueError):
+            self._findings.add(Code.STAMP_SIGNATURE, line=line)
+            return
+        if covers is not None and at < covers - GRACE:
+            self._findings.add(Code.STAMP_EARLY, line=line)
+            return
+        if self._latest is not None and at < self._latest:
+            self._findings.add(Code.STAMP_ORDER, line=line)
+            return
+        self._latest = at
+        self.good += 1
+        self.newest = Stamped(size, at.strftime("%Y-%m-%dT%H:%M:%SZ"), _signer(response))
+
+
+def _read(text: str) -> TimeStampResponse | None:
+    """The token in strict base64; None when it is none."""
+    try:
+        token = base64.b64decode(text, validate=True)
+        if len(token) > MAX_BYTES or base64.b64encode(token).decode() != text:
+            return None
+        response = decode_timestamp_response(_granted(token))
+        return response if response.tst_info.gen_time.tzinfo is not None else None
+    except (ValueError, binascii.Error):
+        return None
+
+
+def _granted(token: bytes) -> bytes:
+    """The answer that would carry the token (RFC 3161 section 2.4.2: SEQUENCE of status 0 and token)."""
+    content = bytes.fromhex("3003020100") + token
+    size = len(content)
+    if size < 0x80:
+        return bytes([0x30, size]) + content
+    octets = size.to_bytes(3, "big").lstrip(b"\0")
+    return bytes([0x30, 0x80 + len(octets)]) + octets + content
+
+
+def _signer(response: TimeStampResponse) -> str:
+    """The subject of the certificate that signed, in printable ASCII."""
+    signed = response.signed_data
+    (info,) = signed.signer_infos
+    for der in signed.certificates:
+        certificate = x509.load_der_x509_certificate(der)
+        if (certificate.issuer, certificate.serial_number) == (info.issuer, info.serial_number):
+            name = certificate.subject.rfc4514_string()
+            return "".join(c if " " <= c <= "~" else "?" for c in name)
+    return "?"

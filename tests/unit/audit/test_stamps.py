@@ -1,0 +1,171 @@
+"""Time stamps in a bundle (RFC 3161): good ones are told, every kind of bad one has its code."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from audit_kit import b64, played, sealed
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from time_stamper import SHA1, SHA256, Issued, Stamper, issue
+from typer.testing import CliRunner
+
+from broker.audit.findings import Code, Fault, Report
+from broker.audit.trust import parse_trust
+from broker.audit.verify import verify
+from broker.canonical import canonical_json
+from broker.cli.audit.root import app
+
+WORLD = played()
+LINES = WORLD.lines()
+STAMPER = Stamper()
+CHECKPOINTS = [at for at, line in enumerate(LINES) if line.startswith(b'{"checkpoint"')]
+FIRST, LAST = CHECKPOINTS[5], CHECKPOINTS[-1]
+LATE = WORLD.at + timedelta(minutes=5)
+
+
+def note_text(at: int) -> bytes:
+    """The bytes that the signatures of the checkpoint on line `at` are over."""
+    return str(json.loads(LINES[at])["checkpoint"]).partition("\n\n")[0].encode() + b"\n"
+
+
+def size_at(at: int) -> int:
+    return int(note_text(at).split(b"\n")[1])
+
+
+def stamp(at: int, token: bytes | str, size: int | None = None) -> bytes:
+    text = token if isinstance(token, str) else b64(token)
+    return canonical_json({"timestamp": {"size": size_at(at) if size is None else size, "token": text}}) + b"\n"
+
+
+def with_stamps(*stamps: tuple[int, bytes]) -> list[bytes]:
+    """The bundle with lines put in behind lines; later places first, so that places hold."""
+    lines = list(LINES)
+    for at, line in sorted(stamps, key=lambda item: item[0], reverse=True):
+        lines.insert(at + 1, line)
+    return sealed(lines)
+
+
+def checked(*stamps: tuple[int, bytes], roots: tuple[Issued, ...] = (STAMPER.root,)) -> Report:
+    return verify(with_stamps(*stamps), WORLD.trust(time_stampers=[root.pem for root in roots]))
+
+
+def good(at: int, **options: object) -> tuple[int, bytes]:
+    return at, stamp(at, STAMPER.token(note_text(at), LATE, **options))  # type: ignore[arg-type]
+
+
+def test_good_stamps_are_told() -> None:
+    report = checked(good(FIRST), good(LAST, algorithm=SHA256))
+    assert report.verified, report.findings
+    assert (report.stamps, report.stamps_unchecked) == (2, 0)
+    assert report.stamped is not None
+    assert (report.stamped.size, report.stamped.by) == (WORLD.size, "CN=Test time stamper")
+    assert report.stamped.at == LATE.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_without_time_stampers_in_the_trust_file_nothing_is_said_of_them() -> None:
+    lines = with_stamps((FIRST, stamp(FIRST, b"not a token")), good(LAST))
+    report = verify(lines, WORLD.trust())
+    assert report.verified
+    assert (report.stamps, report.stamps_unchecked, report.stamped) == (0, 2, None)
+
+
+def other(**options: object) -> Stamper:
+    return Stamper(root=STAMPER.root, signer=issue("signer", STAMPER.root, **options))  # type: ignore[arg-type]
+
+
+def of(stamper: Stamper, at: int = LAST, when: datetime = LATE) -> tuple[int, bytes]:
+    return at, stamp(at, stamper.token(note_text(at), when))
+
+
+EXPIRED = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC))
+BAD: dict[str, tuple[Code, Callable[[], tuple[tuple[int, bytes], ...]]]] = {
+    "no DER": (Code.STAMP_FORM, lambda: ((LAST, stamp(LAST, b"hello")),)),
+    "empty": (Code.STAMP_FORM, lambda: ((LAST, stamp(LAST, b"")),)),
+    "no base64": (Code.STAMP_FORM, lambda: ((LAST, stamp(LAST, "***")),)),
+    "another base64": (Code.STAMP_FORM, lambda: ((LAST, stamp(LAST, b64(STAMPER.token(b"x", LATE)) + "\n")),)),
+    "cut": (Code.STAMP_FORM, lambda: ((LAST, stamp(LAST, STAMPER.token(note_text(LAST), LATE)[:-9])),)),
+    "too long": (Code.STAMP_FORM, lambda: ((LAST, stamp(LAST, bytes(70_000))),)),
+    "another checkpoint": (Code.STAMP_DIFFERS, lambda: ((LAST, stamp(LAST, STAMPER.token(note_text(FIRST), LATE))),)),
+    "SHA-1": (Code.STAMP_DIFFERS, lambda: (good(LAST, algorithm=SHA1),)),
+    "another CA": (Code.STAMP_SIGNATURE, lambda: (of(Stamper()),)),
+    "no time stamper": (Code.STAMP_SIGNATURE, lambda: (of(other(usage=ExtendedKeyUsageOID.SERVER_AUTH)),)),
+    "no usage": (Code.STAMP_SIGNATURE, lambda: (of(other(usage=None)),)),
+    "usage not critical": (Code.STAMP_SIGNATURE, lambda: (of(other(critical=False)),)),
+    "expired then": (Code.STAMP_SIGNATURE, lambda: (of(other(valid=EXPIRED)),)),
+    "early": (Code.STAMP_EARLY, lambda: (of(STAMPER, when=WORLD.at - timedelta(seconds=62)),)),
+    "backwards": (Code.STAMP_ORDER, lambda: (good(FIRST), of(STAMPER, when=LATE - timedelta(seconds=30)))),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_stamp_has_its_code(name: str) -> None:
+    code, make = BAD[name]
+    report = checked(*make())
+    assert set(report.counts) == {code.name}
+    assert report.exit_code == Fault.STAMP == 20
+
+
+def test_every_code_of_stamps_is_shown() -> None:
+    assert {code for code, _ in BAD.values()} == {code for code in Code if code.fault is Fault.STAMP}
+
+
+def test_a_stamp_a_little_early_is_the_difference_of_two_clocks() -> None:
+    assert checked(of(STAMPER, when=WORLD.at - timedelta(seconds=59))).verified
+
+
+def test_flipped_bits_never_give_another_time_or_a_stamp_of_something_else() -> None:
+    """Fields outside the signature may be flipped; what a token says may not."""
+    token = STAMPER.token(note_text(LAST), LATE)
+    for at in range(0, len(token), 41):
+        flipped = token[:at] + bytes([token[at] ^ 1]) + token[at + 1 :]
+        report = checked((LAST, stamp(LAST, flipped)))
+        assert report.stamped is None or report.stamped == checked(good(LAST)).stamped
+        assert report.verified or report.exit_code == 20
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        with_stamps((FIRST + 1, stamp(FIRST, b"x"))),
+        with_stamps((FIRST, stamp(FIRST, b"x", size=3))),
+        with_stamps((FIRST, canonical_json({"timestamp": {"size": size_at(FIRST)}}) + b"\n")),
+        with_stamps((FIRST, canonical_json({"timestamp": {"size": size_at(FIRST), "token": 5}}) + b"\n")),
+        with_stamps((FIRST, canonical_json({"timestamp": "x"}) + b"\n")),
+        with_stamps((0, stamp(FIRST, b"x", size=0))),
+    ],
+    ids=["behind a leaf", "another size", "no token", "a number", "a text", "before all"],
+)
+def test_a_stamp_stands_behind_the_checkpoint_of_its_size(lines: list[bytes]) -> None:
+    for trust in (WORLD.trust(), WORLD.trust(time_stampers=[STAMPER.root.pem])):
+        report = verify(lines, trust)
+        assert set(report.counts) == {"BUNDLE_LINE"}
+        assert report.exit_code == 10
+
+
+def test_the_trust_file_with_time_stampers_has_another_fingerprint() -> None:
+    plain, stamping = WORLD.trust(), WORLD.trust(time_stampers=[STAMPER.root.pem])
+    assert plain.fingerprint != stamping.fingerprint
+    twice = WORLD.trust(time_stampers=[STAMPER.root.pem, STAMPER.root.pem])
+    assert twice.fingerprint == stamping.fingerprint
+    for wrong in ("time_stampers: []\n", "time_stampers: [no PEM]\n"):
+        with pytest.raises(Exception, match="time_stampers"):
+            parse_trust(WORLD.trust_text() + wrong)
+
+
+def test_the_command_says_how_far_and_when(tmp_path: Path) -> None:
+    bundle, trust = tmp_path / "b", tmp_path / "t"
+    bundle.write_bytes(b"".join(with_stamps(good(FIRST))))
+    trust.write_text(WORLD.trust_text(time_stampers=[STAMPER.root.pem]))
+    said = CliRunner().invoke(app, ["verify", str(bundle), "--trust", str(trust)])
+    later = WORLD.size - size_at(FIRST)
+    assert said.exit_code == 0
+    assert f"stamped to {size_at(FIRST)} at {LATE:%Y-%m-%dT%H:%M:%S}Z by CN=Test time stamper" in said.stdout
+    assert f"{later} later entries are not stamped" in said.stdout
+    as_json = json.loads(CliRunner().invoke(app, ["verify", str(bundle), "--trust", str(trust), "--json"]).stdout)
+    assert as_json["stamped"]["size"] == size_at(FIRST)
+    trust.write_text(WORLD.trust_text())
+    said = CliRunner().invoke(app, ["verify", str(bundle), "--trust", str(trust)])
+    assert "1 not checked: the trust file names no time_stampers" in said.stdout
+    assert "stampers     1" not in CliRunner().invoke(app, ["trust", "show", str(trust)]).stdout
