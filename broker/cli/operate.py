@@ -35,6 +35,7 @@ policy:
   signers: []                          # Ed25519 public keys, hex
   quorum: 2                            # distinct signers needed
 parties: {}                            # party -> the certificates it may use, such as {snf: [pki/snf.pem]}
+# time_stamps: {url: "https://tsa.example/tsr", certificates: [pki/tsa-ca.pem], every_minutes: 60}   # RFC 3161
 # limits: {workers: 48, streams: 40, streams_per_party: 32, bulk_from: 100000, bulk_slots: 1, answer_grid_ms: 5}
 """
 
