@@ -16,7 +16,7 @@ import typer
 from pydantic import BaseModel
 
 import broker.cli
-from broker.config import Config, Limits, Policy, Tls, Witnessing
+from broker.config import Config, Limits, Policy, TimeStamps, Tls, Witnessing
 
 ROOT = Path(__file__).parents[2]
 SKIPPED = {".venv", "node_modules", "demo-run", "sandbox-run", "dist"}

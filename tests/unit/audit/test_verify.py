@@ -675,7 +675,8 @@ LINE_CODES = {
 
 
 def test_every_code_has_a_lie_that_it_catches() -> None:
-    assert {code for code, _ in LIES} | LINE_CODES | EXPECTED_CODES == {code.name for code in Code}
+    here = {code.name for code in Code if code.fault is not Fault.STAMP}  # stamps: tests/unit/audit/test_stamps.py
+    assert {code for code, _ in LIES} | LINE_CODES | EXPECTED_CODES == here
 
 
 def test_many_findings_are_counted_and_not_all_kept() -> None:
