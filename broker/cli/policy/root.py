@@ -213,7 +213,9 @@ def private_key(path: Path) -> Ed25519PrivateKey:
         why = "the password is not that of this key" if b"ENCRYPTED" in data else "this is no private key in PEM"
         raise typer.BadParameter(f"{why}; a .pub file is the public key", param_hint="--key") from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise typer.BadParameter("policies are signed with an Ed25519 key", param_hint="--key")
+        raise typer.BadParameter(
+            "signing takes an Ed25519 key, as `sluis policy new-key` makes one", param_hint="--key"
+        )
     return key
 
 
