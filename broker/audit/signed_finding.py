@@ -2,7 +2,7 @@
 
 A finding is an object `{"key","signature","statement"}`: the statement holds the whole report of `sluis audit verify
 --json`, the signature is Ed25519 over `"sluis/v1/signed\\n" || canonical statement`
-(docs/formats.md, "Signed finding").
+(docs/formats.md section 11).
 """
 
 from __future__ import annotations
