@@ -527,6 +527,7 @@ class FakeTransport:
                 "action": "encryption-key",
                 "party": self.party,
                 "statement": parse_canonical(key.statement),
+                "signature": base64.b64encode(key.signature).decode(),
             }
             return self.broker.log.receipt(self.broker.log.append("key", body))
 
@@ -548,7 +549,8 @@ class FakeTransport:
             members = parse_canonical(manifest.statement)
             name = f"{members['purpose']}/{members['epoch']}"
             self.broker.epochs[name] = (manifest, self.broker.certificates[self.party], dict(envelopes))
-            body = {"action": "epoch", "party": self.party, "statement": members}
+            signature = base64.b64encode(manifest.signature).decode()
+            body = {"action": "epoch", "party": self.party, "statement": members, "signature": signature}
             return self.broker.log.receipt(self.broker.log.append("key", body))
 
         return self._do("publish_epoch", done)

@@ -83,6 +83,7 @@ def check_answers(
     entries = {answer.answerer: _check_entries(me, posed, statement, answer) for answer in answers}
     notes = [receipt.checkpoint for answer in answers for receipt in (answer.ask, answer.release) if receipt]
     me.follow(notes)
+    me.hold(receipt for answer in answers for receipt in (answer.ask, answer.release) if receipt)
     named = [answer.answerer for answer in answers if answer.register is not None]
     parties = me.parties(named) if named else {}
     checked = []

@@ -203,7 +203,7 @@ def _new_record(
         cooperation_ref=_committed("cooperation-ref", cooperation_ref),
         not_after=me.now() + _VALID,
     )
-    signed = me.key.sign(statement)
+    signed = me.sign(statement)
     record = {
         "request_id": request_id,
         "fingerprint": fingerprint,

@@ -49,7 +49,7 @@ def init_encryption_key(me: Participant, *, renew: bool = False) -> EncryptionKe
             public_key=private.public_bytes(),
             created_at=me.now(),
         )
-        key = EncryptionKey(private, me.key.sign(statement))
+        key = EncryptionKey(private, me.sign(statement))
         # kept before it is published: an envelope sealed to a lost key is lost too
         me.keystore.keep_encryption_key(key)
     receipt = me.transport.publish_encryption_key(key.statement)
@@ -81,7 +81,7 @@ def create_epoch(me: Participant, purpose: str, epoch: str = "") -> Created:
         me.keystore.keep_epoch_key(key)
         leaving = set(manifest["recipients"]) - set(view.participants)
         manifest, envelopes = add_recipients(key.key, context, manifest, recipients, leaving)
-        receipt = me.transport.publish_epoch(me.key.sign(manifest), sorted(envelopes.items()))
+        receipt = me.transport.publish_epoch(me.sign(manifest), sorted(envelopes.items()))
         me.own_entry(receipt, "key", {"action": "epoch", "party": me.profile.party, "statement": manifest})
     key = replace(key, published=True)
     me.keystore.keep_epoch_key(key)

@@ -6,6 +6,8 @@
     policy.json               the highest revision of the policy set that was seen
     uploads/<id>              a publication under way: enough to go on with the very same bytes
     exchanges/<id>            a question: enough to put it again with the very same bytes
+    journal.jsonl             what was signed, and which entries were proven (see sluis_client.journal)
+    reconciled.json           how far the log was held against the journal, and what did not fit
     evidence/<id>             two views of the log that contradict each other, should that ever happen
     local.key                 keys the fingerprints of input files, so that they tell nothing of what is in the files
 
@@ -164,6 +166,14 @@ class Keystore:
         """Stores a revision if it is higher than the one kept."""
         if revision > self.policy_revision():
             self._write_json("policy.json", {"revision": revision})
+
+    def reconciled(self) -> dict[str, Any] | None:
+        """How far the log was reconciled, or None before the first time."""
+        return self._read_json("reconciled.json")
+
+    def keep_reconciled(self, value: Mapping[str, Any]) -> None:
+        """Stores how far the log was reconciled."""
+        self._write_json("reconciled.json", value)
 
     def fingerprint(self, *parts: bytes) -> str:
         """Names an input without telling of it: HMAC-SHA-256 of the parts under a key that never leaves here, hex."""

@@ -6,6 +6,7 @@ way.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,16 +15,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from sluis_client.canonical import canonical_json
+from sluis_client.canonical import canonical_json, parse_canonical
 from sluis_client.certificates import check_certificate
 from sluis_client.epochs import epoch_name
 from sluis_client.errors import ClientError, Exit
 from sluis_client.forks import Evidence, Signed, relate
+from sluis_client.journal import Journal, held
 from sluis_client.keystore import Keystore
 from sluis_client.policy import PurposeView, SignedPolicy
 from sluis_client.profile import Profile
 from sluis_client.pseudonymise import Context
-from sluis_client.receipts import Checkpoint, parse_checkpoint, receipt_broken, verify_receipt
+from sluis_client.receipts import Checkpoint, leaf_hash, parse_checkpoint, receipt_broken, verify_receipt
 from sluis_client.statement_shapes import ENCRYPTION_KEY
 from sluis_client.statements import PartyKey, SignedStatement, verify
 from sluis_client.transport import PublishedKey, Receipt, Transport
@@ -55,12 +57,33 @@ class Participant:
         self.keystore = keystore
         self.transport = transport
         self.now = clock
+        self.journal = Journal(keystore.directory / "journal.jsonl")
         self._parties: dict[str, Party] = {}
 
     @cached_property
     def key(self) -> PartyKey:
         """The agency's certificate and private key. Raises as `Profile.party_key`."""
         return self.profile.party_key()
+
+    def sign(self, statement: Mapping[str, Any]) -> SignedStatement:
+        """The statement, signed; it stands in the journal before it is returned. Raises as `PartyKey.sign`."""
+        signed = self.key.sign(statement)
+        digest = hashlib.sha256(signed.statement).hexdigest()
+        self.journal.sign(digest, statement, now=self.now(), log_size=self.log_size_kept())
+        return signed
+
+    def log_size_kept(self) -> int:
+        """The number of entries of the checkpoint kept here; 0 without one."""
+        kept = self._kept_checkpoint()
+        return 0 if kept is None else self.signed(kept).head.size
+
+    def hold(self, receipts: Iterable[Receipt]) -> None:
+        """Notes in the journal the entries that verified receipts prove."""
+        lines = []
+        for receipt in receipts:
+            entry = parse_canonical(receipt.leaf)
+            lines.append(held(receipt.index, entry["kind"], leaf_hash(receipt.leaf), entry["body"]))
+        self.journal.append(lines, now=self.now(), log_size=self.log_size_kept())
 
     @cached_property
     def policy(self) -> SignedPolicy:
@@ -139,6 +162,7 @@ class Participant:
             if name not in body or canonical_json(body[name]) != canonical_json(value):
                 raise receipt_broken(f"its entry says something else of {name}")
         self.follow([receipt.checkpoint])
+        self.hold([receipt])
         return body
 
     def follow(self, notes: Sequence[str]) -> Checkpoint:

@@ -215,7 +215,7 @@ class _Job:
             expires_at=self._expires_at,
             rules=plan.rules,
         )
-        return self._me.key.sign(manifest)
+        return self._me.sign(manifest)
 
 
 def _new_record(plan: Plan, prepared: Prepared, key: EpochKey) -> dict[str, Any]:

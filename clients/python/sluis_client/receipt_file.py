@@ -99,6 +99,14 @@ def verify_file(data: bytes, expected: Expected) -> tuple[Proven, ...]:
     raise _unreadable()
 
 
+def receipts_in(data: bytes) -> tuple[Receipt, ...]:
+    """The receipts in a file that `verify_file` took."""
+    value = json.loads(data)
+    if "receipts" in value:
+        return tuple(_receipt_of(item) for item in value["receipts"])
+    return tuple(_receipt_of(item[part]) for item in value["answers"] for part in ("ask", "release") if item[part])
+
+
 def _verify_asker(value: Mapping[str, Any], expected: Expected) -> tuple[Proven, ...]:
     question = value["question"]
     signed = _signed_of(question)

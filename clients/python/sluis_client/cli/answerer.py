@@ -265,6 +265,8 @@ def withdraw(
     Example: sluis-client withdraw snf/snf-locatie/2026Q4/bag
     """
     with participant(profile) as me:
+        line = {"what": "withdraw", "at": utc(me.now()), "name": register}
+        me.journal.append([line], now=me.now(), log_size=me.log_size_kept())
         receipt = me.transport.withdraw(str(uuid.uuid4()), register)
         expected = {"action": "withdrawn", "party": me.profile.party, "register": register}
         body = me.own_entry(receipt, "register", expected)

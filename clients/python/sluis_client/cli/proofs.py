@@ -53,6 +53,8 @@ def receipts_fetch(
         verify_file(data, Expected(me.profile.log_keys))
         if found:
             me.follow([receipt.checkpoint for receipt in found])
+            known = me.journal.read().entries
+            me.hold(receipt for receipt in found if receipt.index not in known)
     write_private(out, data)
     value = {"out": str(out), "receipts": len(found), "next_index": at}
     emit(value, [f"{len(found)} receipts verified; wrote {out}; go on later with --from-index {at}"], as_json)
