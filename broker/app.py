@@ -47,7 +47,7 @@ from broker.storage.answers import FileAnswerSpool
 from broker.storage.high_water import FileHighWater, read_mark
 from broker.storage.registers import FileRegisterStore
 from broker.storage.sqlite import SqliteLogReader, SqliteLogStore, open_reader
-from broker.witness.calling import WitnessEnd
+from broker.witnesses import watch
 
 log = structlog.get_logger("broker.app")
 
@@ -76,16 +76,6 @@ def make_keys(config: Config) -> str:
     """Creates the broker's keys where there are none; returns the log's verifier key."""
     keys = FileKeys.create(config.keys, origin=config.origin)
     return keys.signer.verifier_key
-
-
-def witness_ends(config: Config) -> tuple[WitnessEnd, ...]:
-    """The witnesses of a configuration, to call; none when the log runs unwitnessed. Raises CONFIG_INVALID."""
-    if config.witness is None:
-        return ()
-    return tuple(
-        WitnessEnd(one.url, key, ca_file=config.witness.ca_file)
-        for one, key in zip(config.witness.witnesses, config.witness.keys, strict=True)
-    )
 
 
 def trust_of(config: Config) -> str:
@@ -176,6 +166,7 @@ class Broker:
         self._identity = Identity(loaded.directory, self._in_force.current, config.environment)
         self._registers = FileRegisterStore(config.data / "registers", keys.at_rest, entropy)
         self._spool = FileAnswerSpool(config.data / "answers", keys.at_rest, entropy)
+        self._watched = watch(config, reader, self._sequencer, keys.signer.verifier_key, self._clock)
         gate = AskGate(self._in_force.current, scope)
         self._coordinator = Coordinator(
             sequencer=self._sequencer,
@@ -186,6 +177,7 @@ class Broker:
             repeating=Repeating(reader, self._in_force.current, scope),
             clock=self._clock,
             entropy=entropy,
+            unwitnessed=self._watched.refusal,
         )
         self._publication = Publication(
             sequencer=self._sequencer,
@@ -242,12 +234,13 @@ class Broker:
     def start(self) -> int:
         """Serves; returns the port."""
         tls = self._config.tls
+        self._watched.start()
         port = self._server.start(
             self._config.listen,
             certificate=lambda: (tls.key.read_bytes(), tls.certificate.read_bytes()),
             client_issuers=self._issuers,
         )
-        self._server.ready(is_ready=self._sequencer.ready())
+        self._tell_health()
         self._keeper.start()
         if self._stamper is not None:
             self._stamper.start()
@@ -258,6 +251,7 @@ class Broker:
         """Health first, then drain, then storage."""
         self._halt.set()
         self._nudge.set()
+        self._watched.stop()
         self._server.stop(grace)
         if self._stamper is not None:
             self._stamper.stop()
@@ -326,14 +320,15 @@ class Broker:
         self._nudge.set()
 
     def _keep(self) -> None:
-        """Watches for policy every second; sweeps, recovers and tells health every 30, until stopped."""
+        """Watches for policy and witnesses every second; sweeps, recovers and tells health every 30, until stopped."""
         due = time.monotonic() + HOUSEKEEPING_SECONDS
         while not self._halt.is_set():
             again = self._nudge.wait(POLICY_SECONDS)
             self._nudge.clear()
             if self._halt.is_set():
                 return
-            self._do(("policy", partial(self._look_at_policy, again=again)))
+            policy = partial(self._look_at_policy, again=again)
+            self._do(("policy", policy), ("witnesses", self._look_at_witnesses))
             if again or time.monotonic() >= due:
                 due = time.monotonic() + HOUSEKEEPING_SECONDS
                 self._do(*self._chores())
@@ -380,8 +375,12 @@ class Broker:
         if closed:
             log.info("closed open asks as unknown", count=closed)
 
+    def _look_at_witnesses(self) -> None:
+        if self._watched.turned():
+            self._tell_health()
+
     def _tell_health(self) -> None:
-        self._server.ready(is_ready=self._sequencer.ready())
+        self._server.ready(is_ready=self._sequencer.ready() and self._watched.refusal() is None)
 
 
 def _log_parties(sequencer: Sequencer, entries: Mapping[str, dict[str, object]]) -> None:

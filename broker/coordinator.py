@@ -7,7 +7,7 @@ byte of an answer. Any step that cannot be logged ends the exchange; nothing is 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -70,7 +70,10 @@ class Coordinator:
         repeating: Repeating,
         clock: Clock,
         entropy: Entropy,
+        unwitnessed: Callable[[], SluisError | None],
     ) -> None:
+        """`unwitnessed`: why no new question may be taken for want of witnesses, or None."""
+        self._unwitnessed = unwitnessed
         self._sequencer = sequencer
         self._reader = reader
         self._gate = gate
@@ -90,7 +93,8 @@ class Coordinator:
 
         Raises:
             SluisError: REQUEST_ID_REUSED, EXCHANGE_OPEN, KEY_ID_WRONG, EPOCH_UNKNOWN, NOT_YOURS, STATEMENT_EXPIRED,
-                LOG_UNAVAILABLE, LOG_OUTCOME_UNKNOWN; before the first answer nothing has left.
+                LOG_UNAVAILABLE, LOG_OUTCOME_UNKNOWN, LOG_UNWITNESSED,
+                LOG_FORKED; before the first answer nothing has left.
         """
         mark = (statement.asker, statement.request_id)
         with self._active_lock:
@@ -114,6 +118,9 @@ class Coordinator:
         if earlier:
             yield from self._again(statement, earlier, question)
             return
+        refusal = self._unwitnessed()
+        if refusal is not None:
+            raise refusal
         self._check_time(statement)
         nonces = {answerer: self._entropy.token(16).hex() for answerer in statement.answerers}
         posed = Posed(caller, statement, opened, question, trace_id, self._clock.now(), nonces)

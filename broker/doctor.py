@@ -20,6 +20,7 @@ from broker.exchange_log.opening import check_whole
 from broker.policy.document import PolicySet
 from broker.policy_files import read_bundle_file
 from broker.stamping import age_told, read_time_stampers
+from broker.witnesses import examine_witnesses
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def examine(config: Config) -> tuple[Finding, ...]:
         look("log", lambda: _examine_log(config))
         if config.time_stamps is not None:
             look("time stamps", lambda: _examine_stamps(config))
+        look("witnesses", lambda: _examine_witnesses(config))
     look("high-water file", lambda: _examine_high_water(config))
     return tuple(findings)
 
@@ -66,6 +68,14 @@ def _examine_log(config: Config) -> str:
     reader = open_log(config)
     try:
         return f"{check_whole(reader, key)} entries, every checkpoint fits"
+    finally:
+        reader.close()
+
+
+def _examine_witnesses(config: Config) -> str:
+    reader = open_log(config)
+    try:
+        return examine_witnesses(config, reader, parse_verifier_key(verifier_key(config)))
     finally:
         reader.close()
 

@@ -27,6 +27,8 @@ from broker.exchange_log.checkpoint import (
 
 COSIGNATURE_V1 = 0x04
 """The type byte of Ed25519 cosignature keys (C2SP signed-note)."""
+COSIGNED = "cosigned"
+"""Kind of the documents that hold cosigned checkpoints, by `cosigned_key`."""
 _BLOB_BYTES = 8 + 64
 _LATEST = 253_402_300_799
 """Seconds: the end of the year 9999. The standard allows more; no clock that is right says so."""
@@ -39,6 +41,11 @@ class Cosigned:
     checkpoint: Checkpoint
     at: Mapping[str, datetime]
     """Name of the witness -> time of its newest cosignature."""
+
+
+def cosigned_key(size: int) -> str:
+    """The key of the document with the cosigned checkpoint of `size`: keys sort as sizes do."""
+    return f"{size:016d}"
 
 
 def witness_key(name: str, public_key: bytes) -> VerifierKey:

@@ -14,6 +14,7 @@ from broker.exchange_log.append import Sequencer
 from broker.ports import LogReader, StoredEntry
 from broker.rpc import convert
 from broker.rpc.interceptors import Call, StreamSlots, call_of
+from broker.witness.standing import NEWEST
 
 WATCH_PAGE = 100
 PAGE_BYTES = 512 * 1024
@@ -46,7 +47,10 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
     ) -> audit_pb2.GetCheckpointResponse:
         """See audit.proto."""
         _, checkpoint = self._reader.checkpoint()
-        return audit_pb2.GetCheckpointResponse(checkpoint=checkpoint, verifier_key=self._verifier_key)
+        cosigned = self._reader.document(*NEWEST) or b""
+        return audit_pb2.GetCheckpointResponse(
+            checkpoint=checkpoint, verifier_key=self._verifier_key, cosigned=cosigned.decode()
+        )
 
     def ListEntries(
         self, request: audit_pb2.ListEntriesRequest, context: grpc.ServicerContext

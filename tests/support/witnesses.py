@@ -12,7 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
 
-from broker.exchange_log.checkpoint import VerifierKey, parse_verifier_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from broker.exchange_log.checkpoint import VerifierKey, parse_checkpoint, parse_verifier_key
+from broker.exchange_log.cosignature import cosign
 from broker.witness.calling import WitnessEnd
 from broker.witness.memory import KEY_FILE, Memory, WitnessKey, load_key, make_key
 from broker.witness.server import WitnessServer
@@ -85,6 +88,39 @@ class OwnWitness:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+LIED_AT = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+LIES = frozenset(
+    {"another tree", "another key", "another key under its name", "nothing", "garbage", "no newline", "a page", "half"}
+    | {"a wrong one beside", "too long"}
+)
+
+
+def liar(name: str) -> WitnessKey:
+    """The key of a witness that has no state and no scruples."""
+    return WitnessKey(name, Ed25519PrivateKey.from_private_bytes(hashlib.sha256(f"liar {name}".encode()).digest()))
+
+
+def lie(kind: str, key: WitnessKey, note: str, other_note: str) -> Reply:
+    """An answer to the offer of `note` that is no cosignature of it; `other_note` is another checkpoint."""
+    body, other = parse_checkpoint(note).body, parse_checkpoint(other_note).body
+    stranger = liar(f"{key.public.name}0")
+    line = cosign(key.public, key.sign, body, LIED_AT).encode()
+    strange = cosign(stranger.public, stranger.sign, body, LIED_AT).encode()
+    texts = {
+        "another tree": cosign(key.public, key.sign, other, LIED_AT).encode(),
+        "another key": strange,
+        "another key under its name": cosign(key.public, stranger.sign, body, LIED_AT).encode(),
+        "nothing": b"",
+        "garbage": b"\xff\xfe\n",
+        "no newline": line[:-1],
+        "a page": b"<html>\n",
+        "half": line[:40] + b"\n",
+        "a wrong one beside": cosign(key.public, key.sign, other, LIED_AT).encode() + line,
+        "too long": b"x" * 70_000,
+    }
+    return 200, "text/plain", texts[kind]
 
 
 Reply = tuple[int, str, bytes]

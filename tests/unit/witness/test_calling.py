@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from log_kit import ORIGIN
 from test_witness import Tree
-from witnesses import OwnWitness, answering
+from witnesses import LIED_AT, LIES, OwnWitness, answering, liar, lie
 
 from broker.errors import Code, SluisError
 from broker.exchange_log.checkpoint import parse_checkpoint
@@ -55,57 +55,29 @@ def test_a_witness_that_restarted_is_called_anew(witness: OwnWitness) -> None:
         assert isinstance(end.offer(5, (), TREE.note(5)), Cosignature)
 
 
-def lie(kind: str) -> tuple[int, str, bytes]:
-    """An answer to the offer of the tree of 5."""
-    body = parse_checkpoint(TREE.note(5)).body
-    other = parse_checkpoint(TREE.note(4)).body
-    key = LIAR.key
-    at = LIAR.clock.now()
-    line = cosign(key.public, key.sign, body, at).encode()
-    stranger = cosign(OTHER.key.public, OTHER.key.sign, body, at).encode()
-    renamed = line.replace(line.split(b" ")[2], stranger.split(b" ")[2])
-    texts = {
-        "another tree": cosign(key.public, key.sign, other, at).encode(),
-        "another key": stranger,
-        "another key under its name": renamed,
-        "nothing": b"",
-        "garbage": b"\xff\xfe\n",
-        "no newline": line[:-1],
-        "a page": b"<html>\n",
-        "half": line[:40] + b"\n",
-        "a wrong one beside": cosign(key.public, key.sign, other, at).encode() + line,
-        "too long": b"x" * 70_000,
-    }
-    return 200, "text/plain", texts[kind]
+LIAR = liar("witness.example/w1")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _liars(tmp_path_factory: pytest.TempPathFactory) -> None:
-    global LIAR, OTHER  # noqa: PLW0603
-    LIAR = OwnWitness(tmp_path_factory.mktemp("liar"), NAME, [])
-    OTHER = OwnWitness(tmp_path_factory.mktemp("other"), NAME + "0", [])
-
-
-LIAR: OwnWitness
-OTHER: OwnWitness
+def told(kind: str) -> tuple[int, str, bytes]:
+    """A lie about the tree of 5."""
+    return lie(kind, LIAR, TREE.note(5), TREE.note(4))
 
 
 @pytest.mark.parametrize(
     "kind",
-    """another tree|another key|another key under its name|nothing|garbage|no newline|a page|half|a wrong one beside
-    |too long""".replace("\n    ", "").split("|"),
+    sorted(LIES),
 )
 def test_no_lie_passes_for_a_cosignature(kind: str) -> None:
-    with answering(lambda _: lie(kind)) as url, pytest.raises(WitnessTrouble):
-        WitnessEnd(url, LIAR.key.public).offer(0, (), TREE.note(5))
+    with answering(lambda _: told(kind)) as url, pytest.raises(WitnessTrouble):
+        WitnessEnd(url, LIAR.public).offer(0, (), TREE.note(5))
 
 
 def test_a_good_line_among_those_of_others_counts() -> None:
-    _, _, mine = lie("another key")
+    _, _, others = told("another key")
     body = parse_checkpoint(TREE.note(5)).body
-    line = cosign(LIAR.key.public, LIAR.key.sign, body, LIAR.clock.now())
-    with answering(lambda _: (200, "text/plain", mine + line.encode())) as url:
-        assert WitnessEnd(url, LIAR.key.public).offer(0, (), TREE.note(5)) == Cosignature(line)
+    line = cosign(LIAR.public, LIAR.sign, body, LIED_AT)
+    with answering(lambda _: (200, "text/plain", others + line.encode())) as url:
+        assert WitnessEnd(url, LIAR.public).offer(0, (), TREE.note(5)) == Cosignature(line)
 
 
 @pytest.mark.parametrize(
@@ -123,13 +95,13 @@ def test_a_good_line_among_those_of_others_counts() -> None:
 )
 def test_what_is_no_answer_of_the_protocol_is_trouble(answer: tuple[int, str, bytes], what: str) -> None:
     with answering(lambda _: answer) as url, pytest.raises(WitnessTrouble) as caught:
-        WitnessEnd(url, LIAR.key.public).offer(0, (), TREE.note(5))
+        WitnessEnd(url, LIAR.public).offer(0, (), TREE.note(5))
     assert caught.value.what == what
 
 
 def test_a_conflict_over_an_equal_size_contradicts_in_older_editions_too() -> None:
     with answering(lambda _: (409, "text/plain", b"")) as url:
-        assert WitnessEnd(url, LIAR.key.public).offer(5, (), TREE.note(5)) == Contradicted()
+        assert WitnessEnd(url, LIAR.public).offer(5, (), TREE.note(5)) == Contradicted()
 
 
 def test_it_waits_no_longer_than_it_was_told() -> None:
@@ -138,7 +110,7 @@ def test_it_waits_no_longer_than_it_was_told() -> None:
         return 200, "text/plain", b""
 
     with answering(slow) as url, pytest.raises(WitnessTrouble) as caught:
-        WitnessEnd(url, LIAR.key.public, seconds=0.1).offer(0, (), TREE.note(5))
+        WitnessEnd(url, LIAR.public, seconds=0.1).offer(0, (), TREE.note(5))
     assert caught.value.what == "timeout"
 
 
@@ -209,7 +181,7 @@ def test_a_checkpoint_that_a_witness_shows_must_be_signed_by_both(witness: OwnWi
 
 
 def test_a_witness_s_key_is_of_its_own_type() -> None:
-    assert parse_witness_key(str(LIAR.key.public)) == LIAR.key.public
+    assert parse_witness_key(str(LIAR.public)) == LIAR.public
     for wrong in (TREE.vkey, "", "a+b+c", f"{ORIGIN}+00000000+BAAA"):
         with pytest.raises(SluisError):
             parse_witness_key(wrong)

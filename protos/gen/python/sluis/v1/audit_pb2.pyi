@@ -40,19 +40,26 @@ class GetCheckpointResponse(_message.Message):
 
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     VERIFIER_KEY_FIELD_NUMBER: _builtins.int
+    COSIGNED_FIELD_NUMBER: _builtins.int
     checkpoint: _builtins.str
     """C2SP signed note."""
     verifier_key: _builtins.str
     """The log's verifier key (C2SP vkey). Compare it with the one you were given: this copy proves nothing."""
+    cosigned: _builtins.str
+    """The newest checkpoint that enough witnesses cosigned, with their signature lines (C2SP tlog-cosignature); empty when
+    there is none. It may be smaller than `checkpoint`. Check it with the witnesses' keys, got from them: it proves that
+    they saw this tree. GetInclusionProof with its size shows that an entry is in it.
+    """
     def __init__(
         self,
         *,
         checkpoint: _builtins.str = ...,
         verifier_key: _builtins.str = ...,
+        cosigned: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "verifier_key", b"verifier_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "cosigned", b"cosigned", "verifier_key", b"verifier_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

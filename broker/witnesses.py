@@ -1,0 +1,72 @@
+"""The witnesses of a configuration: to call them, and to be witnessed by them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from broker.config import Config
+from broker.errors import Code, SluisError
+from broker.exchange_log.append import Sequencer
+from broker.exchange_log.checkpoint import VerifierKey, parse_checkpoint, parse_verifier_key
+from broker.ports import Clock, LogReader
+from broker.witness.calling import Said, WitnessEnd, ask_newest
+from broker.witness.watched import Watched
+
+
+def witness_ends(config: Config) -> tuple[WitnessEnd, ...]:
+    """The witnesses of a configuration, to call; none when the log runs unwitnessed. Raises CONFIG_INVALID."""
+    if config.witness is None:
+        return ()
+    return tuple(
+        WitnessEnd(one.url, key, ca_file=config.witness.ca_file)
+        for one, key in zip(config.witness.witnesses, config.witness.keys, strict=True)
+    )
+
+
+def watch(config: Config, reader: LogReader, sequencer: Sequencer, log_key: str, clock: Clock) -> Watched:
+    """The broker's side of being witnessed, not started yet. Raises CONFIG_INVALID."""
+    witness = config.witness
+    return Watched(
+        witness_ends(config),
+        quorum=witness.quorum if witness else 0,
+        grace=timedelta(minutes=witness.grace_minutes if witness else 0),
+        reader=reader,
+        submit=lambda work: sequencer.submit(work).value,
+        log_key=parse_verifier_key(log_key),
+        clock=clock,
+    )
+
+
+def examine_witnesses(config: Config, reader: LogReader, log_key: VerifierKey) -> str:
+    """What the witnesses hold of this log, for `sluis doctor`. Asks each over the network; changes nothing.
+
+    Raises:
+        SluisError: LOG_FORKED or LOG_SHRUNK when one shows a tree that this log does not hold; LOG_UNWITNESSED when
+            fewer answer than the quorum.
+    """
+    if config.witness is None:
+        return "none: the log runs unwitnessed, so its operator could rewrite what nobody else holds"
+    _, own = reader.checkpoint()
+    said = ask_newest(witness_ends(config), log_key, own)
+    words = ", ".join(f"{one.witness} {_words(one)}" for one in said)
+    if any(one.size is not None and one.size > reader.size() for one in said):
+        raise SluisError(Code.LOG_SHRUNK, f"this log has {reader.size()} entries; {words}")
+    if any(one.contradicts or not _holds(reader, one) for one in said):
+        raise SluisError(Code.LOG_FORKED, words)
+    if sum(one.size is not None for one in said) < config.witness.quorum:
+        raise SluisError(Code.LOG_UNWITNESSED, f"{words}; {config.witness.quorum} are needed")
+    return words
+
+
+def _holds(reader: LogReader, said: Said) -> bool:
+    """Whether our log signed the very tree that the witness shows."""
+    if said.note is None or said.size is None:
+        return True
+    size, note = reader.checkpoint(said.size)
+    return size == said.size and parse_checkpoint(note).root == parse_checkpoint(said.note).root
+
+
+def _words(said: Said) -> str:
+    if said.contradicts:
+        return "holds another tree"
+    return said.trouble if said.size is None else f"holds {said.size} entries"

@@ -1,0 +1,166 @@
+"""A broker with witnesses: cosigned within a beat, refusing after the grace, not before, and sound again by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from participant import Ask, Participant, details_of, reason_of
+from sluis.v1 import audit_pb2
+from typer.testing import CliRunner
+from witnesses import OwnWitness
+from world import World, make_world
+
+from broker.cli import app
+from broker.exchange_log.checkpoint import parse_checkpoint, parse_verifier_key
+from broker.exchange_log.cosignature import verify_cosigned
+
+pytestmark = pytest.mark.slow
+
+PURPOSE = "snf-locatie"
+BAGS = [f"034401{number:010d}" for number in range(20)]
+
+
+@contextmanager
+def witnessed(tmp_path: Path, count: int = 2, **section: object) -> Iterator[tuple[World, list[OwnWitness]]]:
+    """A broker's world, not started, with real witnesses that run; both are stopped at the end."""
+    names = [f"witness.example/w{n}" for n in range(count)]
+    made = [OwnWitness(tmp_path / name.rpartition("/")[2], name, []).start() for name in names]
+    listed = [{"url": one.url, "verifier_key": one.vkey} for one in made]
+    world = make_world(tmp_path, witness={"witnesses": listed, "quorum": count, **section})
+    for one in made:
+        one.stop()
+        one.logs = [world.verifier_key]
+        one.start()
+    try:
+        yield world, made
+    finally:
+        world.stop()
+        for one in made:
+            one.stop()
+
+
+def wait_for(what: Callable[[], object], seconds: float = 15.0) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+def serving(world: World) -> bool:
+    stub = health_pb2_grpc.HealthStub(world.channel("snf"))
+    state = stub.Check(health_pb2.HealthCheckRequest(), timeout=5).status
+    return bool(state == health_pb2.HealthCheckResponse.SERVING)
+
+
+def refusal(who: Participant, ask: Ask) -> grpc.RpcError | None:
+    try:
+        who.send(ask)
+    except grpc.RpcError as error:
+        return error
+    return None
+
+
+def cosigned(who: Participant) -> audit_pb2.GetCheckpointResponse:
+    return who.audit.GetCheckpoint(audit_pb2.GetCheckpointRequest(), timeout=5)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("broker.witness.feeding.BEAT_SECONDS", 0.05)
+    monkeypatch.setattr("broker.witness.feeding.PAUSE_SECONDS", 0.2)
+
+
+def test_life_with_witnesses(tmp_path: Path) -> None:
+    with witnessed(tmp_path) as (world, made):
+        world.start()
+        snf, utrecht = Participant(world, "snf"), Participant(world, "utrecht")
+        snf.make_epoch(PURPOSE, [snf, utrecht])
+        snf.publish(PURPOSE, "bag", {bag: ["4"] for bag in BAGS[:10]}, ["beds"])
+        first = utrecht.question(PURPOSE, "bag", BAGS, ["snf"])
+        assert utrecht.send(first)["snf"].positions == list(range(10))
+
+        def size() -> int:
+            return parse_checkpoint(cosigned(utrecht).checkpoint).size
+
+        wait_for(lambda: parse_checkpoint(cosigned(utrecht).cosigned).size == size())
+        key = parse_verifier_key(world.verifier_key)
+        found = verify_cosigned(cosigned(utrecht).cosigned, key, [one.key.public for one in made])
+        assert set(found.at) == {one.key.public.name for one in made}
+        assert serving(world)
+
+        made[1].stop()
+        world.clock.at = world.clock.now().replace(microsecond=0)
+        assert refusal(utrecht, utrecht.question(PURPOSE, "bag", BAGS, ["snf"])) is None, "not before its time"
+        world.clock.at += timedelta(minutes=16)
+        late = utrecht.question(PURPOSE, "bag", BAGS, ["snf"])
+        error = refusal(utrecht, late)
+        assert error is not None
+        assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAVAILABLE, "LOG_UNWITNESSED")
+        assert details_of(error).domain == "sluis"
+        wait_for(lambda: not serving(world))
+        assert utrecht.send(first)["snf"].positions == list(range(10)), "what was answered is given again"
+
+        made[1].start()
+        wait_for(lambda: refusal(utrecht, late) is None)
+        wait_for(lambda: serving(world))
+
+
+def test_a_start_beside_sound_witnesses_refuses_nobody(tmp_path: Path) -> None:
+    with witnessed(tmp_path, grace_minutes=0) as (world, _):
+        world.start()
+        assert serving(world)
+        snf, utrecht = Participant(world, "snf"), Participant(world, "utrecht")
+        snf.make_epoch(PURPOSE, [snf, utrecht])
+        assert refusal(utrecht, utrecht.question(PURPOSE, "bag", BAGS, ["snf"])) is None
+
+
+def test_a_log_that_was_long_unwitnessed_waits_for_its_first_quorum(tmp_path: Path) -> None:
+    with witnessed(tmp_path, count=1) as (world, made):
+        made[0].stop()
+        world.start()
+        world.stop()
+        world.clock.at += timedelta(hours=1)
+        world.start()
+        assert not serving(world)
+        utrecht = Participant(world, "utrecht")
+        made[0].start()
+        wait_for(lambda: parse_checkpoint(cosigned(utrecht).cosigned or cosigned(utrecht).checkpoint).size > 0)
+        wait_for(lambda: serving(world))
+
+
+def test_doctor_says_who_witnesses(tmp_path: Path) -> None:
+    with witnessed(tmp_path) as (world, made):
+        world.start()
+        utrecht = Participant(world, "utrecht")
+        wait_for(lambda: cosigned(utrecht).cosigned)
+        world.stop()
+        config = ["doctor", "--config", str(world.directory / "broker.yaml")]
+        result = CliRunner().invoke(app, config)
+        (line,) = [line for line in result.output.splitlines() if " witnesses: " in line]
+        assert line.startswith("ok ")
+        assert all(f"{one.key.public.name} holds " in line for one in made)
+        made[0].stop()
+        result = CliRunner().invoke(app, config)
+        (line,) = [line for line in result.output.splitlines() if " witnesses: " in line]
+        assert line.startswith("NOT ")
+        assert "witness.example/w0 cannot be reached" in line.replace("it ", "")
+        assert result.exit_code == 3
+
+
+def test_without_witnesses_it_runs_and_says_so(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    world.start()
+    try:
+        assert cosigned(Participant(world, "utrecht")).cosigned == ""
+        assert serving(world)
+        result = CliRunner().invoke(app, ["doctor", "--config", str(tmp_path / "broker.yaml")])
+        assert "ok  witnesses: none: the log runs unwitnessed" in result.output
+    finally:
+        world.stop()
