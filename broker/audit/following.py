@@ -27,6 +27,8 @@ class Asked(NamedTuple):
     known: bool
     """Whether the policy set knows the purpose; else the word is the asker's own."""
     subjects: int
+    counted: bool
+    """Whether a count was asked for, and no rows: its result then holds no hits."""
     case: str | None
     tokens: str
     day: date
@@ -70,7 +72,7 @@ def read_asked(entry: LogEntry) -> Asked:
     try:
         subjects, case, checks = statement["subjects"], statement["case_number"], decision["checks"]
         unmet = tuple(str(check["id"]) for check in checks if check["met"] is not True)
-        tokens = statement["tokens"]
+        tokens, counted = statement["tokens"], statement["want"]["count"] is True
         good = _is_count(subjects) and (case is None or _is_digest(case)) and _is_digest(tokens)
         permitted = decision["effect"] == "permit"
     except (KeyError, TypeError):
@@ -88,6 +90,7 @@ def read_asked(entry: LogEntry) -> Asked:
         purpose=body["purpose"],
         known="purpose-known" not in unmet,
         subjects=subjects,
+        counted=counted,
         case=case,
         tokens=tokens,
         day=local_day(entry.at),

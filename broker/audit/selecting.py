@@ -45,8 +45,8 @@ class Shown(NamedTuple):
 
     @property
     def ratio(self) -> float | None:
-        """Hits a subject; None when no opening tells them or nobody was asked about."""
-        if self.result is None or self.asked is None or not self.asked.subjects:
+        """Hits a subject; None when no opening tells them, a count was asked, or nobody was asked about."""
+        if self.result is None or self.asked is None or self.asked.counted or not self.asked.subjects:
             return None
         return self.result.hits / self.asked.subjects
 

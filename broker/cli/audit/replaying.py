@@ -11,10 +11,9 @@ import typer
 from broker.audit.findings import Fault
 from broker.audit.replay import Replayed
 from broker.audit.replaying import Listed, Outcome, replay_all
-from broker.audit.trust import Trust
-from broker.audit.verify import read_lines, verify
+from broker.audit.verify import read_lines
 from broker.cli.audit.columns import one_line, table
-from broker.cli.audit.root import AsJson, BundleFile, app, on_terminal, read_trust
+from broker.cli.audit.root import AsJson, BundleFile, app, on_terminal, read_trust, verify_first
 from broker.cli.policy.root import Exit, read_side
 from broker.cli.policy.simulating import print_simulation, simulation_object
 from broker.policy.simulate import Change, simulate
@@ -50,7 +49,7 @@ def replay(
     """
     draft = None if what_if is None else read_side(what_if, as_json)
     if trust is not None:
-        _verify_first(bundle, read_trust(trust), as_json)
+        verify_first(bundle, read_trust(trust), as_json, replays=what_if is None)
     verified = trust is not None
     if draft is not None:
         with bundle.open("rb") as stream:
@@ -68,21 +67,6 @@ def replay(
     else:
         _print(outcome, verified=verified)
     raise typer.Exit(0 if outcome.all_same else int(Fault.REPLAY))
-
-
-def _verify_first(bundle: Path, trust: Trust, as_json: bool) -> None:
-    """Ends the command unless the bundle verifies; a decision that replays differently is for replay to show."""
-    tell = None if as_json else on_terminal("verifying: {} of {} entries")
-    with bundle.open("rb") as stream:
-        report = verify(read_lines(stream), trust, progress=tell)
-    if report.exit_code in (0, Fault.REPLAY):
-        return
-    if as_json:
-        print(json.dumps({"verified": False, "exit_code": report.exit_code, "summary": report.summary}))
-    for finding in report.findings[:SHOWN]:
-        typer.echo(f"  {finding}", err=True)
-    typer.echo(f"{report.summary}; nothing was replayed", err=True)
-    raise typer.Exit(report.exit_code)
 
 
 def _print(outcome: Outcome, *, verified: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +12,10 @@ from typing import Annotated, BinaryIO
 
 import typer
 
+from broker.audit.findings import Code as Finding
+from broker.audit.findings import Fault
 from broker.audit.trust import Trust, parse_trust
+from broker.audit.verify import read_lines, verify
 from broker.errors import Code, SluisError
 
 app = typer.Typer(
@@ -23,6 +27,7 @@ app = typer.Typer(
     "15 signature, 16 exchange, 17 replay, 20 time stamp.",
 )
 BundleFile = Annotated[Path, typer.Argument(help="The exported bundle.", exists=True, dir_okay=False)]
+SHOWN_FINDINGS = 20
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -60,3 +65,21 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         raise SluisError(Code.CONFIG_INVALID, f"{path}: cannot be written ({type(error).__name__})") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def verify_first(bundle: Path, trust: Trust, as_json: bool, *, replays: bool = False) -> None:
+    """Ends the command with verify's exit code unless the bundle verifies.
+
+    `replays`: go on where nothing is wrong but that decisions replay differently, for a command that shows those.
+    """
+    tell = None if as_json else on_terminal("verifying: {} of {} entries")
+    with bundle.open("rb") as stream:
+        report = verify(read_lines(stream), trust, progress=tell)
+    if report.verified or (replays and all(Finding[name].fault is Fault.REPLAY for name in report.counts)):
+        return
+    if as_json:
+        print(json.dumps({"verified": False, "exit_code": report.exit_code, "summary": report.summary}))
+    for finding in report.findings[:SHOWN_FINDINGS]:
+        typer.echo(f"  {finding}", err=True)
+    typer.echo(f"{report.summary}; went no further", err=True)
+    raise typer.Exit(report.exit_code)

@@ -181,7 +181,7 @@ def _saying(shown: Shown) -> str:
 
 
 def _hits(shown: Shown) -> str:
-    if shown.result is None or shown.asked is None:
+    if shown.result is None or shown.asked is None or shown.asked.counted:
         return ""
     return f", hits {shown.result.hits:,} of {shown.asked.subjects:,}"
 
@@ -199,6 +199,6 @@ def _as_object(shown: Shown) -> dict[str, Any]:
     if entry.kind == "release" and shown.asked is not None:
         value["purpose"] = shown.asked.purpose
         value["subjects"] = shown.asked.subjects
-        if shown.result is not None:
+        if shown.result is not None and not shown.asked.counted:
             value["hits"] = shown.result.hits
     return value

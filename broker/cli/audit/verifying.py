@@ -11,9 +11,7 @@ import typer
 
 from broker.audit.findings import Report
 from broker.audit.verify import read_lines, verify
-from broker.cli.audit.root import AsJson, BundleFile, app, on_terminal, read_trust
-
-SHOWN_FINDINGS = 20
+from broker.cli.audit.root import SHOWN_FINDINGS, AsJson, BundleFile, app, on_terminal, read_trust
 
 
 @app.command("verify")
