@@ -182,7 +182,13 @@ class Coordinator:
         kept_until = self._clock.now() + ANSWER_KEPT
 
         def work(tx: Transaction) -> Prepared:
-            leaving = withheld() if self._gate.closed(tx, state.purpose, state.asker) else prepared
+            if tx.sequenced_at > state.lease_until:
+                raise SluisError(
+                    Code.EXCHANGE_OPEN,
+                    "answering took longer than 15 minutes, and the question is closed; ask again with a new request id",
+                )
+            shut = self._gate.closed(tx, state.purpose, state.asker) or _is_withdrawn(tx, register)
+            leaving = withheld() if shut else prepared
             result = tx.commit_to("result", leaving.result, keep_until=vault_until, salt=salt)
             answer = dict(leaving.head)
             answer["result"] = result
@@ -280,6 +286,12 @@ class Coordinator:
         for state in stale:
             self._sequencer.submit(partial(_give_up, state, self._entropy.token(16).hex()))
         return len(stale)
+
+
+def _is_withdrawn(tx: Transaction, register: RegisterVersion | None) -> bool:
+    """Whether its answerer took the register out of service while the answer was made."""
+    current = tx.register(register.name) if register is not None else None
+    return current is not None and register is not None and current.withdrawn and current.version == register.version
 
 
 def _give_up(state: ExchangeState, nonce: str, tx: Transaction) -> None:

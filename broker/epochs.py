@@ -119,6 +119,7 @@ class Epochs:
             known = tx.document("epoch-entry", f"{key}/{digest}")
             if known is not None:
                 return int(known)
+            self._check_policy(caller, manifest)  # again, under the set at this place in the log
             stored = tx.document("epoch", key)
             if stored is not None:
                 earlier = json.loads(stored)

@@ -223,6 +223,7 @@ class Publication:
         }
 
         def work(tx: Transaction) -> int:
+            answering_purpose(self._policies(), caller, manifest.purpose)  # the set may have changed during the build
             current = tx.register(version.name)
             if current is not None and current.version > version.version:
                 raise SluisError(

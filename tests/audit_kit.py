@@ -112,25 +112,42 @@ def policy_bundle(
     revision: int = 1, signers: int = 2, note: str = "", approved: bool = True, shadow: bool = False
 ) -> bytes:
     """The sample policies, signed. `shadow`: with a stricter text of snf-locatie in shadow of it."""
-    folder = Path(__file__).resolve().parents[1] / "policies"
-    files = [folder / "catalogue.yaml", *sorted((folder / "purposes").glob("*.yaml"))]
-    texts = {str(file.relative_to(folder)): file.read_text("utf-8") for file in files}
+    texts = policy_files()
     if note:
         texts["catalogue.yaml"] += f"\n# {note}\n"
     if shadow:
         text = texts["purposes/snf-locatie.yaml"].replace("state: active", "state: shadow\nshadow_of: snf-locatie")
         text = text.replace("subjects_per_request: 1000", "subjects_per_request: 1")
         texts["purposes/snf-streng.yaml"] = text.replace("purpose: snf-locatie", "purpose: snf-streng")
-    texts = OFFICERS.add_to(texts)
-    expires = START + timedelta(days=365)
+    return signed_bundle(texts, revision, signers=signers, approved=approved)
+
+
+def policy_files() -> dict[str, str]:
+    """The sample policies: file name to text."""
+    folder = Path(__file__).resolve().parents[1] / "policies"
+    files = [folder / "catalogue.yaml", *sorted((folder / "purposes").glob("*.yaml"))]
+    return {str(file.relative_to(folder)): file.read_text("utf-8") for file in files}
+
+
+def signed_bundle(
+    texts: Mapping[str, str],
+    revision: int,
+    *,
+    signers: int = 2,
+    approved: bool = True,
+    expires: datetime = START + timedelta(days=365),
+) -> bytes:
+    """A bundle of these texts, approved by the officers of both sides of every purpose and signed."""
+    whole = OFFICERS.add_to(texts)
     data = build_bundle(
-        texts, revision=revision, expires=expires, approvals=OFFICERS.approve(texts) if approved else ()
+        whole, revision=revision, expires=expires, approvals=OFFICERS.approve(whole) if approved else ()
     )
     for key in SIGNERS[:signers]:
         data = sign_bundle(data, key, "asking side")
     return data
 
 
+@cache
 def public(key: Ed25519PrivateKey) -> str:
     return key.public_key().public_bytes_raw().hex()
 
@@ -159,6 +176,7 @@ class World:
     notices: dict[str, datetime] = field(default_factory=dict)
     """Purpose -> when a notice suspended it."""
     registers: dict[str, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
+    encryption_keys: set[str] = field(default_factory=set)
 
     @property
     def policies(self) -> PolicySet:
@@ -275,8 +293,11 @@ class World:
             "type": "sluis/v1/encryption-key",
             **stated,
         }
-        self.batch(("key", {"action": "encryption-key", "party": party, **self.signed(party, key_statement)}))
-        return hashlib.sha256(canonical_json(key_statement)).hexdigest()[:32]
+        digest = hashlib.sha256(canonical_json(key_statement)).hexdigest()[:32]
+        if digest not in self.encryption_keys:
+            self.encryption_keys.add(digest)
+            self.batch(("key", {"action": "encryption-key", "party": party, **self.signed(party, key_statement)}))
+        return digest
 
     def epoch(self, steward: str, purpose: str, **stated: Any) -> int:
         """The steward's encryption key, and the epoch's key; `stated`: members of its manifest to be otherwise."""
@@ -320,6 +341,7 @@ class World:
         `stated`: other members of the signed statement; `found`: other facts than an honest broker would have read.
         """
         decided = self.at + after - timedelta(milliseconds=3)
+        request_id = request_id or str(uuid.uuid4())
         statement = {
             "answerers": sorted(answerers),
             "asker": asker,
@@ -333,10 +355,10 @@ class World:
             "origin": ORIGIN,
             "principal": None,
             "purpose": purpose,
-            "request_id": request_id or str(uuid.uuid4()),
+            "request_id": request_id,
             "scheme": scheme,
             "subjects": subjects,
-            "tokens": "ee" * 32,
+            "tokens": hashlib.sha256(request_id.encode()).hexdigest(),
             "type": "sluis/v1/ask",
             "want": {"attributes": sorted(want.attributes), "count": want.count, "hit": want.hit},
             **(stated or {}),
@@ -423,6 +445,10 @@ class World:
 
     def body(self, index: int) -> dict[str, Any]:
         return self.entry(index)[1]
+
+    def tokens_of(self, index: int) -> str:
+        """The commitment to the tokens of an ask."""
+        return str(self.body(index)["statement"]["tokens"])
 
     def resign(self, index: int, member: Member | None = None) -> None:
         """Signs the statement of an entry again, after a change to it."""

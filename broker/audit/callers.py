@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,41 +16,82 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
 from broker.audit import strict_json
-from broker.audit.entries import GRACE, LogEntry
+from broker.audit.entries import GRACE, LogEntry, read_time
 from broker.audit.findings import Code, Findings
+from broker.audit.policies import Policies
 from broker.audit.trust import Trust
 
 _PREFIX = b"sluis/v1/signed\n"
 _LONGEST_CHAIN = 4
 _TEST_OIN = "00000099"
+_ECDSA_SHA256 = ec.ECDSA(hashes.SHA256())
 
 
 @dataclass(frozen=True)
 class _Pinned:
-    """A certificate that a `party` entry names, with the CAs above it up to a trusted one."""
+    """A certificate that a `party` entry names. `chained`: whether CAs lead from it up to a trusted one."""
 
-    certificate: x509.Certificate
-    above: tuple[x509.Certificate, ...] | None
+    key: object
+    serial: str
+    oin: str
+    chained: bool
+    not_before: datetime
+    not_after: datetime
+    """The period in which it and every CA above it were valid."""
 
 
 @dataclass(frozen=True)
 class _Pins:
     certificates: Mapping[str, _Pinned]
     revoked: frozenset[str]
+    issuers: tuple[str, ...]
+    crl_this_update: datetime | None
     since: datetime
+
+    def undone_by(self, later: _Pins) -> bool:
+        """Whether `later` rests on older lists of the same CAs, or lets a revoked certificate off before it expired.
+
+        A list keeps a revoked certificate at least until it has expired (RFC 5280 section 3.3).
+        """
+        older = later.issuers == self.issuers and (
+            self.crl_this_update is not None
+            and (later.crl_this_update is None or later.crl_this_update < self.crl_this_update)
+        )
+        freed = self.revoked - later.revoked
+        return older or any(
+            pinned.serial in freed and later.since <= pinned.not_after for pinned in self.certificates.values()
+        )
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """The signature that was checked last."""
+
+    certificate: str
+    signature: str
+    statement: Mapping[str, Any]
+    good: bool
+
+    def same(self, body: Mapping[str, Any]) -> bool:
+        """Whether that of `body` is the very same."""
+        known = (self.signature, self.certificate, self.statement)
+        return known == (body["signature"], body["certificate"], body["statement"])
 
 
 class Callers:
     """Learns certificates from `party` entries, and checks signatures against them."""
 
-    def __init__(self, trust: Trust, findings: Findings) -> None:
+    def __init__(self, trust: Trust, findings: Findings, policies: Policies) -> None:
         self._trust = trust
         self._findings = findings
+        self._policies = policies
+        self._last: _Checked | None = None
+        self._chains: dict[bytes, tuple[x509.Certificate, ...] | None] = {}
         self._pins: dict[str, _Pins] = {}
         self._earlier: dict[str, _Pins] = {}
 
-    def learn(self, entry: LogEntry, oins: Collection[str]) -> None:
-        """A `party` entry: what holds for this party from here on. `oins`: hers in the policy set in force."""
+    def learn(self, entry: LogEntry) -> None:
+        """A `party` entry: what holds for this party from here on."""
         body = entry.body
         certificates = [self._load(text, entry) for text in body["certificates"]]
         issuers = [self._load(text, entry) for text in body["issuers"]]
@@ -60,18 +100,24 @@ class Callers:
         for certificate in certificates:
             if certificate is None:
                 continue
-            above = _chain(certificate, between, self._trust.issuers)
+            fingerprint = certificate.fingerprint(hashes.SHA256())
+            above = self._chain(fingerprint, certificate, between)
             if above is None:
                 self._findings.add(Code.CERTIFICATE_CHAIN, index=entry.index)
-            if not self._oin_fits(certificate, oins):
+            oin = _oin_of(certificate)
+            if not self._policies.has_oin(body["party"], oin) or not _oin_ok(oin, self._trust.environment):
                 self._findings.add(Code.CERTIFICATE_OIN, index=entry.index)
-            pinned[certificate.fingerprint(hashes.SHA256()).hex()] = _Pinned(certificate, above)
-        if body["oin"] not in oins or not _oin_ok(body["oin"], self._trust.environment):
+            pinned[fingerprint.hex()] = _pinned(certificate, oin, above)
+        if not self._policies.has_oin(body["party"], body["oin"]) or not _oin_ok(body["oin"], self._trust.environment):
             self._findings.add(Code.CERTIFICATE_OIN, index=entry.index)
-        party = body["party"]
-        if party in self._pins:
-            self._earlier[party] = self._pins[party]
-        self._pins[party] = _Pins(pinned, frozenset(body["revoked"]), entry.at)
+        party, before = body["party"], self._pins.get(body["party"])
+        updated = None if body["crl_this_update"] is None else read_time(body["crl_this_update"])
+        pins = _Pins(pinned, frozenset(body["revoked"]), tuple(body["issuers"]), updated, entry.at)
+        if before is not None:
+            self._earlier[party] = before
+            if before.undone_by(pins):
+                self._findings.add(Code.REVOCATION_UNDONE, index=entry.index)
+        self._pins[party] = pins
 
     def check(self, entry: LogEntry, party: str) -> None:
         """The signature in `entry`, by `party`: certificate known, chained, valid, not revoked, and signature right."""
@@ -83,16 +129,25 @@ class Callers:
         if pinned is None:
             self._findings.add(Code.CERTIFICATE_UNKNOWN, index=entry.index)
             return
-        chain = (pinned.certificate, *(pinned.above or ()))
-        if pinned.above is None:
+        if not pinned.chained:
             self._findings.add(Code.CERTIFICATE_CHAIN, index=entry.index)
-        if not all(c.not_valid_before_utc <= entry.at <= c.not_valid_after_utc for c in chain):
+        if not pinned.not_before <= entry.at <= pinned.not_after + GRACE:
             self._findings.add(Code.CERTIFICATE_TIME, index=entry.index)
-        serial = f"{pinned.certificate.serial_number:x}"
-        if all(serial in p.revoked for p in pins):
+        if all(pinned.serial in p.revoked for p in pins):
             self._findings.add(Code.CERTIFICATE_REVOKED, index=entry.index)
-        if not _signed(body["statement"], body["signature"], pinned.certificate):
+        if self._policies.oin_dropped(party, pinned.oin, entry.at):
+            self._findings.add(Code.CERTIFICATE_DROPPED, index=entry.index)
+        if not self._is_signed(body, pinned):
             self._findings.add(Code.STATEMENT_SIGNATURE, index=entry.index)
+
+    def _is_signed(self, body: Mapping[str, Any], pinned: _Pinned) -> bool:
+        """The asks of one exchange repeat one statement: its signature is computed once."""
+        known = self._last
+        if known is not None and known.same(body):
+            return known.good
+        good = _signed(body["statement"], body["signature"], pinned)
+        self._last = _Checked(body["certificate"], body["signature"], body["statement"], good)
+        return good
 
     def _in_force(self, party: str, at: datetime) -> list[_Pins]:
         """What held at `at`, and what held just before: a call in flight was checked against the latter."""
@@ -109,14 +164,40 @@ class Callers:
             self._findings.add(Code.LEAF_FORM, "a certificate that cannot be read", index=entry.index)
             return None
 
-    def _oin_fits(self, certificate: x509.Certificate, oins: Collection[str]) -> bool:
-        try:
-            numbers = certificate.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
-        except ValueError:
-            return False
-        if len(numbers) != 1:
-            return False
-        return numbers[0].value in oins and _oin_ok(str(numbers[0].value), self._trust.environment)
+    def _chain(
+        self, fingerprint: bytes, certificate: x509.Certificate, between: list[x509.Certificate]
+    ) -> tuple[x509.Certificate, ...] | None:
+        """The CAs above a certificate; found once, for party entries repeat their certificates."""
+        known = self._chains.get(fingerprint)
+        if known is None:
+            known = _chain(certificate, between, self._trust.issuers)
+            self._chains[fingerprint] = known
+        return known
+
+
+def _pinned(certificate: x509.Certificate, oin: str, above: tuple[x509.Certificate, ...] | None) -> _Pinned:
+    chain = (certificate, *(above or ()))
+    try:
+        key: object = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    return _Pinned(
+        key=key,
+        serial=f"{certificate.serial_number:x}",
+        oin=oin,
+        chained=above is not None,
+        not_before=max(c.not_valid_before_utc for c in chain),
+        not_after=min(c.not_valid_after_utc for c in chain),
+    )
+
+
+def _oin_of(certificate: x509.Certificate) -> str:
+    """The one Subject.serialNumber; "" when there is not exactly one."""
+    try:
+        numbers = certificate.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
+    except ValueError:
+        return ""
+    return str(numbers[0].value) if len(numbers) == 1 else ""
 
 
 def _oin_ok(oin: str, environment: str) -> bool:
@@ -156,14 +237,14 @@ def _is_ca(certificate: x509.Certificate) -> bool:
         return False
 
 
-def _signed(statement: Mapping[str, Any], signature: str, certificate: x509.Certificate) -> bool:
+def _signed(statement: Mapping[str, Any], signature: str, pinned: _Pinned) -> bool:
     """Whether `signature` (base64) is over the canonical form of `statement`, by the certificate's key."""
     message = _PREFIX + strict_json.write(statement)
+    key = pinned.key
     try:
         raw = base64.b64decode(signature, validate=True)
-        key = certificate.public_key()
         if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
-            key.verify(raw, message, ec.ECDSA(hashes.SHA256()))
+            key.verify(raw, message, _ECDSA_SHA256)
         elif isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP384R1):
             key.verify(raw, message, ec.ECDSA(hashes.SHA384()))
         elif isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048:
@@ -173,8 +254,3 @@ def _signed(statement: Mapping[str, Any], signature: str, certificate: x509.Cert
     except (InvalidSignature, ValueError, UnsupportedAlgorithm):
         return False
     return True
-
-
-def statement_digest(statement: Mapping[str, Any]) -> str:
-    """Hex SHA-256 of the signed bytes of a statement."""
-    return hashlib.sha256(strict_json.write(statement)).hexdigest()

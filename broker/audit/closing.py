@@ -78,16 +78,14 @@ class Closing:
             return None
         return ask.body
 
-    def release(self, entry: LogEntry, asked: tuple[str, str] | None) -> None:
-        """A `release` of an ask with this purpose and asker: nothing leaves once the purpose is closed."""
+    def is_closed(self, purpose: str, asker: str) -> bool:
+        """Whether nothing may leave to `asker` under `purpose` at this place in the log."""
         policies = self._policies.current
-        if asked is None or policies is None or entry.body["outcome"] != "authorised":
-            return
-        purpose, asker = asked
+        if policies is None:
+            return False
         known = policies.purposes.get(purpose)
         is_open = known is not None and known.state == "active" and asker in known.asks
-        if not is_open or self._since(purpose, policies) is not None:
-            self._findings.add(Code.RELEASE_CLOSED, index=entry.index)
+        return not is_open or self._since(purpose, policies) is not None
 
     def settle(self) -> None:
         """Evaluations stand right behind their ask: called for every entry that is none, and at the end."""

@@ -58,12 +58,22 @@ class Code(Enum):
         "an ask names a set not in force, or a set came into force under no higher revision",
     )
     POLICY_APPROVALS = (Fault.POLICY, "an active purpose came into force without the approval of both its sides")
+    POLICY_EXPIRED = (Fault.POLICY, "a policy set was put in force after it had expired")
+    POLICY_TEXT = (Fault.POLICY, "the texts of a policy set cannot be read, or mean something else than was signed")
     ENGINE_UNTRUSTED = (Fault.POLICY, "an engine decided that your trust file does not list")
     CERTIFICATE_UNKNOWN = (Fault.SIGNATURE, "a statement's certificate is not one the log had for that party")
     CERTIFICATE_CHAIN = (Fault.SIGNATURE, "a certificate was not issued by a CA you trust")
     CERTIFICATE_TIME = (Fault.SIGNATURE, "a certificate was not valid when its statement was logged")
     CERTIFICATE_REVOKED = (Fault.SIGNATURE, "a certificate was revoked when its statement was logged")
+    REVOCATION_UNDONE = (
+        Fault.SIGNATURE,
+        "a revocation was taken back before the certificate had expired, or an older revocation list was taken up",
+    )
     CERTIFICATE_OIN = (Fault.SIGNATURE, "a party's certificates or OIN are not fit for its environment")
+    CERTIFICATE_DROPPED = (
+        Fault.SIGNATURE,
+        "a statement's certificate bears an OIN that the policy set in force no longer gives its party",
+    )
     STATEMENT_FORM = (Fault.SIGNATURE, "a signed statement is not of the form its type demands")
     STATEMENT_SIGNATURE = (Fault.SIGNATURE, "a statement's signature is wrong: its party did not sign this")
     STATEMENT_DIFFERS = (Fault.SIGNATURE, "an entry says something else than the statement its party signed")
@@ -71,20 +81,48 @@ class Code(Enum):
         Fault.SIGNATURE,
         "a suspension notice is repeated, or not signed by anyone who may suspend its purpose",
     )
+    KEY_STEWARD = (Fault.SIGNATURE, "an epoch's key was published by another than the steward of its purpose")
+    KEY_RECIPIENTS = (Fault.SIGNATURE, "an epoch's key was sent to a party that takes no part in its purpose")
+    KEY_ENCRYPTION = (Fault.SIGNATURE, "an epoch's key was sealed to an encryption key that is not its recipient's")
+    KEY_SECOND = (Fault.SIGNATURE, "a purpose and epoch has a second key")
+    KEY_TERMS = (Fault.SIGNATURE, "an epoch was published that its purpose does not allow")
+    KEY_REPEATED = (Fault.SIGNATURE, "an old encryption key or epoch was published again")
+    REGISTER_PARTY = (Fault.SIGNATURE, "a register was published by a party that does not answer its purpose")
     DECIDED_AT = (Fault.EXCHANGE, "a decision was taken after its entry, or more than 60 seconds before")
     REQUEST_ID_REUSED = (Fault.EXCHANGE, "a request id stands for two exchanges of one asker")
     ANSWERER_MISSING = (Fault.EXCHANGE, "the asks of an exchange are not one for each answerer of its statement")
     REGISTER_ORDER = (Fault.EXCHANGE, "a register version is not newer than the one before, or was not in force")
     REGISTER_DIFFERS = (Fault.EXCHANGE, "an ask names another register than the one in force")
+    REGISTER_TERMS = (Fault.EXCHANGE, "a register was published that its purpose does not allow")
+    REGISTER_KEY = (Fault.EXCHANGE, "a register was published under another key than its epoch's")
+    ASK_KEY = (Fault.EXCHANGE, "a question was permitted that was made under another key than its epoch's")
+    EXCHANGE_DIFFERS = (
+        Fault.EXCHANGE,
+        "the asks of one exchange differ in time, signature, policy set or engine, and were one request",
+    )
     RELEASE_UNASKED = (Fault.EXCHANGE, "a release has no ask before it, or differs from it")
     RELEASE_DENIED = (Fault.EXCHANGE, "something was released on an ask that was denied")
     RELEASE_TWICE = (Fault.EXCHANGE, "one ask was released twice")
     RELEASE_OUTCOME = (Fault.EXCHANGE, "a release's outcome, status, attributes and result do not fit together")
+    RELEASE_ATTRIBUTES = (Fault.EXCHANGE, "attributes were released that the ask did not grant")
+    RELEASE_NO_REGISTER = (Fault.EXCHANGE, "an answer was released although there was no register to answer from")
+    RELEASE_EXPIRED = (Fault.EXCHANGE, "an answer was released from a register that had expired")
+    RELEASE_NOT_COVERED = (Fault.EXCHANGE, "an answer was released that the register in force did not cover")
+    RELEASE_KEY = (Fault.EXCHANGE, "an answer was released from a register under another key than the question's")
+    RELEASE_WITHDRAWN = (Fault.EXCHANGE, "an answer was released from a register that had been withdrawn")
+    RELEASE_STATUS = (Fault.EXCHANGE, "an answer was held back for a reason that the log contradicts")
+    RELEASE_TOO_SOON = (Fault.EXCHANGE, "an answer was released in the batch of its ask, before the ask was durable")
+    RELEASE_LATE = (Fault.EXCHANGE, "an answer was released after its ask's lease of 15 minutes had run out")
+    RELEASE_MISSING = (Fault.EXCHANGE, "a permitted ask has no release although its lease has long run out")
+    ACCESS_UNKNOWN = (Fault.EXCHANGE, "an answer was given again of an exchange that the log does not hold")
+    ACCESS_PARTY = (Fault.EXCHANGE, "entries of others were read by a party that is no auditor in the policy set")
     SUSPENSION = (Fault.EXCHANGE, "an ask was decided as if its purpose were suspended, or as if it were not")
     RELEASE_CLOSED = (Fault.EXCHANGE, "something was released after its purpose was suspended or closed")
     SHADOW = (Fault.EXCHANGE, "what a purpose in shadow would have decided is missing, or belongs to no ask before it")
     COUNTER_REQUESTS = (Fault.EXCHANGE, "an ask counts other earlier requests of that day than the log shows")
     COUNTER_COUNTS = (Fault.EXCHANGE, "an ask counts other earlier counts of that epoch than the log shows")
+    COUNT_DISTANCE = (Fault.EXCHANGE, "an ask states another distance to earlier counts than the log allows")
+    FACTS_MODES = (Fault.EXCHANGE, "a decision counts on modes of pseudonyms that no such broker serves")
     FACTS = (Fault.EXCHANGE, "the facts of a decision are not those of its entry")
     REPLAY_DIFFERS = (Fault.REPLAY, "the decision, replayed, has another effect, reason or obligation")
     NOT_REPLAYABLE = (Fault.REPLAY, "a decision cannot be replayed with what the bundle and this program hold")

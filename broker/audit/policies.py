@@ -24,6 +24,10 @@ _PREFIX = b"sluis/v1/signed\n"
 _MANIFEST = {"digest": "hex", "expires": "time", "revision": "number", "text_digest": "hex", "type": "text"}
 
 
+_Oins = Mapping[str, frozenset[str]]
+"""Party -> its OIN and sub-OINs."""
+
+
 @dataclass(frozen=True)
 class Archived:
     """A policy set of the bundle: its texts, and the keys whose signatures over it are right."""
@@ -36,8 +40,7 @@ class Archived:
     signers: frozenset[str]
     roles: Mapping[str, str]
     """Signer's key -> the role it signed in, by its own account."""
-    oins: Mapping[str, frozenset[str]]
-    """Party -> its OIN and sub-OINs."""
+    oins: _Oins
     approvals: tuple[Approval, ...]
 
     @cached_property
@@ -56,9 +59,12 @@ class Policies:
         self._findings = findings
         self._archive: dict[str, list[Archived]] = {}
         self._in_force: dict[str, Archived | None] = {}
-        self._current: tuple[str, int] | None = None
+        self._current: tuple[str, int, str, datetime | None] | None = None
+        """Digest, revision, digest of the texts and expiry of the set in force."""
         self._before: tuple[str, datetime] | None = None
         """The set before the current one, and when it was replaced."""
+        self._oins: tuple[_Oins | None, _Oins | None, datetime | None] = ({}, {}, None)
+        """OINs in the set in force and in the one before, and since when; None for a set that is missing."""
 
     def archive(self, bundle: object, line: int) -> None:
         """One archived set of the bundle."""
@@ -78,13 +84,16 @@ class Policies:
             if stated == (body["text_digest"], body["revision"], expires):
                 found = archived
         self._in_force[body["digest"]] = found
-        stated_now = (body["digest"], body["revision"])
+        stated_now = (body["digest"], body["revision"], body["text_digest"], expires)
         if self._current is not None and stated_now != self._current:
             if body["revision"] <= self._current[1]:
                 self._findings.add(Code.POLICY_UNKNOWN, index=entry.index)
             if body["digest"] != self._current[0]:
                 self._before = (self._current[0], entry.at)
         self._current = stated_now
+        self._oins = (found.oins if found else None, self._oins[0], entry.at)
+        if expires is not None and expires <= entry.at - GRACE:
+            self._findings.add(Code.POLICY_EXPIRED, index=entry.index)
         if body["engine"] not in self._trust.engines:
             self._findings.add(Code.ENGINE_UNTRUSTED, index=entry.index)
         if found is None:
@@ -93,7 +102,8 @@ class Policies:
         good = found.signers & self._trust.policy_signers
         if len(good) < self._trust.policy_quorum or not set(body["signers"]) <= found.signers:
             self._findings.add(Code.POLICY_SIGNATURES, index=entry.index)
-
+        if found.policy_set is None:
+            self._findings.add(Code.POLICY_TEXT, index=entry.index)
         self._check_approvals(found, entry)
 
     def _check_approvals(self, found: Archived, entry: LogEntry) -> None:
@@ -112,10 +122,20 @@ class Policies:
         archived = self._in_force.get(self._current[0]) if self._current else None
         return archived.policy_set if archived else None
 
-    def oins_of(self, party: str) -> frozenset[str]:
-        """The OINs of a party in the set in force; empty when it knows none."""
-        current = self._in_force.get(self._current[0]) if self._current else None
-        return current.oins.get(party, frozenset()) if current else frozenset()
+    def has_oin(self, party: str, oin: str) -> bool:
+        """Whether the set in force gives a party this OIN. True where the set itself is missing: that is said once."""
+        now = self._oins[0]
+        return now is None or oin in now.get(party, frozenset())
+
+    def oin_dropped(self, party: str, oin: str, at: datetime) -> bool:
+        """Whether the set in force no longer gives a party this OIN: a call in flight was let in under the one before.
+
+        `party` entries are judged when they are logged.
+        """
+        _, before, since = self._oins
+        if self.has_oin(party, oin) or since is None:
+            return False
+        return at > since + GRACE or (before is not None and oin not in before.get(party, frozenset()))
 
     def decided_under(self, entry: LogEntry) -> Archived | None:
         """The set that an `ask` names, None (with a finding) unless it is in force, or was until 60 seconds ago."""

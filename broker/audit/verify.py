@@ -15,15 +15,21 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
 from broker.audit import strict_json
+from broker.audit.accesses import Accesses
 from broker.audit.callers import Callers
 from broker.audit.closing import Closing
-from broker.audit.entries import EntryError, LogEntry, read_entry
-from broker.audit.exchanges import Exchanges
+from broker.audit.counting import Counting
+from broker.audit.entries import EntryError, LogEntry, read_entry, read_time
+from broker.audit.epoch_keys import EpochKeys
+from broker.audit.exchanges import Exchanges, is_fresh
 from broker.audit.expected import Expected, read_expected
 from broker.audit.findings import BundleError, Code, Finding, Findings, Report
 from broker.audit.policies import Policies
+from broker.audit.registers import Registers
+from broker.audit.releases import Releases
 from broker.audit.replay import Replayed, replay
 from broker.audit.stamps import Stamps
+from broker.audit.statement_forms import StatementForms
 from broker.audit.tree import GrowingTree, NoteError, read_checkpoint
 from broker.audit.trust import Trust
 
@@ -77,13 +83,20 @@ class _Verification:
         self._expected_given = False
         self._roots: dict[int, bytes] = {}
         self._leaves: dict[int, bytes] = {}
-        self._callers = Callers(trust, self.findings)
+        forms = StatementForms(trust, self.findings)
         self._policies = Policies(trust, self.findings)
-        self._exchanges = Exchanges(trust, self.findings)
+        self._callers = Callers(trust, self.findings, self._policies)
         self._closing = Closing(trust, self.findings, self._policies)
         self._stamps = Stamps(trust, self.findings)
         self._note_text: bytes | None = None
         """What the signatures of the checkpoint just read are over; None once a leaf follows."""
+        self._keys = EpochKeys(forms, self.findings, self._policies)
+        self._registers = Registers(forms, self.findings, self._policies, self._keys)
+        self._releases = Releases(self.findings, self._registers)
+        self._exchanges = Exchanges(
+            forms, self.findings, self._keys, self._registers, self._releases, Counting(self.findings)
+        )
+        self._accesses = Accesses(self.findings, self._policies, self._exchanges)
         self._replayed: Counter[Replayed] = Counter()
         self._tree = GrowingTree()
         self._hash = hashlib.sha256()
@@ -156,7 +169,7 @@ class _Verification:
             first=self._first,
             last=self._last.time if self._last is not None else None,
             kinds=dict(sorted(self._kinds.items())),
-            open_asks=self._exchanges.open_asks,
+            open_asks=self._releases.open_asks,
             replayed_same=self._replayed[Replayed.SAME],
             replayed_differ=self._replayed[Replayed.DIFFERS],
             not_replayable=self._replayed[Replayed.NOT_REPLAYABLE],
@@ -215,46 +228,50 @@ class _Verification:
         """What the entry's kind demands. Kinds that are not listed demand their form only."""
         if entry.kind not in ("ask", "evaluation"):
             self._closing.settle()
+        self._releases.passed(entry.at)
         checks = {
             "genesis": self._genesis,
             "policy": self._policies.put_in_force,
-            "party": self._party,
+            "party": self._callers.learn,
             "key": self._key,
             "register": self._register,
             "ask": self._ask,
             "release": self._release,
             "evaluation": self._evaluation,
             "notice": self._closing.notice,
+            "access": self._accesses.entry,
         }
         check = checks.get(entry.kind)
         if check is not None:
             check(entry)
 
-    def _party(self, entry: LogEntry) -> None:
-        self._callers.learn(entry, self._policies.oins_of(str(entry.body["party"])))
-
     def _key(self, entry: LogEntry) -> None:
         self._callers.check(entry, entry.body["party"])
-        self._exchanges.key(entry)
+        self._keys.entry(entry)
 
     def _register(self, entry: LogEntry) -> None:
         if entry.body["action"] == "published":
             self._callers.check(entry, entry.body["party"])
-        self._exchanges.register(entry)
+        self._registers.entry(entry)
 
     def _ask(self, entry: LogEntry) -> None:
         self._callers.check(entry, entry.body["asker"])
-        self._exchanges.ask(entry)
         archived = self._policies.decided_under(entry)
-        self._closing.ask(entry, archived.policy_set if archived else None)
+        policies = archived.policy_set if archived else None
+        self._exchanges.ask(entry, policies)
+        self._closing.ask(entry, policies)
         self._check_decision(entry, replay(archived, entry.body))
 
     def _release(self, entry: LogEntry) -> None:
-        self._closing.release(entry, self._exchanges.waiting(entry.body["ask_index"]))
-        self._exchanges.release(entry)
+        ask = self._releases.waiting(entry.body["ask_index"])
+        closed = ask is not None and self._closing.is_closed(ask.purpose, ask.asker)
+        if closed and entry.body["outcome"] == "authorised":
+            self.findings.add(Code.RELEASE_CLOSED, index=entry.index)
+        self._releases.release(entry, closed=closed)
 
     def _evaluation(self, entry: LogEntry) -> None:
-        self._exchanges.evaluation(entry)
+        if not is_fresh(entry, read_time(entry.body["decided_at"])):
+            self.findings.add(Code.DECIDED_AT, index=entry.index)
         if "shadow_of" not in entry.body:
             self._closing.settle()
             return
@@ -283,6 +300,7 @@ class _Verification:
 
     def _checkpoint(self, note: object) -> None:
         self._exchanges.end_batch()
+        self._releases.end_batch()
         self._batch_time = None
         self._checkpoints += 1
         if not isinstance(note, str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -18,7 +19,7 @@ class Officers:
     def __init__(self) -> None:
         self.keys: dict[str, Ed25519PrivateKey] = {}
 
-    def add_to(self, texts: dict[str, str]) -> dict[str, str]:
+    def add_to(self, texts: Mapping[str, str]) -> dict[str, str]:
         """The texts with an `officers.yaml` for their parties."""
         lines = ["officers:"]
         for party in policy_set_from_texts(texts).catalogue.parties:
@@ -31,7 +32,7 @@ class Officers:
             ]
         return {**texts, "officers.yaml": "\n".join(lines) + "\n"}
 
-    def approve(self, texts: dict[str, str]) -> list[Approval]:
+    def approve(self, texts: Mapping[str, str]) -> list[Approval]:
         """The approvals of every active purpose, by its first asker and its first answerer."""
         policies = policy_set_from_texts(texts)
         return [

@@ -77,6 +77,11 @@ def bad_names() -> tuple[str, ...]:
     return tuple(_MAKERS)
 
 
+def codes_of(name: str) -> frozenset[str]:
+    """The codes that the bad bundle of that name must be refused with."""
+    return _MAKERS[name][0]
+
+
 def bad_bundle(name: str) -> BadBundle:
     """The bad bundle of that name."""
     codes, make = _MAKERS[name]

@@ -137,7 +137,7 @@ def texts(*, shadow: bool) -> dict[str, str]:
         "telling": purpose("telling", "nla", "sna", _COUNT),
         "boete": purpose("boete", "sna", "nla", _FINE),
         "vergunning": purpose("vergunning", "nla", "municipalities", _PERMIT),
-        "concept": purpose("concept", "nla", "municipalities", _PERMIT, "draft"),
+        "concept": purpose("concept", "nla", "municipalities", _PERMIT.replace("keyed", "oblivious"), "draft"),
     }
     if shadow:
         stricter = _LOCATION.format(subjects=2) + "shadow_of: locatie\n"
@@ -159,15 +159,19 @@ def world(engine: str) -> World:
     officers = Officers()
     made = World(engine=engine, archive=[_set(officers, 1, 2, shadow=newer)]).begin()
     made.epoch("snf", "locatie")
-    made.publish("snf", "locatie", "bag")
-    made.publish("utrecht", "vergunning", "bag")
+    made.epoch("nla", "vergunning")
+    made.epoch("nla", "boete")
+    month = {"valid_from": "2026-10-31T23:00:00Z", "valid_until": "2026-11-30T23:00:00Z"}
+    made.epoch("sna", "telling", epoch="2026-11", **month)
+    made.publish("snf", "locatie", "bag", stated={"attributes": ["beds"]})
+    made.publish("utrecht", "vergunning", "bag", stated={"attributes": ["permit"]})
     _locations(made)
     _others(made)
     made.ask("utrecht", ["snf"], "locatie", Want(True, False), case_number="UTR-2026-9", after=2 * _DAY)  # expired
     made.archive.append(_set(officers, 2, 300, shadow=newer))
     made.batch(("policy", made.policy_entry(made.archive[-1])))
     made.ask("nla", ["utrecht"], "vergunning", Want(True, False), case_number="NLA-2026-0001")  # both have ended
-    made.publish("snf", "locatie", "bag", version=2)
+    made.publish("snf", "locatie", "bag", version=2, stated={"attributes": ["beds"]})
     good = {"cooperation_ref": "bb" * 32}, {"cooperation_ref": True}
     if newer:
         made.suspend("locatie")
@@ -194,7 +198,7 @@ def _locations(made: World) -> None:
     ask(answer="ANSWERED")
     ask(hit, answer="ANSWERED", subjects=1)
     ask(answer="FAILED", subjects=20)
-    ask(scheme="adres", answer="NO_REGISTER", stated={"match_keys": 2})
+    ask(scheme="adres", answer="NOT_COVERED", stated={"match_keys": 2})
     ask(hit, asker="someren", case_number=None)
     ask(asker="nla", case_number="NLA-2026-0001")
     ask(answerers=["sna"])
@@ -202,7 +206,6 @@ def _locations(made: World) -> None:
     ask(scheme="kvk")
     ask(scheme="adres", stated={"match_keys": 3})
     ask(stated={"match_keys": 0})
-    ask(found={"modes_available": frozenset()})
     ask(stated={"epoch": "2026Q3"})
     ask(Want(True, False, ("beds", "permit")))
     ask(Want(False, True))
@@ -240,9 +243,9 @@ def _others(made: World) -> None:
             made.release(at, answer)
 
     of_nla("snf")  # no register yet
-    made.publish("nla", "boete", "kvk", look_back_years=3)
+    made.publish("nla", "boete", "kvk", stated={"attributes": ["fined-on"]}, look_back_years=3)
     of_nla("snf")
-    made.publish("nla", "boete", "kvk", version=2, **_RULES)
+    made.publish("nla", "boete", "kvk", version=2, stated={"attributes": ["fined-on"]}, **_RULES)
     of_nla("snf", "ANSWERED")
     of_nla(None)
     of_nla("utrecht")
