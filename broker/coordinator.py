@@ -185,7 +185,7 @@ class Coordinator:
             if tx.sequenced_at > state.lease_until:
                 raise SluisError(
                     Code.EXCHANGE_OPEN,
-                    "answering took longer than 15 minutes, and the question is closed; ask again with a new request id",
+                    "answering took longer than 15 minutes, the question is closed; ask again with a new request id",
                 )
             shut = self._gate.closed(tx, state.purpose, state.asker) or _is_withdrawn(tx, register)
             leaving = withheld() if shut else prepared
