@@ -7,7 +7,18 @@ you expected, 14 policy, 15 signature, 16 exchange, 17 replay, 20 time stamp.
 
 from __future__ import annotations
 
-from broker.cli.audit import exporting, finding, replaying, showing, statistics, tabling, trusting, verifying
+from broker.cli.audit import exporting, finding, replaying, showing, statistics, tabling, trusting, unusual, verifying
 from broker.cli.audit.root import app
 
-__all__ = ["app", "exporting", "finding", "replaying", "showing", "statistics", "tabling", "trusting", "verifying"]
+__all__ = [
+    "app",
+    "exporting",
+    "finding",
+    "replaying",
+    "showing",
+    "statistics",
+    "tabling",
+    "trusting",
+    "unusual",
+    "verifying",
+]

@@ -1,0 +1,118 @@
+"""`sluis audit unusual`: what stands out in the use of the broker, for each responsible party."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from broker.audit.unusual import MAX_ITEMS, Item, Unusual, unusual
+from broker.audit.unusual_rules import WORDS
+from broker.audit.verify import read_lines
+from broker.cli.audit.columns import one_line
+from broker.cli.audit.root import AsJson, BundleFile, app, on_terminal, read_trust, verify_first
+from broker.cli.audit.showing import OpeningFiles, days_of, read_openings
+
+_NOT_SEEN = (
+    "Not seen from the log alone: the same subjects asked about again under fresh salts, and questions inside larger "
+    "ones; they need the rows, which only the vault and the asker hold."
+)
+
+
+@app.command("unusual")
+def unusual_command(
+    bundle: BundleFile,
+    *,
+    party: Annotated[str, typer.Option("--party", help="Only what this party asked.")] = "",
+    first: Annotated[str | None, typer.Option("--from", help="First day, in Europe/Amsterdam.")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Last day.")] = None,
+    openings: OpeningFiles = None,
+    trust: Annotated[
+        Path | None, typer.Option("--trust", help="Verify the bundle first.", exists=True, dir_okay=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what stands out in what parties asked, each with its threshold in words. Not a verdict.
+
+    Usual is each party's own past under a purpose: the whole log is read, also what lies before --from. Shares of hits
+    are looked at only where --openings tells them.
+
+    Example: sluis audit unusual log.bundle --trust trust.yaml --from 2026-11-01 --until 2026-11-30
+    """
+    start, end = days_of(first, until)
+    opened = read_openings(openings or [])
+    if trust is not None:
+        verify_first(bundle, read_trust(trust), as_json)
+    tell = None if as_json else on_terminal("reading: {} of {} entries")
+    with bundle.open("rb") as stream:
+        found = unusual(read_lines(stream), openings=opened, first=start, last=end, progress=tell)
+    if as_json:
+        print(json.dumps(_as_object(found, party, verified=trust is not None)))
+        return
+    print("verified with the trust file" if trust is not None else "NOT verified: give --trust")
+    shown = {name: items for name, items in found.by_party().items() if party in ("", name)}
+    for name, items in shown.items():
+        _print_party(name, items)
+    print()
+    if not opened.results:
+        print("Shares of hits were not looked at: the log does not tell them; give --openings.")
+    print("\n".join(textwrap.wrap(_NOT_SEEN, 100)))
+    total = sum(count for (name, _), count in found.counts.items() if party in ("", name))
+    if sum(found.counts.values()) > MAX_ITEMS:
+        print(f"Only the first {MAX_ITEMS:,} items are listed; choose a shorter period.")
+    print(f"{total:,} unusual items of {len(shown):,} parties; each may be in order, and is for that party to explain")
+
+
+def _print_party(name: str, items: list[Item]) -> None:
+    print(f"\n{one_line(name)}: {len(items):,}")
+    for kind, words in WORDS.items():
+        mine = [item for item in items if item.seen.kind == kind]
+        if not mine:
+            continue
+        print(f"  {kind}")
+        for line in textwrap.wrap(words, 96):
+            print(f"    {line}")
+        for item in mine:
+            print(one_line(f"    {item.item}  {_told(item)}"))
+
+
+def _told(item: Item) -> str:
+    seen = item.seen
+    told = "".join(f", {name.replace('_', ' ')} {number:,g}" for name, number in seen.numbers)
+    behalf = f" for {item.principal}" if item.principal else ""
+    entries = f"entry {seen.first}" if seen.first == seen.last else f"entries {seen.first} to {seen.last}"
+    plural = "" if seen.exchanges == 1 else "s"
+    return f"{seen.day}  {item.purpose}{behalf}: {seen.exchanges:,} exchange{plural}{told}; {entries}"
+
+
+def _as_object(found: Unusual, party: str, *, verified: bool) -> dict[str, Any]:
+    return {
+        "verified": verified,
+        "origin": found.origin,
+        "thresholds": WORDS,
+        "counts": [
+            {"party": name, "kind": kind, "items": count}
+            for (name, kind), count in sorted(found.counts.items())
+            if party in {"", name}
+        ],
+        "items": [
+            {
+                "item": item.item,
+                "party": item.party,
+                "principal": item.principal,
+                "purpose": item.purpose,
+                "kind": item.seen.kind,
+                "day": item.seen.day.isoformat(),
+                "first": item.seen.first,
+                "last": item.seen.last,
+                "exchanges": item.seen.exchanges,
+                **dict(item.seen.numbers),
+            }
+            for items in found.by_party().values()
+            for item in items
+            if party in {"", item.party}
+        ],
+    }
