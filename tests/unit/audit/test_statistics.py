@@ -42,6 +42,8 @@ class Told:
     def __init__(self) -> None:
         world, self.opened = World().begin(), Opened()
         self.world = world
+        for steward, purpose in (("snf", SNF), ("sna", SNA), ("nla", PERMIT)):
+            world.epoch(steward, purpose)
         world.publish("snf", SNF, "bag")
         world.publish("sna", SNA, "kvk")
         for hits in (20, 30, None):  # three answered, two of them opened

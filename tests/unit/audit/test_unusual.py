@@ -238,6 +238,8 @@ def test_every_rule_has_its_words() -> None:
 def a_log() -> tuple[World, Opened]:
     """Utrecht splits what was denied; the inspectorate asks at night."""
     world, opened = World().begin(), Opened()
+    world.epoch("snf", "snf-locatie")
+    world.epoch("nla", "verhuurvergunning")
     world.publish("snf", "snf-locatie", "bag")
     hit = Want(True, False)
     tokens = (hashlib.sha256(b"%d" % n).hexdigest() for n in count())
@@ -301,7 +303,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert "verified with the trust file" in result.stdout
     assert "2 unusual items of 2 parties" in result.stdout
     assert "denied as too large" in result.stdout
-    assert "3 exchanges, denied 1,500, in parts 1,500; entries 8 to 11" in result.stdout
+    assert "3 exchanges, denied 1,500, in parts 1,500; entries 12 to 15" in result.stdout
     assert "Shares of hits were not looked at" in result.stdout
     with_openings = run(bundle, "--openings", opened.write(tmp_path / "o.json"))
     assert "NOT verified" in with_openings.stdout
