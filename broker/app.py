@@ -14,7 +14,6 @@ import structlog
 from broker import __version__
 from broker.acceptance import accept
 from broker.asking import AskGate
-from broker.audit.trust import trust_text
 from broker.canonical import canonical_json
 from broker.config import Config
 from broker.coordinator import Coordinator
@@ -29,7 +28,7 @@ from broker.exchange_log.high_water import check_mark, claim, empty_mark
 from broker.exchange_log.opening import check_tree, genesis
 from broker.in_force import InForce, PolicyRules
 from broker.parties import Caller
-from broker.policy.evaluate import ENGINE, ENGINES
+from broker.policy.evaluate import ENGINE
 from broker.policy_files import PolicyFiles, read_bundle_file
 from broker.ports import CheckpointSigner, Clock, LogReader, Mark, Transaction
 from broker.publication import Publication
@@ -41,7 +40,7 @@ from broker.rpc.interceptors import Edge, StreamSlots
 from broker.rpc.key_service import KeyServicer
 from broker.rpc.register_service import RegisterServicer
 from broker.rpc.server import Server, Services
-from broker.stamping import pem_text, stamper_of
+from broker.stamping import stamper_of
 from broker.statements import Scope
 from broker.storage.answers import FileAnswerSpool
 from broker.storage.high_water import FileHighWater, read_mark
@@ -76,21 +75,6 @@ def make_keys(config: Config) -> str:
     """Creates the broker's keys where there are none; returns the log's verifier key."""
     keys = FileKeys.create(config.keys, origin=config.origin)
     return keys.signer.verifier_key
-
-
-def trust_of(config: Config) -> str:
-    """The text of the trust file (docs/formats.md section 8) that goes with this broker's log."""
-    return trust_text(
-        origin=config.origin,
-        environment=config.environment.value,
-        log_keys=[verifier_key(config)],
-        issuers=[path.read_text(encoding="ascii") for path in config.tls.client_issuers],
-        policy_signers=config.policy.signers,
-        policy_quorum=config.policy.quorum,
-        engines=list(ENGINES),
-        unsafe_skip_approvals=config.policy.unsafe_skip_approvals,
-        time_stampers=[pem_text(path) for path in config.time_stamps.certificates] if config.time_stamps else (),
-    )
 
 
 def open_high_water(path: Path | None, origin: str, reader: LogReader, now: datetime) -> FileHighWater | None:

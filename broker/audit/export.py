@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from broker.canonical import canonical_json, parse_canonical
 from broker.errors import Code, SluisError
+from broker.exchange_log.cosignature import COSIGNED, cosigned_key
 from broker.ports import LogReader
 
 BUNDLE_TYPE = "sluis/v1/log"
@@ -57,6 +58,9 @@ def _values(reader: LogReader) -> Iterator[dict[str, object]]:
             yield {"leaf": base64.b64encode(entry.leaf).decode()}
             written += 1
         yield {"checkpoint": checkpoint}
+        cosigned = reader.document(COSIGNED, cosigned_key(covered))
+        if cosigned is not None:
+            yield {"cosigned": cosigned.decode()}
         while stamp is not None and stamp[0] <= covered:
             if stamp[0] == covered:
                 yield {"timestamp": {"size": covered, "token": base64.b64encode(stamp[1]).decode()}}

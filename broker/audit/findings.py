@@ -24,6 +24,7 @@ class Fault(IntEnum):
     SIGNATURE = 15
     EXCHANGE = 16
     REPLAY = 17
+    WITNESS = 18
     STAMP = 20
 
 
@@ -126,6 +127,15 @@ class Code(Enum):
     FACTS = (Fault.EXCHANGE, "the facts of a decision are not those of its entry")
     REPLAY_DIFFERS = (Fault.REPLAY, "the decision, replayed, has another effect, reason or obligation")
     NOT_REPLAYABLE = (Fault.REPLAY, "a decision cannot be replayed with what the bundle and this program hold")
+    COSIGNED_FORM = (Fault.WITNESS, "a cosigned checkpoint is not a note signed by a log key that you trust")
+    COSIGNED_DIFFERS = (Fault.WITNESS, "a cosigned checkpoint is of another tree than the checkpoint it stands behind")
+    COSIGNATURE_WRONG = (Fault.WITNESS, "a cosignature is not by the witness it names, or is of another tree")
+    COSIGNATURE_TIME = (Fault.WITNESS, "a cosignature's time does not fit the entries around it, or goes back")
+    WITNESS_QUORUM = (Fault.WITNESS, "no checkpoint is cosigned by as many of your witnesses as you demand")
+    WITNESS_GAP = (
+        Fault.WITNESS,
+        "an ask was taken though entries stood longer than your grace without a quorum: stripped, or not witnessed",
+    )
     STAMP_FORM = (Fault.STAMP, "a time stamp is not a token of RFC 3161")
     STAMP_DIFFERS = (Fault.STAMP, "a time stamp is of something else than the checkpoint it stands behind")
     STAMP_SIGNATURE = (Fault.STAMP, "a time stamp is not signed by a time stamper you trust, valid at its time")
@@ -194,6 +204,15 @@ class Stamped:
 
 
 @dataclass(frozen=True)
+class Witnessed:
+    """The newest checkpoint with a quorum: witnesses `by` saw the log of `size` entries; `at`: the quorum was there."""
+
+    size: int
+    at: str
+    by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Report:
     """The outcome of a verification."""
 
@@ -224,6 +243,12 @@ class Report:
     """Time stamps that the trust file names no time stamper for."""
     stamped: Stamped | None = None
     """The newest good one."""
+    cosigned: int = 0
+    """Checkpoints that a quorum of the trusted witnesses cosigned."""
+    cosigned_unchecked: int = 0
+    """Cosigned checkpoints when the trust file names no witnesses."""
+    witnessed: Witnessed | None = None
+    """The newest of those with a quorum."""
 
     @property
     def verified(self) -> bool:

@@ -109,7 +109,7 @@ def parse_log_key(text: str) -> tuple[tuple[str, bytes], bytes]:
     """A C2SP verifier key as an item of LogKeys. Raises NoteError."""
     name, _, rest = text.partition("+")
     hash_text, _, key_text = rest.partition("+")
-    key = _decode(key_text)
+    key = decode(key_text)
     if not name or any(c <= " " or c == "+" or c > "~" for c in name) or len(key) != 33 or key[0] != 1:
         raise NoteError("not an Ed25519 verifier key")
     key_hash = hashlib.sha256(name.encode() + b"\n" + key).digest()[:4]
@@ -131,12 +131,12 @@ def read_checkpoint(note: str, keys: LogKeys) -> SignedTree:
     origin, size_text, root_text = lines
     if not size_text.isascii() or not size_text.isdigit() or (size_text[0] == "0" and size_text != "0"):
         raise NoteError("not a size")
-    if len(size_text) > 16 or len(root := _decode(root_text)) != 32:
+    if len(size_text) > 16 or len(root := decode(root_text)) != 32:
         raise NoteError("not a size and a root")
     good = 0
     for line in tail[:-1].split("\n"):
         dash, name, blob_text = [*line.split(" "), "", "", ""][:3]
-        blob = _decode(blob_text)
+        blob = decode(blob_text)
         if dash != "—" or line.count(" ") != 2 or not name or len(blob) < 5:
             raise NoteError("not a signature line")
         key = keys.get((name, blob[:4]))
@@ -152,7 +152,7 @@ def read_checkpoint(note: str, keys: LogKeys) -> SignedTree:
     return SignedTree(origin, int(size_text), root)
 
 
-def _decode(text: str) -> bytes:
+def decode(text: str) -> bytes:
     """Standard base64 and nothing else. Raises NoteError."""
     try:
         data = base64.b64decode(text, validate=True)

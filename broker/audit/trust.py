@@ -16,12 +16,17 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from broker.audit import strict_json
 from broker.audit.tree import LogKeys, NoteError, parse_log_key
+from broker.audit.witness_rule import MEMBERS as WITNESS_MEMBERS
+from broker.audit.witness_rule import WitnessRule, read_rule
 from broker.errors import Code, SluisError
 from broker.policy.strict_yaml import Node, read_yaml
 
 _MEMBERS = ("origin", "environment", "log_keys", "issuers", "policy_signers", "policy_quorum", "engines")
-_OPTIONAL = frozenset({"policy_approvals", "time_stampers"})
-_MORE = "policy_approvals where it is `none`, and time_stampers where time stamps are to be checked"
+_OPTIONAL = frozenset({"policy_approvals", "time_stampers"}) | WITNESS_MEMBERS
+_MORE = (
+    "policy_approvals where it is `none`, time_stampers where time stamps are to be checked, and witnesses with "
+    "witness_quorum where cosignatures are"
+)
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?")
 
@@ -44,6 +49,8 @@ class Trust:
     """SHA-256 in groups of four hex digits."""
     time_stampers: tuple[x509.Certificate, ...] = ()
     """CAs above the time stampers (RFC 3161); without any, time stamps are not checked."""
+    witness_rule: WitnessRule | None = None
+    """Whose cosignatures count; without it none is checked."""
 
 
 def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
@@ -84,6 +91,10 @@ def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
     approvals = value.get("policy_approvals", "required")
     if approvals not in ("required", "none") or (approvals == "none" and environment == "production"):
         raise _wrong(name, "policy_approvals is required, or none in a test environment")
+    try:
+        witness_rule = read_rule(value)
+    except ValueError as error:
+        raise _wrong(name, str(error)) from None
     meaning: dict[str, object] = {
         "origin": origin,
         "environment": environment,
@@ -97,6 +108,8 @@ def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
         meaning["policy_approvals"] = "none"
     if time_stampers:
         meaning["time_stampers"] = _ders(time_stampers)
+    if witness_rule is not None:
+        meaning.update(witness_rule.meaning)
     return Trust(
         origin=str(origin),
         environment=str(environment),
@@ -109,6 +122,7 @@ def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
         policy_approvals=approvals == "required",
         fingerprint=_mark(meaning),
         time_stampers=tuple(time_stampers),
+        witness_rule=witness_rule,
     )
 
 
@@ -123,8 +137,14 @@ def trust_text(
     engines: Sequence[str],
     unsafe_skip_approvals: bool = False,
     time_stampers: Sequence[str] = (),
+    witnesses: Sequence[str] = (),
+    witness_quorum: int = 0,
+    **witness_more: int,
 ) -> str:
-    """The text of a trust file; `issuers` and `time_stampers` are PEM. For the operator who hands it to an auditor."""
+    """The text of a trust file; `issuers` and `time_stampers` are PEM. For the operator who hands it to an auditor.
+
+    `witnesses` with `witness_quorum`, and `witness_grace_minutes` and `witness_from` where they are not the default.
+    """
     value: dict[str, object] = {
         "origin": origin,
         "environment": environment,
@@ -138,6 +158,8 @@ def trust_text(
         value["policy_approvals"] = "none"
     if time_stampers:
         value["time_stampers"] = [pem.strip() + "\n" for pem in time_stampers]
+    if witnesses:
+        value.update(witnesses=list(witnesses), witness_quorum=witness_quorum, **witness_more)
     head = "# What an auditor trusts before reading a bundle of this log (docs/formats.md section 8).\n"
     text = head + yaml.dump(value, Dumper=_BlockDumper, sort_keys=False, default_flow_style=False, width=4096)
     parse_trust(text)

@@ -32,6 +32,7 @@ from broker.audit.stamps import Stamps
 from broker.audit.statement_forms import StatementForms
 from broker.audit.tree import GrowingTree, NoteError, read_checkpoint
 from broker.audit.trust import Trust
+from broker.audit.witnessing import Witnessing
 
 MAX_LINE_BYTES = 80 << 20
 """A policy set may be that long; nothing else comes near."""
@@ -88,6 +89,9 @@ class _Verification:
         self._callers = Callers(trust, self.findings, self._policies)
         self._closing = Closing(trust, self.findings, self._policies)
         self._stamps = Stamps(trust, self.findings)
+        self._witnessing = Witnessing(trust, self.findings)
+        self._at_checkpoint = False
+        """Whether the line before was a checkpoint."""
         self._note_text: bytes | None = None
         """What the signatures of the checkpoint just read are over; None once a leaf follows."""
         self._keys = EpochKeys(forms, self.findings, self._policies)
@@ -137,6 +141,8 @@ class _Verification:
             self._leaf(value["leaf"])
         elif members == ("checkpoint",):
             self._checkpoint(value["checkpoint"])
+        elif members == ("cosigned",):
+            self._cosigned(value["cosigned"])
         elif members == ("timestamp",):
             self._timestamp(value["timestamp"])
         elif members == ("policy_set",) and not self._tree.size:
@@ -145,6 +151,7 @@ class _Verification:
             self._end(value)
         else:
             raise self._broken(Code.BUNDLE_LINE)
+        self._at_checkpoint = members == ("checkpoint",)
         self._hash.update(line)
 
     def report(self) -> Report:
@@ -158,6 +165,7 @@ class _Verification:
                 self.findings.add(Code.SIZE)
             if self._signed != self._tree.size or not self._tree.size:
                 self.findings.add(Code.TAIL_UNSIGNED)
+            self._witnessing.settle()
             self._compare_expected()
         return Report(
             origin=self._trust.origin,
@@ -178,6 +186,9 @@ class _Verification:
             stamps=self._stamps.good,
             stamps_unchecked=self._stamps.unchecked,
             stamped=self._stamps.newest,
+            cosigned=self._witnessing.quorate,
+            cosigned_unchecked=self._witnessing.unchecked,
+            witnessed=self._witnessing.newest,
         )
 
     def _head(self, value: dict[str, Any]) -> None:
@@ -208,6 +219,7 @@ class _Verification:
             self.findings.add(Code.INDEX, index=index)
         self._kinds[entry.kind] += 1
         self._check_time(entry, index)
+        self._witnessing.entry(entry)
         if (entry.kind == "genesis") != (index == 0):
             self.findings.add(Code.GENESIS, index=index)
         try:
@@ -320,6 +332,13 @@ class _Verification:
             self.findings.add(Code.CHECKPOINT_ROOT, line=self._line)
         else:
             self._signed = tree.size
+
+    def _cosigned(self, note: object) -> None:
+        """A cosigned checkpoint stands directly behind the checkpoint of its size."""
+        if not self._at_checkpoint or self._note_text is None:
+            raise self._broken(Code.BUNDLE_LINE, "a cosigned checkpoint, and no checkpoint right before it")
+        covers = self._last.at if self._last is not None else None
+        self._witnessing.cosigned(note, self._note_text, self._tree.size, covers, self._line)
 
     def _timestamp(self, value: object) -> None:
         """A time stamp stands behind the checkpoint of its size, and before the next leaf."""

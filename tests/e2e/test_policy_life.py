@@ -24,7 +24,6 @@ from sluis.v1 import common_pb2, exchange_pb2
 from typer.testing import CliRunner
 from world import ORIGIN, World, make_world, policy_texts, running, texts_for
 
-from broker.app import trust_of
 from broker.audit.export import bundle_lines
 from broker.audit.trust import parse_trust
 from broker.audit.verify import verify
@@ -33,6 +32,7 @@ from broker.errors import Code, SluisError
 from broker.policy.legal_days import local_day
 from broker.policy.suspension import sign_suspension
 from broker.policy_files import notices_of
+from broker.trust_making import trust_of
 
 pytestmark = pytest.mark.slow
 

@@ -15,11 +15,16 @@ from participant import Ask, Participant, details_of, reason_of
 from sluis.v1 import audit_pb2
 from typer.testing import CliRunner
 from witnesses import OwnWitness
-from world import World, make_world
+from world import ORIGIN, World, make_world
 
+from broker.audit.export import bundle_lines
+from broker.audit.trust import parse_trust
+from broker.audit.verify import verify
 from broker.cli import app
 from broker.exchange_log.checkpoint import parse_checkpoint, parse_verifier_key
 from broker.exchange_log.cosignature import verify_cosigned
+from broker.trust_making import trust_of
+from broker.witness.wire import origin_hash
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +42,7 @@ def witnessed(tmp_path: Path, count: int = 2, **section: object) -> Iterator[tup
     for one in made:
         one.stop()
         one.logs = [world.verifier_key]
+        one.clock = world.clock  # type: ignore[assignment]
         one.start()
     try:
         yield world, made
@@ -110,6 +116,14 @@ def test_life_with_witnesses(tmp_path: Path) -> None:
         made[1].start()
         wait_for(lambda: refusal(utrecht, late) is None)
         wait_for(lambda: serving(world))
+        wait_for(lambda: parse_checkpoint(cosigned(utrecht).cosigned).size == size())
+        assert world.broker is not None
+        trust = parse_trust(trust_of(world.config))
+        record = made[0].directory / "logs" / origin_hash(ORIGIN) / "checkpoint"
+        report = verify(bundle_lines(world.broker._store.reader), trust, expect=record.read_bytes())
+        assert report.verified, report.findings
+        assert report.witnessed is not None
+        assert report.witnessed.size == report.size
 
 
 def test_a_start_beside_sound_witnesses_refuses_nobody(tmp_path: Path) -> None:

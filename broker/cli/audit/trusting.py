@@ -26,8 +26,8 @@ def trust_make(
 
     Example: sluis audit trust make --config broker.yaml --out trust.yaml
     """
-    from broker.app import trust_of
     from broker.config import load_config
+    from broker.trust_making import trust_of
 
     out.write_text(trust_of(load_config(config)), encoding="utf-8")
     print(f"wrote {out}; fingerprint {read_trust(out).fingerprint}")
@@ -52,4 +52,7 @@ def trust_show(
     print(f"engines      {', '.join(sorted(trust.engines))}")
     if trust.time_stampers:
         print(f"stampers     {len(trust.time_stampers)}")
+    rule = trust.witness_rule
+    if rule is not None:
+        print(f"witnesses    {rule.quorum} of {len(rule.keys)}, grace {int(rule.grace.total_seconds()) // 60} minutes")
     print(f"fingerprint  {trust.fingerprint}")

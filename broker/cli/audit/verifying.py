@@ -55,6 +55,7 @@ def _print_report(report: Report) -> None:
         f"decisions    {report.replayed_same} replayed the same, {report.replayed_differ} differ, "
         f"{report.not_replayable} not replayable; {report.open_asks} asks still open at the end"
     )
+    _print_witnesses(report)
     if report.stamped is not None:
         stamped = report.stamped
         later = f"; {report.size - stamped.size} later entries are not stamped" if report.size > stamped.size else ""
@@ -67,6 +68,17 @@ def _print_report(report: Report) -> None:
     if hidden:
         print(f"  and {hidden} more; --json lists the first {len(report.findings)}")
     print(report.summary)
+
+
+def _print_witnesses(report: Report) -> None:
+    newest = report.witnessed
+    if newest is not None:
+        by = ", ".join(newest.by)
+        rest = f"; log-signed only {newest.size} to {report.size}" if report.size > newest.size else ""
+        print(f"witnesses    {report.cosigned} checkpoints with a quorum; witnessed to {newest.size}", end=" ")
+        print(f"at {newest.at} by {by}{rest}")
+    elif report.cosigned_unchecked:
+        print(f"witnesses    {report.cosigned_unchecked} cosigned checkpoints not checked: the trust file names none")
 
 
 def _report_object(report: Report) -> dict[str, Any]:

@@ -1,0 +1,28 @@
+"""The trust file that goes with a broker's configuration: for the operator, who hands it to an auditor."""
+
+from __future__ import annotations
+
+from broker.app import verifier_key
+from broker.audit.trust import trust_text
+from broker.config import Config
+from broker.policy.evaluate import ENGINES
+from broker.stamping import pem_text
+
+
+def trust_of(config: Config) -> str:
+    """The text of the trust file (docs/formats.md section 8) that goes with this broker's log."""
+    witness = config.witness
+    return trust_text(
+        origin=config.origin,
+        environment=config.environment.value,
+        log_keys=[verifier_key(config)],
+        issuers=[path.read_text(encoding="ascii") for path in config.tls.client_issuers],
+        policy_signers=config.policy.signers,
+        policy_quorum=config.policy.quorum,
+        engines=list(ENGINES),
+        unsafe_skip_approvals=config.policy.unsafe_skip_approvals,
+        time_stampers=[pem_text(path) for path in config.time_stamps.certificates] if config.time_stamps else (),
+        witnesses=[str(key) for key in witness.keys] if witness else (),
+        witness_quorum=witness.quorum if witness else 0,
+        **({"witness_grace_minutes": witness.grace_minutes} if witness else {}),
+    )
