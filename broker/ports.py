@@ -203,6 +203,10 @@ class LogReader(Protocol):
         """Leaves start..stop-1."""
         ...
 
+    def nodes(self) -> Iterator[bytes]:
+        """The stored complete nodes of the tree, in the order in which they became complete."""
+        ...
+
     def entries_of(self, party: str, start: int, limit: int) -> tuple[StoredEntry, ...]:
         """Leaves from index `start` on that concern `party`, at most `limit`."""
         ...

@@ -19,6 +19,7 @@ from broker.storage.sqlite_vault import Vault
 
 _NODES_CACHED = 65_536
 _PAGE = 256
+_NODES_PAGE = 4_096
 
 
 class SqliteLogReader:
@@ -82,6 +83,20 @@ class SqliteLogReader:
                 return
             yield from map(_entry, page)
             at = page[-1][0] + 1
+
+    def nodes(self) -> Iterator[bytes]:
+        """Complete nodes in the order in which they became complete; ends where one is missing."""
+        at = 0
+        while True:
+            sql = "SELECT id, hash FROM nodes WHERE id>=? ORDER BY id LIMIT ?"
+            page = self._session.rows(sql, (at, _NODES_PAGE))
+            for number, node in page:
+                if number != at or not isinstance(node, bytes):
+                    return
+                yield node
+                at += 1
+            if len(page) < _NODES_PAGE:
+                return
 
     def entries_of(self, party: str, start: int, limit: int) -> tuple[StoredEntry, ...]:
         """Leaves from `start` on that concern `party`, at most `limit`."""
