@@ -133,3 +133,28 @@ def test_a_flip_anywhere_never_alters_a_verified_log(made: tuple[Path, World], t
         else:
             refused += 1
     assert refused > 50
+
+
+@pytest.mark.slow
+def test_a_cut_anywhere_never_alters_a_verified_log(made: tuple[Path, World], tmp_path: Path) -> None:
+    """A file cut short, page by page and in between: it is refused, or what it still holds is the same log."""
+    path, world = made
+    expected, whole_file = world.bundle(), path.read_bytes()
+    chance, refused = random.Random(7), 0
+    cuts = {*range(0, len(whole_file), 4096), *(chance.randrange(len(whole_file)) for _ in range(60))}
+    for at in sorted(cuts):
+        cut = tmp_path / path.name
+        cut.write_bytes(whole_file[:at])
+        reader = open_reader(cut)
+        try:
+            lines = list(bundle_lines(reader))
+        except SluisError:
+            refused += 1
+            continue
+        finally:
+            reader.close()
+        if verify(lines, world.trust()).verified:
+            assert lines == expected
+        else:
+            refused += 1
+    assert refused > len(cuts) // 2

@@ -113,7 +113,17 @@ def test_an_altered_database_does_not_start(tmp_path: Path, change: Callable[[sq
     log.close()
 
 
-@pytest.mark.parametrize("change", [flip_leaf(1), sql("DELETE FROM leaves WHERE entry=2")])
+OLD_DAMAGE = [
+    flip_leaf(1),
+    sql("DELETE FROM leaves WHERE entry=2"),
+    sql("UPDATE nodes SET hash=zeroblob(32) WHERE id=2"),
+    sql("UPDATE nodes SET hash='text' WHERE id=2"),
+    sql("DELETE FROM nodes WHERE id=2"),
+    sql("UPDATE checkpoints SET note=replace(note, 'A', 'B') WHERE size=4"),
+]
+
+
+@pytest.mark.parametrize("change", OLD_DAMAGE)
 def test_old_damage_is_found_by_the_whole_check(tmp_path: Path, change: Callable[[sqlite3.Connection], None]) -> None:
     """The start looks at the tail only; `sluis doctor` re-hashes everything."""
     keys = filled(tmp_path)
@@ -123,7 +133,7 @@ def test_old_damage_is_found_by_the_whole_check(tmp_path: Path, change: Callable
     assert check_tree(log.reader, key, tail=5).size == 31
     with pytest.raises(SluisError) as caught:
         check_whole(log.reader, key)
-    assert caught.value.code is Code.STORE_CORRUPT
+    assert caught.value.code in {Code.STORE_CORRUPT, Code.SIGNATURE_WRONG, Code.STATEMENT_INVALID}
     log.close()
 
 
