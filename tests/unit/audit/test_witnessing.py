@@ -28,6 +28,7 @@ from broker.exchange_log.cosignature import cosignatures
 WORLD = played()
 TRUST = WORLD.trust(**RULE)
 GOOD = sealed(with_cosigned(WORLD))
+BAD = bad_names()
 
 
 def test_a_witnessed_log_verifies_and_says_how_far() -> None:
@@ -63,9 +64,10 @@ def test_other_witnesses_besides_are_passed_over() -> None:
 def test_an_outage_without_asks_is_no_fault() -> None:
     """Housekeeping goes on while questions are refused: entries of a long outage may stand unwitnessed."""
     world = played()
-    world.batch(("access", {"party": "nla", "what": "entries", "exchange": None}), after=timedelta(hours=5))
+    entry = ("refusal", {"party": "nla", "rpc": "Ask", "code": "FIELD_INVALID", "request_id": None})
+    world.batch(entry, after=timedelta(hours=5))
     first = len(world.times) - 1
-    world.batch(("access", {"party": "nla", "what": "entries", "exchange": None}), after=timedelta(hours=5))
+    world.batch(entry, after=timedelta(hours=5))
     report = verify(sealed(with_cosigned(world, lambda n, note, at: honest(n, note, at)[: n < first])), TRUST)
     assert report.verified, report.findings
 
@@ -85,7 +87,7 @@ def test_a_larger_grace_forgives_more() -> None:
 
 
 def test_every_code_of_witnesses_is_shown_by_a_bad_bundle() -> None:
-    shown = set().union(*(bad_bundle(name).codes for name in bad_names()))
+    shown = set().union(*(bad_bundle(name).codes for name in BAD))
     assert {code.name for code in Code if code.fault is Fault.WITNESS} <= shown
 
 
