@@ -24,7 +24,8 @@ from broker.matching.release import (
     result_value,
     rows_digest,
 )
-from broker.ports import AnswerSpool, LogReader, RegisterStore
+from broker.notice_ports import RectificationReads
+from broker.ports import AnswerSpool, RegisterStore
 from broker.questions import AskedOf, Terms
 
 log = structlog.get_logger("broker.answering")
@@ -113,7 +114,7 @@ class Answering:
         )
 
 
-def stored_runs(reader: LogReader, spool: AnswerSpool, head: Mapping[str, object]) -> Iterator[AnswerRows]:
+def stored_runs(reader: RectificationReads, spool: AnswerSpool, head: Mapping[str, object]) -> Iterator[AnswerRows]:
     """The rows of an answer that is sent again. Raises ANSWER_GONE once they were dropped."""
     if "spool" in head:
         return spool.read(str(head["spool"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,11 @@ import structlog
 from broker import __version__
 from broker.acceptance import accept
 from broker.asking import AskGate
-from broker.canonical import canonical_json
 from broker.config import Config
 from broker.coordinator import Coordinator
 from broker.custody.keys import FileKeys, SystemClock, SystemEntropy
-from broker.directory import check_own_certificate, load_directory
+from broker.directory import check_own_certificate, load_directory, log_parties
+from broker.disputing import Disputing
 from broker.epochs import Epochs
 from broker.errors import Code, SluisError
 from broker.exchange import ANSWER_KEPT
@@ -27,17 +27,21 @@ from broker.exchange_log.checkpoint import parse_verifier_key
 from broker.exchange_log.high_water import check_mark, claim, empty_mark
 from broker.exchange_log.opening import check_tree, genesis
 from broker.in_force import InForce, PolicyRules
+from broker.intake import Intake
+from broker.notices import Notices
 from broker.parties import Caller
 from broker.policy.evaluate import ENGINE
 from broker.policy_files import PolicyFiles, read_bundle_file
-from broker.ports import CheckpointSigner, Clock, LogReader, Mark, Transaction
+from broker.ports import CheckpointSigner, Clock, LogReader, Mark
 from broker.publication import Publication
+from broker.rectifying import Rectification
 from broker.repeating import Repeating
 from broker.rpc.audit_service import AuditServicer
 from broker.rpc.exchange_service import ExchangeServicer
 from broker.rpc.identity import Identity
 from broker.rpc.interceptors import Edge, StreamSlots
 from broker.rpc.key_service import KeyServicer
+from broker.rpc.notice_service import NoticeServicer
 from broker.rpc.register_service import RegisterServicer
 from broker.rpc.server import Server, Services
 from broker.stamping import stamper_of
@@ -145,7 +149,7 @@ class Broker:
         scope = Scope(config.origin, config.environment)
         self._in_force = self._open_policies(config, reader, scope, bundle)
         loaded = load_directory(config, self._in_force.current())
-        _log_parties(self._sequencer, loaded.entries)
+        log_parties(self._sequencer, loaded.entries)
         self._issuers = loaded.issuers_pem
         self._identity = Identity(loaded.directory, self._in_force.current, config.environment)
         self._registers = FileRegisterStore(config.data / "registers", keys.at_rest, entropy)
@@ -171,6 +175,9 @@ class Broker:
             scope=scope,
             clock=self._clock,
             receipt=self._coordinator.receipt,
+        )
+        self._intake = Intake(
+            self._sequencer, reader, self._in_force.current, scope, self._clock, entropy, self._coordinator.receipt
         )
         self._recover()
         self._stamper = stamper_of(config, reader, reader.checkpoint, self._sequencer, self._clock)
@@ -258,6 +265,7 @@ class Broker:
         services = Services(
             exchange=ExchangeServicer(
                 coordinator=self._coordinator,
+                disputing=Disputing(self._intake, self._spool),
                 gate=gate,
                 sequencer=self._sequencer,
                 reader=reader,
@@ -269,7 +277,14 @@ class Broker:
                 bulk_from=limits.bulk_from,
                 grid=self._wait_for_grid,
             ),
-            register=RegisterServicer(publication=self._publication, reader=reader, clock=self._clock, slots=slots),
+            register=RegisterServicer(
+                publication=self._publication,
+                rectification=Rectification(self._intake, self._spool),
+                reader=reader,
+                clock=self._clock,
+                slots=slots,
+            ),
+            notices=NoticeServicer(Notices(self._intake)),
             keys=KeyServicer(epochs),
             audit=AuditServicer(
                 reader=reader,
@@ -346,7 +361,7 @@ class Broker:
         """Reads pins and revocation lists again, as housekeeping does every 30 seconds; logs what changed."""
         loaded = load_directory(self._config, self._in_force.current())
         if loaded.directory != self._identity.directory:
-            _log_parties(self._sequencer, loaded.entries)
+            log_parties(self._sequencer, loaded.entries)
             self._identity.directory = loaded.directory
             log.info("directory reloaded", count=len(loaded.entries))
 
@@ -365,18 +380,6 @@ class Broker:
 
     def _tell_health(self) -> None:
         self._server.ready(is_ready=self._sequencer.ready() and self._watched.refusal() is None)
-
-
-def _log_parties(sequencer: Sequencer, entries: Mapping[str, dict[str, object]]) -> None:
-    def work(tx: Transaction) -> None:
-        for name, body in entries.items():
-            # A fresh list that revokes nobody new is no news of a party: only what changed is an entry.
-            stored = canonical_json({**body, "crl_this_update": None})
-            if tx.document("party", name) != stored:
-                tx.append("party", body)
-                tx.put_document("party", name, stored)
-
-    sequencer.submit(work)
 
 
 def _log_call(rpc: str, outcome: str, seconds: float) -> None:

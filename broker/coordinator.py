@@ -14,13 +14,16 @@ from functools import partial
 
 from broker.answering import Answering, Prepared, stored_runs, withheld
 from broker.asking import AskGate
+from broker.disputed import Marking, marks_of, marks_to_head, with_marks
 from broker.errors import Code, SluisError
 from broker.exchange import (
     ANSWER_KEPT,
+    NO_MARKS,
     AnswerRows,
     AnswerStatus,
     AskStatement,
     ExchangeState,
+    Marks,
     Question,
     Receipt,
     RegisterVersion,
@@ -54,6 +57,8 @@ class Answer:
     release: Receipt | None
     result: tuple[bytes, bytes] | None
     """Salt and value that open the release's result commitment."""
+    marks: Marks = NO_MARKS
+    """Hits whose record is disputed."""
 
 
 class Coordinator:
@@ -171,17 +176,26 @@ class Coordinator:
         if question is None:  # the gate has refused to log a permit without rows; a repeat may still come so
             raise SluisError(Code.EXCHANGE_OPEN, "the policy changed while you asked; send the same request again")
         prepared = self._answering.prepare(statement, terms, ask, question)
-        return self._release(head, statement, ask, prepared, terms.vault_until)
+        marking = Marking(question, prepared.runs)
+        if prepared.status is AnswerStatus.ANSWERED and not statement.want.count:
+            marking.look(self._reader, self._reader.open_disputes(state.answerer, state.purpose, state.epoch))
+        return self._release(head, statement, ask, prepared, marking, terms.vault_until)
 
     def _release(
-        self, head: Answer, statement: AskStatement, ask: AskedOf, prepared: Prepared, vault_until: datetime
+        self,
+        head: Answer,
+        statement: AskStatement,
+        ask: AskedOf,
+        prepared: Prepared,
+        marking: Marking,
+        vault_until: datetime,
     ) -> Answer:
         state, register = ask.state, ask.register
         nonce = self._entropy.token(16).hex()
         salt = self._entropy.token(32)
         kept_until = self._clock.now() + ANSWER_KEPT
 
-        def work(tx: Transaction) -> Prepared:
+        def work(tx: Transaction) -> tuple[Prepared, Marks]:
             if tx.sequenced_at > state.lease_until:
                 raise SluisError(
                     Code.EXCHANGE_OPEN,
@@ -189,9 +203,15 @@ class Coordinator:
                 )
             shut = self._gate.closed(tx, state.purpose, state.asker) or _is_withdrawn(tx, register)
             leaving = withheld() if shut else prepared
+            marks = NO_MARKS
+            if leaving.status is AnswerStatus.ANSWERED and not statement.want.count:
+                marks = marking.look(tx, tx.open_disputes(state.answerer, state.purpose, state.epoch))
+                leaving = replace(leaving, result=with_marks(leaving.result, marks))
             result = tx.commit_to("result", leaving.result, keep_until=vault_until, salt=salt)
             answer = dict(leaving.head)
             answer["result"] = result
+            if marks.positions:
+                answer["disputed"] = marks_to_head(marks)
             if leaving.small is not None:
                 answer["rows"] = tx.commit_to("answer", leaving.small, keep_until=kept_until)
             index = tx.append("release", _release_entry(statement, ask, leaving, result, nonce))
@@ -199,10 +219,10 @@ class Coordinator:
                 raise SluisError(
                     Code.EXCHANGE_OPEN, "this exchange was closed by another call; send the same request again"
                 )
-            return leaving
+            return leaving, marks
 
         committed = self._sequencer.submit(work)
-        prepared = committed.value
+        prepared, marks = committed.value
         return replace(
             head,
             status=prepared.status,
@@ -214,6 +234,7 @@ class Coordinator:
             runs=prepared.runs(),
             release=committed.receipts[0],
             result=(salt, prepared.result),
+            marks=marks,
         )
 
     def _again(
@@ -269,6 +290,7 @@ class Coordinator:
             ask=self.receipt(state.ask_index),
             release=None if state.release_index is None else self.receipt(state.release_index),
             result=self._reader.opening(commitment) if commitment else None,
+            marks=marks_of(head),
         )
 
     def receipt(self, index: int) -> Receipt:

@@ -15,11 +15,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
+from broker.canonical import canonical_json
 from broker.config import Config
 from broker.dev_pki import is_throw_away
 from broker.errors import Code, SluisError
+from broker.exchange_log.append import Sequencer
 from broker.parties import Environment, Oin
 from broker.policy.document import PolicySet
+from broker.ports import Transaction
 from broker.rpc.identity import Directory, Revocations, load_revocations
 
 
@@ -77,6 +80,20 @@ def load_directory(config: Config, policies: PolicySet) -> Loaded:
         }
     max_age = timedelta(hours=config.tls.revocation_max_age_hours)
     return Loaded(Directory(pins, revocations, max_age), b"".join(pem for _, pem in issuers), entries)
+
+
+def log_parties(sequencer: Sequencer, entries: Mapping[str, dict[str, object]]) -> None:
+    """Logs what changed of the parties since their entries before."""
+
+    def work(tx: Transaction) -> None:
+        for name, body in entries.items():
+            # A fresh list that revokes nobody new is no news of a party: only what changed is an entry.
+            stored = canonical_json({**body, "crl_this_update": None})
+            if tx.document("party", name) != stored:
+                tx.append("party", body)
+                tx.put_document("party", name, stored)
+
+    sequencer.submit(work)
 
 
 def _read(path: Path) -> bytes:

@@ -242,3 +242,48 @@ class ExchangeState:
     release_index: int | None = None
     answer: Mapping[str, object] = field(default_factory=dict)
     """What is needed to send the answer again: head fields and the name of the spooled rows."""
+
+
+@dataclass(frozen=True)
+class DisputedRecord:
+    """A record that an asker disputes, under one epoch; the mark on later answers hangs on it."""
+
+    notice: str
+    """Id of the dispute: 32 hex digits."""
+    asker: str
+    exchange: str
+    answerer: str
+    purpose: str
+    epoch: str
+    record: str
+    """Commitment to the record's tokens value; the vault opens it."""
+    entry: int
+    disputed_at: datetime
+    resolved: int | None = None
+    """Index of the correction that ended it."""
+
+
+@dataclass(frozen=True)
+class StoredNotice:
+    """That a party was notified: where its notice stands in the log, and where its acknowledgement does."""
+
+    notice: str
+    party: str
+    entry: int
+    acknowledged: int | None = None
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Positions of an answer's hits that are disputed, ascending, and since when (docs/formats.md, Rectification)."""
+
+    positions: tuple[int, ...] = ()
+    since: tuple[datetime, ...] = ()
+
+    def packed(self) -> tuple[bytes, bytes]:
+        """Positions of 4 bytes and seconds since 1970 of 8 bytes, little-endian."""
+        seconds = (int(moment.timestamp()).to_bytes(8, "little") for moment in self.since)
+        return b"".join(position.to_bytes(4, "little") for position in self.positions), b"".join(seconds)
+
+
+NO_MARKS = Marks()

@@ -25,6 +25,7 @@ from broker.exchange import (
     RegisterVersion,
     UploadSpec,
 )
+from broker.notice_ports import NoticeReads, NoticeWrites
 
 
 class Clock(Protocol):
@@ -69,7 +70,7 @@ class AtRest(Protocol):
         ...
 
 
-class Transaction(Protocol):
+class Transaction(NoticeWrites, Protocol):
     """One unit of work inside the sequencer's write transaction. Nothing of it exists until the batch commits.
 
     Entries appended here become leaves of one batch with one checkpoint. Not for use outside the sequencer's thread.
@@ -184,7 +185,7 @@ class StoredEntry:
     leaf: bytes
 
 
-class LogReader(Protocol):
+class LogReader(NoticeReads, Protocol):
     """Reads of what is committed. Safe from any thread; never sees an uncommitted batch."""
 
     def size(self) -> int:

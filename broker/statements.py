@@ -9,50 +9,54 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
-from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from broker.canonical import parse_canonical
 from broker.errors import Code, SluisError
 from broker.exchange import AskStatement, RegisterManifest, Want
 from broker.parties import NAME as _NAME
-from broker.parties import Environment
+from broker.statement_members import (
+    EPOCH,
+    HEX32,
+    HEX64,
+    LONG_NUMBER,
+    MAX_STATEMENT_BYTES,
+    UUID4,
+    Members,
+    Scope,
+    Signed,
+    open_statement,
+)
+
+__all__ = [
+    "MAX_ANSWERERS",
+    "MAX_SIGNATURE_BYTES",
+    "MAX_STATEMENT_BYTES",
+    "SIGNED_PREFIX",
+    "EncryptionKeyStatement",
+    "EpochManifest",
+    "Recipient",
+    "Scope",
+    "Signed",
+    "read_ask",
+    "read_encryption_key",
+    "read_epoch",
+    "read_register_manifest",
+    "short_digest",
+    "verify_signature",
+]
 
 SIGNED_PREFIX = b"sluis/v1/signed\n"
-MAX_STATEMENT_BYTES = 49_152
 MAX_SIGNATURE_BYTES = 1_024
 MAX_ANSWERERS = 400
-_UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-_HEX64 = re.compile(r"[0-9a-f]{64}")
-_HEX32 = re.compile(r"[0-9a-f]{32}")
-_EPOCH = re.compile(r"[0-9]{4}(Q[1-4]|-(0[1-9]|1[0-2]))?")
-_TIME = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
-_LONG_NUMBER = re.compile(r"[0-9]{8}")
 MAX_RULES = 16
 MAX_RULE_TEXT = 100
 MAX_RULE_NUMBER = 1_000_000
-
-
-@dataclass(frozen=True)
-class Scope:
-    """The log and environment a statement must have been made for."""
-
-    origin: str
-    environment: Environment
-
-
-@dataclass(frozen=True)
-class Signed:
-    """A statement as it came: the exact bytes and the signature over them."""
-
-    statement: bytes
-    signature: bytes
 
 
 @dataclass(frozen=True)
@@ -85,93 +89,6 @@ class EpochManifest:
     recipients: Mapping[str, Recipient]
     valid_from: datetime
     valid_until: datetime
-
-
-class _Members:
-    """Reads the members of a statement one by one; what was not read at the end is unknown and refused."""
-
-    def __init__(self, value: Mapping[str, Any], where: str = "statement") -> None:
-        self._left = dict(value)
-        self._where = where
-
-    def take(self, name: str) -> Any:
-        if name not in self._left:
-            raise self.wrong(name, "is missing")
-        return self._left.pop(name)
-
-    def text(self, name: str, pattern: re.Pattern[str], shape: str) -> str:
-        value = self.take(name)
-        if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise self.wrong(name, f"must be {shape}")
-        return value
-
-    def optional_text(self, name: str, pattern: re.Pattern[str], shape: str) -> str | None:
-        if self._left.get(name, "") is None:
-            del self._left[name]
-            return None
-        return self.text(name, pattern, shape)
-
-    def free_text(self, name: str, limit: int) -> str:
-        value = self.take(name)
-        if not isinstance(value, str) or not 1 <= len(value.encode()) <= limit:
-            raise self.wrong(name, f"must be text of 1 to {limit} bytes")
-        if _LONG_NUMBER.search(value):
-            raise self.wrong(name, "holds a long number; it is logged and shown, so describe in words")
-        return value
-
-    def number(self, name: str, low: int, high: int) -> int:
-        value = self.take(name)
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise self.wrong(name, f"must be a whole number from {low} to {high}")
-        return value
-
-    def flag(self, name: str) -> bool:
-        value = self.take(name)
-        if not isinstance(value, bool):
-            raise self.wrong(name, "must be true or false")
-        return value
-
-    def time(self, name: str) -> datetime:
-        text = self.text(name, _TIME, "a UTC time such as 2026-11-23T10:00:00Z")
-        try:
-            return datetime.fromisoformat(text).astimezone(UTC)
-        except ValueError as error:
-            raise self.wrong(name, "is not a date that exists") from error
-
-    def names(self, name: str, low: int, high: int) -> tuple[str, ...]:
-        value = self.take(name)
-        good = isinstance(value, list) and low <= len(value) <= high
-        if not good or not all(isinstance(item, str) and _NAME.fullmatch(item) for item in value):
-            raise self.wrong(name, f"must be a list of {low} to {high} names")
-        if list(value) != sorted(set(value)):
-            raise self.wrong(name, "must be sorted and without duplicates")
-        return tuple(value)
-
-    def mapping(self, name: str) -> dict[str, Any]:
-        value = self.take(name)
-        if not isinstance(value, dict):
-            raise self.wrong(name, "must be an object")
-        return value
-
-    def end(self) -> None:
-        if self._left:
-            raise SluisError(Code.STATEMENT_INVALID, f"{self._where} has members that are not known; remove them")
-
-    def wrong(self, name: str, text: str) -> SluisError:
-        return SluisError(Code.STATEMENT_INVALID, f"{self._where}.{name} {text}", metadata={"member": name})
-
-
-def _open(signed: Signed, scope: Scope, kind: str) -> _Members:
-    if len(signed.statement) > MAX_STATEMENT_BYTES:
-        raise SluisError(Code.FIELD_TOO_LONG, f"a statement has at most {MAX_STATEMENT_BYTES} bytes")
-    members = _Members(parse_canonical(signed.statement))
-    if members.take("type") != kind:
-        raise members.wrong("type", f'must be "{kind}"')
-    if members.take("origin") != scope.origin:
-        raise members.wrong("origin", "names another log than this broker's; set the origin you were given")
-    if members.take("environment") != scope.environment.value:
-        raise members.wrong("environment", f"must be {scope.environment.value}: this broker serves no other")
-    return members
 
 
 def short_digest(data: bytes) -> str:
@@ -215,27 +132,27 @@ def verify_signature(signed: Signed, certificate: bytes) -> None:
 
 def read_ask(signed: Signed, scope: Scope) -> AskStatement:
     """The ask in a signed statement. The signature is not checked here."""
-    members = _open(signed, scope, "sluis/v1/ask")
-    want = _Members(members.mapping("want"), "statement.want")
+    members = open_statement(signed, scope, "sluis/v1/ask")
+    want = Members(members.mapping("want"), "statement.want")
     wanted = Want(hit=want.flag("hit"), count=want.flag("count"), attributes=want.names("attributes", 0, 100))
     want.end()
     statement = AskStatement(
         raw=signed.statement,
         signature=signed.signature,
-        request_id=members.text("request_id", _UUID4, "a UUID version 4 in lower case"),
+        request_id=members.text("request_id", UUID4, "a UUID version 4 in lower case"),
         asker=members.text("asker", _NAME, "a party's name"),
         principal=members.optional_text("principal", _NAME, "a party's name or null"),
         answerers=members.names("answerers", 1, MAX_ANSWERERS),
         purpose=members.text("purpose", _NAME, "a purpose's name"),
-        epoch=members.text("epoch", _EPOCH, "an epoch such as 2026Q4, 2026-11 or 2026"),
-        key_id=members.text("key_id", _HEX32, "32 hex digits"),
+        epoch=members.text("epoch", EPOCH, "an epoch such as 2026Q4, 2026-11 or 2026"),
+        key_id=members.text("key_id", HEX32, "32 hex digits"),
         scheme=members.text("scheme", _NAME, "an identifier scheme's name"),
         match_keys=members.number("match_keys", 1, 64),
         want=wanted,
         subjects=members.number("subjects", 1, 100_000_000),
-        tokens=members.text("tokens", _HEX64, "64 hex digits"),
-        case_number=members.optional_text("case_number", _HEX64, "64 hex digits or null"),
-        cooperation_ref=members.optional_text("cooperation_ref", _HEX64, "64 hex digits or null"),
+        tokens=members.text("tokens", HEX64, "64 hex digits"),
+        case_number=members.optional_text("case_number", HEX64, "64 hex digits or null"),
+        cooperation_ref=members.optional_text("cooperation_ref", HEX64, "64 hex digits or null"),
         not_after=members.time("not_after"),
     )
     members.end()
@@ -245,7 +162,7 @@ def read_ask(signed: Signed, scope: Scope) -> AskStatement:
 @lru_cache(maxsize=256)  # read again for every ask; a manifest is a value and never changes
 def read_register_manifest(signed: Signed, scope: Scope) -> RegisterManifest:
     """The register manifest in a signed statement. The signature is not checked here."""
-    members = _open(signed, scope, "sluis/v1/register")
+    members = open_statement(signed, scope, "sluis/v1/register")
     rules = members.mapping("rules")
     if len(rules) > MAX_RULES or not all(map(_is_rule_value, rules.values())):
         raise members.wrong("rules", f"must be at most {MAX_RULES} names with a short text, a number or true/false")
@@ -254,14 +171,14 @@ def read_register_manifest(signed: Signed, scope: Scope) -> RegisterManifest:
         signature=signed.signature,
         answerer=members.text("answerer", _NAME, "a party's name"),
         purpose=members.text("purpose", _NAME, "a purpose's name"),
-        epoch=members.text("epoch", _EPOCH, "an epoch such as 2026Q4"),
-        key_id=members.text("key_id", _HEX32, "32 hex digits"),
+        epoch=members.text("epoch", EPOCH, "an epoch such as 2026Q4"),
+        key_id=members.text("key_id", HEX32, "32 hex digits"),
         scheme=members.text("scheme", _NAME, "an identifier scheme's name"),
         match_keys=members.number("match_keys", 1, 64),
         attributes=members.names("attributes", 0, 100),
         version=members.number("version", 1, 2**53 - 1),
         rows=members.number("rows", 0, 2_000_000_000),
-        digest=members.text("digest", _HEX64, "64 hex digits"),
+        digest=members.text("digest", HEX64, "64 hex digits"),
         as_of=members.time("as_of"),
         expires_at=members.time("expires_at"),
         coverage=members.free_text("coverage", 500),
@@ -274,13 +191,13 @@ def read_register_manifest(signed: Signed, scope: Scope) -> RegisterManifest:
 def _is_rule_value(value: object) -> bool:
     """Rules are logged: no room for a number of a person."""
     if isinstance(value, str):
-        return len(value) <= MAX_RULE_TEXT and not _LONG_NUMBER.search(value)
+        return len(value) <= MAX_RULE_TEXT and not LONG_NUMBER.search(value)
     return isinstance(value, int) and abs(value) <= MAX_RULE_NUMBER
 
 
 def read_encryption_key(signed: Signed, scope: Scope) -> EncryptionKeyStatement:
     """The encryption key in a signed statement. The signature is not checked here."""
-    members = _open(signed, scope, "sluis/v1/encryption-key")
+    members = open_statement(signed, scope, "sluis/v1/encryption-key")
     if members.take("kem") != "MLKEM768-X25519":
         raise members.wrong("kem", "must be MLKEM768-X25519")
     key = members.text("public_key", re.compile(r"[0-9a-f]{2432}"), "2432 hex digits (1184 + 32 bytes)")
@@ -296,22 +213,22 @@ def read_encryption_key(signed: Signed, scope: Scope) -> EncryptionKeyStatement:
 @lru_cache(maxsize=256)  # as above
 def read_epoch(signed: Signed, scope: Scope) -> EpochManifest:
     """The epoch manifest in a signed statement. The signature is not checked here."""
-    members = _open(signed, scope, "sluis/v1/epoch")
+    members = open_statement(signed, scope, "sluis/v1/epoch")
     recipients = {}
     for party, value in members.mapping("recipients").items():
-        inner = _Members(value if isinstance(value, dict) else {}, "statement.recipients")
+        inner = Members(value if isinstance(value, dict) else {}, "statement.recipients")
         if not _NAME.fullmatch(party):
             raise members.wrong("recipients", "must name parties")
         recipients[party] = Recipient(
-            key=inner.text("key", _HEX32, "32 hex digits"),
-            envelope=inner.text("envelope", _HEX32, "32 hex digits"),
+            key=inner.text("key", HEX32, "32 hex digits"),
+            envelope=inner.text("envelope", HEX32, "32 hex digits"),
         )
         inner.end()
     manifest = EpochManifest(
         purpose=members.text("purpose", _NAME, "a purpose's name"),
-        epoch=members.text("epoch", _EPOCH, "an epoch such as 2026Q4"),
+        epoch=members.text("epoch", EPOCH, "an epoch such as 2026Q4"),
         mode=members.text("mode", re.compile("keyed|oblivious"), "keyed or oblivious"),
-        key_id=members.text("key_id", _HEX32, "32 hex digits"),
+        key_id=members.text("key_id", HEX32, "32 hex digits"),
         steward=members.text("steward", _NAME, "a party's name"),
         recipients=recipients,
         valid_from=members.time("valid_from"),

@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import rectified
 from approving import Officers
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -538,6 +539,11 @@ def _played() -> World:
     world.release(world.ask("utrecht", ["snf"], "snf-locatie", hit), "NO_REGISTER")
     world.release(world.ask("utrecht", ["snf"], "snf-locatie", hit), "UNKNOWN")
     world.ask("utrecht", ["snf"], "snf-locatie", hit)  # open at the end
+    # an exchange of their own: bad bundles that bend the others leave these alone
+    world.publish("someren", "verhuurvergunning", "bag")
+    given = world.ask("nla", ["someren"], "verhuurvergunning", Want(True, False), case_number="NLA-2026-12346")
+    world.release(given)
+    rectified.lived_through(world, given)
     world.batch(("recovery", {"what": "log-writable", "detail": "again"}))
     return world
 

@@ -96,7 +96,7 @@ def _check_body(kind: str, body: Mapping[str, Any]) -> None:
 
 
 def has_shape(value: object, shape: str) -> bool:
-    """Whether `value` has the shape: text, texts, number, hex, time, map, flag, null, any; `?` allows null."""
+    """Whether `value` has the shape: text, texts, number, numbers, hex, time, map, flag, null, any; `?` allows null."""
     if shape.endswith("?"):
         return value is None or has_shape(value, shape[:-1])
     if shape == "text":
@@ -105,6 +105,8 @@ def has_shape(value: object, shape: str) -> bool:
         return is_texts(value)
     if shape == "number":
         return is_number(value)
+    if shape == "numbers":
+        return isinstance(value, list) and all(map(is_number, value))
     if shape == "hex":
         return is_hex(value)
     if shape == "map":

@@ -124,6 +124,18 @@ class Code(Enum):
     COUNTER_COUNTS = (Fault.EXCHANGE, "an ask counts other earlier counts of that epoch than the log shows")
     COUNT_DISTANCE = (Fault.EXCHANGE, "an ask states another distance to earlier counts than the log allows")
     FACTS_MODES = (Fault.EXCHANGE, "a decision counts on modes of pseudonyms that no such broker serves")
+    HIT_UNKNOWN = (Fault.EXCHANGE, "a dispute or an outcome is about no ask of its party for which rows were given")
+    RECTIFIED_TWICE = (Fault.EXCHANGE, "a correction, dispute, outcome or notice stands twice under one id")
+    STATEMENT_AGE = (Fault.EXCHANGE, "a statement was logged after its time, or dated more than 10 minutes ahead")
+    NOT_ANSWERER = (Fault.EXCHANGE, "a correction is by a party that does not answer its purpose, and never did")
+    CORRECTION_SEARCH = (
+        Fault.EXCHANGE,
+        "a correction says that another number of exchanges was searched than the log shows",
+    )
+    CORRECTION_NOTICES = (Fault.EXCHANGE, "a correction's notices do not stand behind it as it says")
+    NOTICE_ASK = (Fault.EXCHANGE, "a correction notice names exchanges that are not its party's, or not of that record")
+    DISPUTE_UNKNOWN = (Fault.EXCHANGE, "a correction answers a dispute that is not open at its party")
+    ACKNOWLEDGEMENT = (Fault.EXCHANGE, "an acknowledgement has no notice to its party before it, or stands twice")
     FACTS = (Fault.EXCHANGE, "the facts of a decision are not those of its entry")
     REPLAY_DIFFERS = (Fault.REPLAY, "the decision, replayed, has another effect, reason or obligation")
     NOT_REPLAYABLE = (Fault.REPLAY, "a decision cannot be replayed with what the bundle and this program hold")

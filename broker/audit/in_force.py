@@ -123,7 +123,7 @@ class PolicyHistory:
             self._last = leaf
             if any(kind in leaf for kind in _KINDS):
                 entry = read_entry(leaf)
-                if entry.kind in ("policy", "notice"):
+                if entry.kind == "policy" or (entry.kind, entry.body.get("what")) == ("notice", "policy-suspension"):
                     self._entries.append((entry, leaf))
         elif "checkpoint" in value:
             self.checkpoint, self._covered = value["checkpoint"], len(self._hashes)

@@ -25,6 +25,7 @@ from broker.audit.exchanges import Exchanges, is_fresh
 from broker.audit.expected import Expected, read_expected
 from broker.audit.findings import BundleError, Code, Finding, Findings, Report
 from broker.audit.policies import Policies
+from broker.audit.rectifications import Rectifications
 from broker.audit.registers import Registers
 from broker.audit.releases import Releases
 from broker.audit.replay import Replayed, replay
@@ -101,6 +102,7 @@ class _Verification:
             forms, self.findings, self._keys, self._registers, self._releases, Counting(self.findings)
         )
         self._accesses = Accesses(self.findings, self._policies, self._exchanges)
+        self._rectifications = Rectifications(trust, self.findings, self._policies)
         self._replayed: Counter[Replayed] = Counter()
         self._tree = GrowingTree()
         self._hash = hashlib.sha256()
@@ -159,6 +161,7 @@ class _Verification:
         if not self.stopped:
             self._exchanges.end_batch()
             self._closing.settle()
+            self._rectifications.settle()
             if not self._ended:
                 self.findings.add(Code.BUNDLE_TRUNCATED, line=self._line + 1)
             if self._tree.size != self._stated:
@@ -241,6 +244,8 @@ class _Verification:
         if entry.kind not in ("ask", "evaluation"):
             self._closing.settle()
         self._releases.passed(entry.at)
+        if entry.kind != "notice" or entry.body["what"] != "correction-notice":
+            self._rectifications.settle()
         checks = {
             "genesis": self._genesis,
             "policy": self._policies.put_in_force,
@@ -250,8 +255,10 @@ class _Verification:
             "ask": self._ask,
             "release": self._release,
             "evaluation": self._evaluation,
-            "notice": self._closing.notice,
             "access": self._accesses.entry,
+            "notice": self._notice,
+            "correction": self._correction,
+            "outcome": self._outcome,
         }
         check = checks.get(entry.kind)
         if check is not None:
@@ -268,6 +275,7 @@ class _Verification:
 
     def _ask(self, entry: LogEntry) -> None:
         self._callers.check(entry, entry.body["asker"])
+        self._rectifications.ask(entry)
         archived = self._policies.decided_under(entry)
         policies = archived.policy_set if archived else None
         self._exchanges.ask(entry, policies)
@@ -280,6 +288,25 @@ class _Verification:
         if closed and entry.body["outcome"] == "authorised":
             self.findings.add(Code.RELEASE_CLOSED, index=entry.index)
         self._releases.release(entry, closed=closed)
+        self._rectifications.release(entry)
+
+    def _notice(self, entry: LogEntry) -> None:
+        signers = {"dispute-notice": "asker", "acknowledged": "party"}
+        what = entry.body["what"]
+        if what == "policy-suspension":
+            self._closing.notice(entry)
+            return
+        if what in signers:
+            self._callers.check(entry, entry.body[signers[what]])
+        self._rectifications.notice(entry)
+
+    def _correction(self, entry: LogEntry) -> None:
+        self._callers.check(entry, entry.body["answerer"])
+        self._rectifications.correction(entry)
+
+    def _outcome(self, entry: LogEntry) -> None:
+        self._callers.check(entry, entry.body["asker"])
+        self._rectifications.outcome(entry)
 
     def _evaluation(self, entry: LogEntry) -> None:
         if not is_fresh(entry, read_time(entry.body["decided_at"])):
@@ -313,6 +340,7 @@ class _Verification:
     def _checkpoint(self, note: object) -> None:
         self._exchanges.end_batch()
         self._releases.end_batch()
+        self._rectifications.settle()
         self._batch_time = None
         self._checkpoints += 1
         if not isinstance(note, str):

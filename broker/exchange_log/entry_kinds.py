@@ -158,12 +158,26 @@ KINDS: Mapping[str, Mapping[str, Shape]] = {
         "effects": lambda value: _effects(value) or _list_of(_text)(value),
     },
     "notice": {
-        "what": _one_of("policy-suspension"),
+        "what": _one_of("policy-suspension", "dispute-notice", "correction-notice", "acknowledged"),
         "purpose": _name,
         "notice": _hex,
-        "statement": _object,
-        "signature": _hex,
-        "key": _hex64,
+    },
+    "correction": {
+        "answerer": _name,
+        "purpose": _name,
+        "epoch": _text,
+        **_SIGNED,
+        "searched": is_count,
+        "unsearched": is_count,
+        "notices": is_count,
+    },
+    "outcome": {
+        "asker": _name,
+        "answerer": _name,
+        "exchange": _text,
+        "ask_index": is_count,
+        "purpose": _name,
+        **_SIGNED,
     },
     "refusal": {"party": _or_null(_text), "rpc": _text, "code": _text, "request_id": _or_null(_text)},
     "access": {"party": _name, "what": _one_of("answer-repeated", "entries"), "exchange": _or_null(_text)},
@@ -187,6 +201,28 @@ _SHADOW: Mapping[str, Shape] = {
 
 VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, Shape]]]] = {
     "register": ("action", {"published": _SIGNED}),
+    "notice": (
+        "what",
+        {
+            "policy-suspension": {"statement": _object, "signature": _hex, "key": _hex64},
+            "dispute-notice": {
+                "asker": _name,
+                "answerer": _name,
+                "exchange": _text,
+                "ask_index": is_count,
+                "epoch": _text,
+                **_SIGNED,
+                "record": _hex64,
+            },
+            "correction-notice": {
+                "party": _name,
+                "correction": is_count,
+                "asks": _list_of(is_count),
+                "positions": _hex64,
+            },
+            "acknowledged": {"party": _name, **_SIGNED},
+        },
+    ),
 }
 """Kind -> the member that decides, and what members a body has besides, by the value of that member."""
 

@@ -136,4 +136,5 @@ def _decided(text: bytes) -> tuple[bool, tuple[str, ...]]:
 def _take_notice(leaf: bytes, history: History) -> None:
     value = json.loads(leaf)
     body, at = value["body"], datetime.fromisoformat(value["sequenced_at"])
-    history.notices.setdefault(body["purpose"], {}).setdefault(body["notice"], at)
+    if body["what"] == "policy-suspension":  # disputes and corrections are notices too, and close nothing
+        history.notices.setdefault(body["purpose"], {}).setdefault(body["notice"], at)

@@ -27,6 +27,7 @@ from broker.exchange import (
     AnswerRows,
     AnswerStatus,
     AskStatement,
+    Marks,
     PseudonymColumn,
     Question,
     Receipt,
@@ -303,6 +304,7 @@ def answer_messages(answer: Answer, policies: PolicySet, purpose: str) -> Iterat
         count=answer.count,
         band=answer.band,
         attributes=answer.attributes,
+        disputed=_disputed(answer.marks),
     )
     yield exchange_pb2.MatchResponse(answerer=answer.answerer, answer=head)
     for run in answer.runs:
@@ -313,6 +315,13 @@ def answer_messages(answer: Answer, policies: PolicySet, purpose: str) -> Iterat
         result=common_pb2.Opening(salt=answer.result[0], value=answer.result[1]) if answer.result else None,
     )
     yield exchange_pb2.MatchResponse(answerer=answer.answerer, receipts=receipts)
+
+
+def _disputed(marks: Marks) -> exchange_pb2.DisputedRows | None:
+    if not marks.positions:
+        return None
+    positions, since = marks.packed()
+    return exchange_pb2.DisputedRows(positions=positions, since=since)
 
 
 def rows_message(run: AnswerRows) -> exchange_pb2.AnswerRows:

@@ -12,6 +12,7 @@ from sluis.v1 import exchange_pb2, exchange_pb2_grpc
 
 from broker.asking import AskGate, bound_asks, suspended
 from broker.coordinator import Coordinator
+from broker.disputing import Disputing
 from broker.errors import Code, SluisError, field_error
 from broker.exchange import AskStatement, ExchangeState, Question, Want
 from broker.exchange_log.append import Sequencer
@@ -21,6 +22,7 @@ from broker.ports import Clock, LogReader, Transaction
 from broker.questions import Opened, requests_counter
 from broker.rpc import convert
 from broker.rpc.interceptors import Call, StreamSlots, call_of, check_alive
+from broker.rpc.notice_service import position_opening
 from broker.statements import MAX_ANSWERERS, Scope, read_ask, verify_signature
 
 TAKEN_UNSEEN = 4096
@@ -34,6 +36,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         self,
         *,
         coordinator: Coordinator,
+        disputing: Disputing,
         gate: AskGate,
         sequencer: Sequencer,
         reader: LogReader,
@@ -46,6 +49,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         grid: Callable[[datetime], None],
     ) -> None:
         self._coordinator = coordinator
+        self._disputing = disputing
         self._gate = gate
         self._sequencer = sequencer
         self._reader = reader
@@ -260,6 +264,22 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         if len(states) == size:
             token = convert.make_page_token(str(min(answerer.ask_index for answerer in summaries[-1].answerers)))
         return exchange_pb2.ListExchangesResponse(exchanges=summaries, next_page_token=token)
+
+    def DisputeHit(
+        self, request: exchange_pb2.DisputeHitRequest, context: grpc.ServicerContext
+    ) -> exchange_pb2.DisputeHitResponse:
+        """See exchange.proto."""
+        signed, position = convert.signed(request.signed, "signed"), position_opening(request.position)
+        notice, receipt = self._disputing.dispute(call_of(context).caller, signed, position)
+        return exchange_pb2.DisputeHitResponse(notice=notice, receipt=convert.receipt_message(receipt))
+
+    def ReportOutcome(
+        self, request: exchange_pb2.ReportOutcomeRequest, context: grpc.ServicerContext
+    ) -> exchange_pb2.ReportOutcomeResponse:
+        """See exchange.proto."""
+        signed, position = convert.signed(request.signed, "signed"), position_opening(request.position)
+        receipt = self._disputing.report_outcome(call_of(context).caller, signed, position)
+        return exchange_pb2.ReportOutcomeResponse(receipt=convert.receipt_message(receipt))
 
     def _purpose(self, policies: PolicySet, purpose: Purpose) -> exchange_pb2.Purpose:
         attributes = []

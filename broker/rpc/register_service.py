@@ -8,17 +8,30 @@ import grpc
 from sluis.v1 import register_pb2, register_pb2_grpc
 
 from broker.errors import Code, SluisError, field_error
+from broker.exchange import Question
 from broker.ports import Clock, LogReader
 from broker.publication import BeginUpload, Publication
+from broker.rectifying import Rectification
 from broker.rpc import convert
 from broker.rpc.interceptors import StreamSlots, call_of, check_alive
+
+MAX_MATCH_KEYS = 64
 
 
 class RegisterServicer(register_pb2_grpc.RegisterServiceServicer):
     """Translates and delegates to the publication."""
 
-    def __init__(self, *, publication: Publication, reader: LogReader, clock: Clock, slots: StreamSlots) -> None:
+    def __init__(
+        self,
+        *,
+        publication: Publication,
+        rectification: Rectification,
+        reader: LogReader,
+        clock: Clock,
+        slots: StreamSlots,
+    ) -> None:
         self._publication = publication
+        self._rectification = rectification
         self._reader = reader
         self._clock = clock
         self._slots = slots
@@ -33,7 +46,7 @@ class RegisterServicer(register_pb2_grpc.RegisterServiceServicer):
         attributes = convert.names(request.attributes, "attributes", low=0, high=100)
         if list(attributes) != sorted(attributes):
             raise field_error(Code.FIELD_INVALID, "attributes", "must be sorted")
-        if not 1 <= request.match_keys <= 64:
+        if not 1 <= request.match_keys <= MAX_MATCH_KEYS:
             raise field_error(Code.FIELD_INVALID, "match_keys", "is 1 to 64")
         begun = BeginUpload(
             request_id=request_id,
@@ -131,4 +144,24 @@ class RegisterServicer(register_pb2_grpc.RegisterServiceServicer):
         token = convert.make_page_token(found[-1].name) if len(found) == size else ""
         return register_pb2.ListRegistersResponse(
             registers=[convert.register_message(register, now) for register in found], next_page_token=token
+        )
+
+    def CorrectRecord(
+        self, request: register_pb2.CorrectRecordRequest, context: grpc.ServicerContext
+    ) -> register_pb2.CorrectRecordResponse:
+        """See register.proto."""
+        call = call_of(context)
+        signed = convert.signed(request.signed, "signed")
+        if len(request.record_salt) != 32:
+            raise field_error(Code.LENGTH_WRONG, "record_salt", "has 32 bytes")
+        if not 1 <= len(request.record) <= MAX_MATCH_KEYS:
+            raise field_error(Code.COUNT_WRONG, "record", "has one column for each match key")
+        record = Question(convert.pseudonym_columns(request.record, len(request.record), "record"))
+        with self._slots.slot(call.caller.party):
+            done = self._rectification.correct(call.caller, signed, request.record_salt, record)
+        return register_pb2.CorrectRecordResponse(
+            receipt=convert.receipt_message(done.receipt),
+            notices=done.notices,
+            searched=done.searched,
+            unsearched=done.unsearched,
         )

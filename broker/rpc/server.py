@@ -15,6 +15,7 @@ from sluis.v1 import (
     audit_pb2_grpc,
     exchange_pb2_grpc,
     keys_pb2_grpc,
+    notices_pb2_grpc,
     pseudonym_pb2_grpc,
     register_pb2_grpc,
 )
@@ -24,6 +25,7 @@ from broker.rpc.audit_service import AuditServicer
 from broker.rpc.exchange_service import ExchangeServicer
 from broker.rpc.interceptors import MAX_MESSAGE, Edge
 from broker.rpc.key_service import KeyServicer, PseudonymServicer
+from broker.rpc.notice_service import NoticeServicer
 from broker.rpc.register_service import RegisterServicer
 
 _OPTIONS = [
@@ -47,6 +49,7 @@ class Services:
     register: RegisterServicer
     keys: KeyServicer
     audit: AuditServicer
+    notices: NoticeServicer
 
 
 class Server:
@@ -62,6 +65,7 @@ class Server:
         keys_pb2_grpc.add_KeyServiceServicer_to_server(services.keys, self._server)
         pseudonym_pb2_grpc.add_PseudonymServiceServicer_to_server(PseudonymServicer(), self._server)
         audit_pb2_grpc.add_AuditServiceServicer_to_server(services.audit, self._server)
+        notices_pb2_grpc.add_NoticeServiceServicer_to_server(services.notices, self._server)
         self._stopped = threading.Event()
 
     def start(self, listen: str, *, certificate: Callable[[], tuple[bytes, bytes]], client_issuers: bytes) -> int:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from broker.errors import Code, SluisError
-from broker.exchange import AnswerStatus, ExchangeState, RegisterVersion
+from broker.exchange import AnswerStatus, DisputedRecord, ExchangeState, RegisterVersion, StoredNotice
 from broker.exchange_log.entry import build_leaf, parties_of
 from broker.exchange_log.merkle import CompactRange, inclusion_proof, leaf_hash, node_number, peaks_of
+from broker.storage import sqlite_notices as notices
 from broker.storage import sqlite_rows as rows
 from broker.storage.sqlite_session import Session
 from broker.storage.sqlite_vault import Vault
@@ -165,6 +166,42 @@ class SqliteTransaction:
         """Stores or replaces a document."""
         sql = "INSERT OR REPLACE INTO documents (kind, key, value) VALUES (?, ?, ?)"
         self._to_write().run(sql, (kind, key, value))
+
+    def asks_at(self, answerer: str, purpose: str, epoch: str) -> tuple[int, ...]:
+        """Asks for rows that were answered, or may still be, ascending."""
+        return notices.find_asks_at(self._session, answerer, purpose, epoch)
+
+    def exchange_at(self, ask_index: int) -> ExchangeState | None:
+        """The state that an ask opened."""
+        return notices.find_exchange_at(self._session, self._heads, ask_index)
+
+    def notice(self, notice: str) -> StoredNotice | None:
+        """A notice by its id."""
+        return notices.find_notice(self._session, notice)
+
+    def dispute(self, notice: str) -> tuple[DisputedRecord, ...]:
+        """A dispute under each of its epochs, oldest first."""
+        return notices.find_dispute(self._session, notice)
+
+    def open_disputes(self, answerer: str, purpose: str, epoch: str) -> tuple[DisputedRecord, ...]:
+        """Disputes that nothing has ended yet, oldest first."""
+        return notices.find_open_disputes(self._session, answerer, purpose, epoch)
+
+    def add_notice(self, notice: StoredNotice) -> None:
+        """Records that a party was notified."""
+        notices.insert_notice(self._to_write(), notice)
+
+    def acknowledge(self, notice: str, entry: int) -> bool:
+        """Records an acknowledgement; False when there is one."""
+        return notices.acknowledge(self._to_write(), notice, entry)
+
+    def add_dispute(self, dispute: DisputedRecord) -> None:
+        """Records a dispute under an epoch."""
+        notices.insert_dispute(self._to_write(), dispute)
+
+    def resolve_dispute(self, notice: str, entry: int) -> bool:
+        """Ends a dispute; False when it had ended."""
+        return notices.resolve_dispute(self._to_write(), notice, entry)
 
     def _to_write(self) -> Session:
         """The session, with a savepoint to return to: taken late, since many works only append."""

@@ -103,7 +103,7 @@ def test_a_flip_inside_an_entry_is_found(made: tuple[Path, World], tmp_path: Pat
 
 def test_a_flip_inside_a_checkpoint_is_found(made: tuple[Path, World], tmp_path: Path) -> None:
     path, world = made
-    word = f"{world.keys.signer.origin}\n42\n".encode()
+    word = f"{world.keys.signer.origin}\n{world.size}\n".encode()
     for at, bit in places(path, lambda data: data.index(word), 190, 24):
         changed = flipped(path, tmp_path, at, bit)
         report = exported(changed, world)

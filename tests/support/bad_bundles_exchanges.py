@@ -174,6 +174,8 @@ def an_exchange_struck_from_the_log(world: World) -> None:
         for _, body in batch:
             if "ask_index" in body:
                 body["ask_index"] -= 2
+            if "correction" in body:
+                body.update(correction=body["correction"] - 2, asks=[index - 2 for index in body["asks"]])
 
 
 @bad("a case number that was never given", "FACTS")

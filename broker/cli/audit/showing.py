@@ -19,6 +19,7 @@ from broker.audit.openings import Openings
 from broker.audit.selecting import Selection, Shown, select
 from broker.audit.verify import read_lines
 from broker.cli.audit.columns import one_line
+from broker.cli.audit.rectified_words import KINDS, rectified_words
 from broker.cli.audit.root import AsJson, BundleFile, app
 from broker.cli.policy.root import day_of_option
 from broker.policy.problems import did_you_mean
@@ -174,6 +175,8 @@ def _saying(shown: Shown) -> str:
         return f"{purpose}{body['outcome']} {body['status']}{_hits(shown)}"
     if entry.kind == "evaluation":
         return _evaluation(entry)
+    if entry.kind in KINDS:
+        return rectified_words(entry)
     if entry.kind == "policy":
         return f"revision {body['revision']}, {body['digest'][:12]}"
     words = (body.get(member) for member in _WORDS.get(entry.kind, _ANY_WORDS))

@@ -1,4 +1,4 @@
-"""The shape of every statement: its members and what each may hold (docs/formats.md sections 2, 4 and 5)."""
+"""The shape of every statement: its members and what each may hold (docs/formats.md)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,28 @@ ASK = "sluis/v1/ask"
 REGISTER = "sluis/v1/register"
 ENCRYPTION_KEY = "sluis/v1/encryption-key"
 EPOCH = "sluis/v1/epoch"
+CORRECTION = "sluis/v1/correction"
+DISPUTE = "sluis/v1/dispute"
+OUTCOME = "sluis/v1/outcome"
+ACKNOWLEDGEMENT = "sluis/v1/acknowledgement"
 KEM = "MLKEM768-X25519"
+
+CORRECTIONS = ("corrected", "withdrawn", "upheld", "still-disputed")
+CORRECTION_REASONS = (
+    "wrong-value",
+    "out-of-date",
+    "wrong-subject",
+    "entered-by-mistake",
+    "not-lawful",
+    "order-of-authority",
+    "examined",
+    "new-epoch",
+)
+DISPUTE_REASONS = ("wrong-value", "out-of-date", "wrong-subject", "not-lawful", "contested-by-subject")
+OUTCOMES = ("confirmed", "rejected")
+ROLES = ("case-worker", "inspector", "analyst", "lawyer", "team-lead", "privacy-officer")
+DONE = ("noted", "examining", "corrected", "erased", "not-used")
+"""The closed words of rectification (docs/formats.md, Rectification)."""
 
 Shape = Callable[[object], bool]
 
@@ -132,6 +153,15 @@ _SUBJECT: dict[str, Shape] = {
     "epoch": _like(_EPOCH_NAME),
     "key_id": _like(_KEY_ID),
 }
+_OF_HIT: dict[str, Shape] = {
+    **_HEAD,
+    "request_id": _like(_UUID4),
+    "asker": _like(_NAME),
+    "answerer": _like(_NAME),
+    "exchange": _like(_UUID4),
+    "position": _like(_DIGEST),
+    "not_after": is_time,
+}
 _SHAPES: dict[str, dict[str, Shape]] = {
     ASK: {
         **_SUBJECT,
@@ -177,5 +207,28 @@ _SHAPES: dict[str, dict[str, Shape]] = {
         "valid_from": is_time,
         "valid_until": is_time,
         "created_at": is_time,
+    },
+    CORRECTION: {
+        **_HEAD,
+        "request_id": _like(_UUID4),
+        "answerer": _like(_NAME),
+        "purpose": _like(_NAME),
+        "epoch": _like(_EPOCH_NAME),
+        "scheme": _like(_NAME),
+        "match_keys": _number(1, 64),
+        "record": _like(_DIGEST),
+        "what": _one_of(*CORRECTIONS),
+        "reason": _one_of(*CORRECTION_REASONS),
+        "dispute": _or_null(_like(_KEY_ID)),
+        "not_after": is_time,
+    },
+    DISPUTE: {**_OF_HIT, "reason": _one_of(*DISPUTE_REASONS)},
+    OUTCOME: {**_OF_HIT, "outcome": _one_of(*OUTCOMES), "role": _one_of(*ROLES)},
+    ACKNOWLEDGEMENT: {
+        **_HEAD,
+        "party": _like(_NAME),
+        "notice": _like(_KEY_ID),
+        "done": _one_of(*DONE),
+        "not_after": is_time,
     },
 }

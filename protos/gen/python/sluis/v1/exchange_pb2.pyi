@@ -261,6 +261,7 @@ class Answer(_message.Message):
     COUNT_FIELD_NUMBER: _builtins.int
     BAND_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    DISPUTED_FIELD_NUMBER: _builtins.int
     status: Global___AnswerStatus.ValueType
     exchange: _builtins.str
     """The exchange this answer belongs to (equals the request id)."""
@@ -280,6 +281,10 @@ class Answer(_message.Message):
     def attributes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the sealed attributes that follow, in the order of AnswerRows.fields."""
 
+    @_builtins.property
+    def disputed(self) -> Global___DisputedRows:
+        """Hits that follow whose record somebody disputes; absent when there are none."""
+
     def __init__(
         self,
         *,
@@ -291,16 +296,43 @@ class Answer(_message.Message):
         count: _builtins.int | None = ...,
         band: _builtins.str = ...,
         attributes: _abc.Iterable[_builtins.str] | None = ...,
+        disputed: Global___DisputedRows | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count", "decision", b"decision", "register", b"register"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count", "decision", b"decision", "disputed", b"disputed", "register", b"register"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "attributes", b"attributes", "band", b"band", "count", b"count", "decision", b"decision", "exchange", b"exchange", "hits", b"hits", "register", b"register", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "attributes", b"attributes", "band", b"band", "count", b"count", "decision", b"decision", "disputed", b"disputed", "exchange", b"exchange", "hits", b"hits", "register", b"register", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__count: _TypeAlias = _typing.Literal["count"]  # noqa: Y015
     _WhichOneofArgType__count: _TypeAlias = _typing.Literal["_count", b"_count"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__count) -> _WhichOneofReturnType__count | None: ...
 
 Global___Answer: _TypeAlias = Answer  # noqa: Y015
+
+@_typing.final
+class DisputedRows(_message.Message):
+    """Positions of disputed hits, ascending, and since when each is. Columnar; docs/formats.md, Rectification."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    positions: _builtins.bytes
+    """Zero-based position in the question, 4 bytes little-endian each."""
+    since: _builtins.bytes
+    """Seconds since 1970-01-01T00:00:00Z, 8 bytes little-endian each."""
+    def __init__(
+        self,
+        *,
+        positions: _builtins.bytes = ...,
+        since: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["positions", b"positions", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisputedRows: _TypeAlias = DisputedRows  # noqa: Y015
 
 @_typing.final
 class RegisterFacts(_message.Message):
@@ -968,3 +1000,107 @@ class AnswererState(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__release_index) -> _WhichOneofReturnType__release_index | None: ...
 
 Global___AnswererState: _TypeAlias = AnswererState  # noqa: Y015
+
+@_typing.final
+class DisputeHitRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNED_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def signed(self) -> _common_pb2.SignedStatement:
+        """Statement of type "sluis/v1/dispute" (docs/formats.md, Rectification), signed by the asker."""
+
+    @_builtins.property
+    def position(self) -> _common_pb2.Opening:
+        """Opens the statement's commitment to the position: its number in the question, from 0, as decimal text."""
+
+    def __init__(
+        self,
+        *,
+        signed: _common_pb2.SignedStatement | None = ...,
+        position: _common_pb2.Opening | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "signed", b"signed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "signed", b"signed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisputeHitRequest: _TypeAlias = DisputeHitRequest  # noqa: Y015
+
+@_typing.final
+class DisputeHitResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTICE_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    notice: _builtins.str
+    """Id of the dispute, 32 hex digits; also the id of the answerer's notice."""
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """The `notice` entry."""
+
+    def __init__(
+        self,
+        *,
+        notice: _builtins.str = ...,
+        receipt: _common_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notice", b"notice", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisputeHitResponse: _TypeAlias = DisputeHitResponse  # noqa: Y015
+
+@_typing.final
+class ReportOutcomeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNED_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def signed(self) -> _common_pb2.SignedStatement:
+        """Statement of type "sluis/v1/outcome" (docs/formats.md, Rectification), signed by the asker."""
+
+    @_builtins.property
+    def position(self) -> _common_pb2.Opening:
+        """As in DisputeHitRequest."""
+
+    def __init__(
+        self,
+        *,
+        signed: _common_pb2.SignedStatement | None = ...,
+        position: _common_pb2.Opening | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "signed", b"signed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "signed", b"signed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportOutcomeRequest: _TypeAlias = ReportOutcomeRequest  # noqa: Y015
+
+@_typing.final
+class ReportOutcomeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """The `outcome` entry."""
+
+    def __init__(
+        self,
+        *,
+        receipt: _common_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportOutcomeResponse: _TypeAlias = ReportOutcomeResponse  # noqa: Y015

@@ -79,6 +79,16 @@ class ExchangeServiceStub:
                 request_serializer=sluis_dot_v1_dot_exchange__pb2.ListExchangesRequest.SerializeToString,
                 response_deserializer=sluis_dot_v1_dot_exchange__pb2.ListExchangesResponse.FromString,
                 _registered_method=True)
+        self.DisputeHit = channel.unary_unary(
+                '/sluis.v1.ExchangeService/DisputeHit',
+                request_serializer=sluis_dot_v1_dot_exchange__pb2.DisputeHitRequest.SerializeToString,
+                response_deserializer=sluis_dot_v1_dot_exchange__pb2.DisputeHitResponse.FromString,
+                _registered_method=True)
+        self.ReportOutcome = channel.unary_unary(
+                '/sluis.v1.ExchangeService/ReportOutcome',
+                request_serializer=sluis_dot_v1_dot_exchange__pb2.ReportOutcomeRequest.SerializeToString,
+                response_deserializer=sluis_dot_v1_dot_exchange__pb2.ReportOutcomeResponse.FromString,
+                _registered_method=True)
 
 
 class ExchangeServiceServicer:
@@ -155,6 +165,23 @@ class ExchangeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DisputeHit(self, request, context):
+        """Disputes a hit that the caller was given: the answerer is notified, and until it answers with a correction later
+        answers mark that record (Answer.disputed). Tells the answerer which record this exchange asked about.
+        Idempotent by the statement's request_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportOutcome(self, request, context):
+        """Reports what a person found who compared a hit: confirmed or rejected. Once for a hit; a repeat with the same
+        outcome gives the same receipt, another outcome is ALREADY_EXISTS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ExchangeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -197,6 +224,16 @@ def add_ExchangeServiceServicer_to_server(servicer, server):
                     servicer.ListExchanges,
                     request_deserializer=sluis_dot_v1_dot_exchange__pb2.ListExchangesRequest.FromString,
                     response_serializer=sluis_dot_v1_dot_exchange__pb2.ListExchangesResponse.SerializeToString,
+            ),
+            'DisputeHit': grpc.unary_unary_rpc_method_handler(
+                    servicer.DisputeHit,
+                    request_deserializer=sluis_dot_v1_dot_exchange__pb2.DisputeHitRequest.FromString,
+                    response_serializer=sluis_dot_v1_dot_exchange__pb2.DisputeHitResponse.SerializeToString,
+            ),
+            'ReportOutcome': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportOutcome,
+                    request_deserializer=sluis_dot_v1_dot_exchange__pb2.ReportOutcomeRequest.FromString,
+                    response_serializer=sluis_dot_v1_dot_exchange__pb2.ReportOutcomeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -420,6 +457,60 @@ class ExchangeService:
             '/sluis.v1.ExchangeService/ListExchanges',
             sluis_dot_v1_dot_exchange__pb2.ListExchangesRequest.SerializeToString,
             sluis_dot_v1_dot_exchange__pb2.ListExchangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DisputeHit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sluis.v1.ExchangeService/DisputeHit',
+            sluis_dot_v1_dot_exchange__pb2.DisputeHitRequest.SerializeToString,
+            sluis_dot_v1_dot_exchange__pb2.DisputeHitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportOutcome(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sluis.v1.ExchangeService/ReportOutcome',
+            sluis_dot_v1_dot_exchange__pb2.ReportOutcomeRequest.SerializeToString,
+            sluis_dot_v1_dot_exchange__pb2.ReportOutcomeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -65,6 +65,15 @@ class ExchangeServiceStub:
     """The state of one of the caller's own exchanges."""
     ListExchanges: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.ListExchangesRequest, _exchange_pb2.ListExchangesResponse]
     """The caller's own exchanges, newest first."""
+    DisputeHit: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.DisputeHitRequest, _exchange_pb2.DisputeHitResponse]
+    """Disputes a hit that the caller was given: the answerer is notified, and until it answers with a correction later
+    answers mark that record (Answer.disputed). Tells the answerer which record this exchange asked about.
+    Idempotent by the statement's request_id.
+    """
+    ReportOutcome: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.ReportOutcomeRequest, _exchange_pb2.ReportOutcomeResponse]
+    """Reports what a person found who compared a hit: confirmed or rejected. Once for a hit; a repeat with the same
+    outcome gives the same receipt, another outcome is ALREADY_EXISTS.
+    """
 
 @_typing.type_check_only
 class ExchangeServiceAsyncStub(ExchangeServiceStub):
@@ -103,6 +112,15 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
     """The state of one of the caller's own exchanges."""
     ListExchanges: _aio.UnaryUnaryMultiCallable[_exchange_pb2.ListExchangesRequest, _exchange_pb2.ListExchangesResponse]  # type: ignore[assignment]
     """The caller's own exchanges, newest first."""
+    DisputeHit: _aio.UnaryUnaryMultiCallable[_exchange_pb2.DisputeHitRequest, _exchange_pb2.DisputeHitResponse]  # type: ignore[assignment]
+    """Disputes a hit that the caller was given: the answerer is notified, and until it answers with a correction later
+    answers mark that record (Answer.disputed). Tells the answerer which record this exchange asked about.
+    Idempotent by the statement's request_id.
+    """
+    ReportOutcome: _aio.UnaryUnaryMultiCallable[_exchange_pb2.ReportOutcomeRequest, _exchange_pb2.ReportOutcomeResponse]  # type: ignore[assignment]
+    """Reports what a person found who compared a hit: confirmed or rejected. Once for a hit; a repeat with the same
+    outcome gives the same receipt, another outcome is ALREADY_EXISTS.
+    """
 
 class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
     """For askers: what may I ask, may I ask this, and the question itself.
@@ -186,5 +204,26 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_exchange_pb2.ListExchangesResponse, _abc.Awaitable[_exchange_pb2.ListExchangesResponse]]:
         """The caller's own exchanges, newest first."""
+
+    @_abc_1.abstractmethod
+    def DisputeHit(
+        self,
+        request: _exchange_pb2.DisputeHitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_exchange_pb2.DisputeHitResponse, _abc.Awaitable[_exchange_pb2.DisputeHitResponse]]:
+        """Disputes a hit that the caller was given: the answerer is notified, and until it answers with a correction later
+        answers mark that record (Answer.disputed). Tells the answerer which record this exchange asked about.
+        Idempotent by the statement's request_id.
+        """
+
+    @_abc_1.abstractmethod
+    def ReportOutcome(
+        self,
+        request: _exchange_pb2.ReportOutcomeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_exchange_pb2.ReportOutcomeResponse, _abc.Awaitable[_exchange_pb2.ReportOutcomeResponse]]:
+        """Reports what a person found who compared a hit: confirmed or rejected. Once for a hit; a repeat with the same
+        outcome gives the same receipt, another outcome is ALREADY_EXISTS.
+        """
 
 def add_ExchangeServiceServicer_to_server(servicer: ExchangeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -466,3 +466,69 @@ class Register(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Register: _TypeAlias = Register  # noqa: Y015
+
+@_typing.final
+class CorrectRecordRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNED_FIELD_NUMBER: _builtins.int
+    RECORD_SALT_FIELD_NUMBER: _builtins.int
+    RECORD_FIELD_NUMBER: _builtins.int
+    record_salt: _builtins.bytes
+    """32 random bytes; opens the statement's commitment to the record."""
+    @_builtins.property
+    def signed(self) -> _common_pb2.SignedStatement:
+        """Statement of type "sluis/v1/correction" (docs/formats.md, Rectification), signed by the answerer."""
+
+    @_builtins.property
+    def record(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.PseudonymColumn]:
+        """The record's pseudonyms: one column of one row for each match key."""
+
+    def __init__(
+        self,
+        *,
+        signed: _common_pb2.SignedStatement | None = ...,
+        record_salt: _builtins.bytes = ...,
+        record: _abc.Iterable[_common_pb2.PseudonymColumn] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["record", b"record", "record_salt", b"record_salt", "signed", b"signed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorrectRecordRequest: _TypeAlias = CorrectRecordRequest  # noqa: Y015
+
+@_typing.final
+class CorrectRecordResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    NOTICES_FIELD_NUMBER: _builtins.int
+    SEARCHED_FIELD_NUMBER: _builtins.int
+    UNSEARCHED_FIELD_NUMBER: _builtins.int
+    notices: _builtins.int
+    """Notices given. Who got them is theirs to tell: that somebody asked about a subject is not the answerer's to know."""
+    searched: _builtins.int
+    """Exchanges whose questions were searched."""
+    unsearched: _builtins.int
+    """Exchanges that could not be searched: their questions were erased when the purpose's retention ended."""
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """The `correction` entry."""
+
+    def __init__(
+        self,
+        *,
+        receipt: _common_pb2.Receipt | None = ...,
+        notices: _builtins.int = ...,
+        searched: _builtins.int = ...,
+        unsearched: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notices", b"notices", "receipt", b"receipt", "searched", b"searched", "unsearched", b"unsearched"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorrectRecordResponse: _TypeAlias = CorrectRecordResponse  # noqa: Y015

@@ -73,6 +73,11 @@ class RegisterServiceStub:
                 request_serializer=sluis_dot_v1_dot_register__pb2.ListRegistersRequest.SerializeToString,
                 response_deserializer=sluis_dot_v1_dot_register__pb2.ListRegistersResponse.FromString,
                 _registered_method=True)
+        self.CorrectRecord = channel.unary_unary(
+                '/sluis.v1.RegisterService/CorrectRecord',
+                request_serializer=sluis_dot_v1_dot_register__pb2.CorrectRecordRequest.SerializeToString,
+                response_deserializer=sluis_dot_v1_dot_register__pb2.CorrectRecordResponse.FromString,
+                _registered_method=True)
 
 
 class RegisterServiceServicer:
@@ -135,6 +140,15 @@ class RegisterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CorrectRecord(self, request, context):
+        """Says what became of one record: corrected, withdrawn, or, of a disputed one, upheld. Everybody who was given a
+        corrected or withdrawn record under this purpose and epoch gets a notice in the same commit. It does not change
+        the register: publish that first. Idempotent by the statement's request_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RegisterServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -172,6 +186,11 @@ def add_RegisterServiceServicer_to_server(servicer, server):
                     servicer.ListRegisters,
                     request_deserializer=sluis_dot_v1_dot_register__pb2.ListRegistersRequest.FromString,
                     response_serializer=sluis_dot_v1_dot_register__pb2.ListRegistersResponse.SerializeToString,
+            ),
+            'CorrectRecord': grpc.unary_unary_rpc_method_handler(
+                    servicer.CorrectRecord,
+                    request_deserializer=sluis_dot_v1_dot_register__pb2.CorrectRecordRequest.FromString,
+                    response_serializer=sluis_dot_v1_dot_register__pb2.CorrectRecordResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -367,6 +386,33 @@ class RegisterService:
             '/sluis.v1.RegisterService/ListRegisters',
             sluis_dot_v1_dot_register__pb2.ListRegistersRequest.SerializeToString,
             sluis_dot_v1_dot_register__pb2.ListRegistersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CorrectRecord(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sluis.v1.RegisterService/CorrectRecord',
+            sluis_dot_v1_dot_register__pb2.CorrectRecordRequest.SerializeToString,
+            sluis_dot_v1_dot_register__pb2.CorrectRecordResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,6 +59,11 @@ class RegisterServiceStub:
     """One of the caller's own registers."""
     ListRegisters: _grpc.UnaryUnaryMultiCallable[_register_pb2.ListRegistersRequest, _register_pb2.ListRegistersResponse]
     """The caller's own registers, by name."""
+    CorrectRecord: _grpc.UnaryUnaryMultiCallable[_register_pb2.CorrectRecordRequest, _register_pb2.CorrectRecordResponse]
+    """Says what became of one record: corrected, withdrawn, or, of a disputed one, upheld. Everybody who was given a
+    corrected or withdrawn record under this purpose and epoch gets a notice in the same commit. It does not change
+    the register: publish that first. Idempotent by the statement's request_id.
+    """
 
 @_typing.type_check_only
 class RegisterServiceAsyncStub(RegisterServiceStub):
@@ -91,6 +96,11 @@ class RegisterServiceAsyncStub(RegisterServiceStub):
     """One of the caller's own registers."""
     ListRegisters: _aio.UnaryUnaryMultiCallable[_register_pb2.ListRegistersRequest, _register_pb2.ListRegistersResponse]  # type: ignore[assignment]
     """The caller's own registers, by name."""
+    CorrectRecord: _aio.UnaryUnaryMultiCallable[_register_pb2.CorrectRecordRequest, _register_pb2.CorrectRecordResponse]  # type: ignore[assignment]
+    """Says what became of one record: corrected, withdrawn, or, of a disputed one, upheld. Everybody who was given a
+    corrected or withdrawn record under this purpose and epoch gets a notice in the same commit. It does not change
+    the register: publish that first. Idempotent by the statement's request_id.
+    """
 
 class RegisterServiceServicer(metaclass=_abc_1.ABCMeta):
     """For answerers: publish, replace, inspect and withdraw registers.
@@ -162,5 +172,16 @@ class RegisterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_register_pb2.ListRegistersResponse, _abc.Awaitable[_register_pb2.ListRegistersResponse]]:
         """The caller's own registers, by name."""
+
+    @_abc_1.abstractmethod
+    def CorrectRecord(
+        self,
+        request: _register_pb2.CorrectRecordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_register_pb2.CorrectRecordResponse, _abc.Awaitable[_register_pb2.CorrectRecordResponse]]:
+        """Says what became of one record: corrected, withdrawn, or, of a disputed one, upheld. Everybody who was given a
+        corrected or withdrawn record under this purpose and epoch gets a notice in the same commit. It does not change
+        the register: publish that first. Idempotent by the statement's request_id.
+        """
 
 def add_RegisterServiceServicer_to_server(servicer: RegisterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,28 @@
+"""What entries of rectification say, in a few words: corrections, disputes, outcomes and notices."""
+
+from __future__ import annotations
+
+from broker.audit.entries import LogEntry
+
+KINDS = frozenset({"correction", "outcome", "notice"})
+
+
+def rectified_words(entry: LogEntry) -> str:
+    """What happened, in a few words."""
+    body = entry.body
+    statement = body.get("statement", {})
+    if entry.kind == "correction":
+        left = f", {body['unsearched']:,} exchanges erased" if body["unsearched"] else ""
+        told = f"{body['notices']:,} told of {body['searched']:,} exchanges searched{left}"
+        return f"{body['purpose']} {body['epoch']}: {statement.get('what')}, {statement.get('reason')}; {told}"
+    if entry.kind == "outcome":
+        return f"{body['purpose']}: a match was {statement.get('outcome')}, by function {statement.get('role')}"
+    if body["what"] == "dispute-notice":
+        return f"{body['purpose']}: disputed, {statement.get('reason')}; notice {body['notice'][:8]}"
+    if body["what"] == "correction-notice":
+        count = len(body["asks"])
+        touched = f"{count:,} exchange{'' if count == 1 else 's'}"
+        return f"{body['purpose']}: told of correction {body['correction']}, {touched}; notice {body['notice'][:8]}"
+    if body["what"] == "acknowledged":
+        return f"{body['purpose']}: acknowledged, {statement.get('done')}; notice {body['notice'][:8]}"
+    return f"{body['purpose']}: suspended by notice {body['notice']}"
