@@ -137,7 +137,7 @@ def read_checkpoint(note: str, keys: LogKeys) -> SignedTree:
     for line in tail[:-1].split("\n"):
         dash, name, blob_text = [*line.split(" "), "", "", ""][:3]
         blob = decode(blob_text)
-        if dash != "—" or line.count(" ") != 2 or not name or len(blob) < 5:
+        if dash != "—" or line.count(" ") != 2 or not name or "+" in name or len(blob) < 5:
             raise NoteError("not a signature line")
         key = keys.get((name, blob[:4]))
         if key is None:

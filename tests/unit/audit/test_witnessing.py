@@ -65,10 +65,11 @@ def test_an_outage_without_asks_is_no_fault() -> None:
     """Housekeeping goes on while questions are refused: entries of a long outage may stand unwitnessed."""
     world = played()
     entry = ("refusal", {"party": "nla", "rpc": "Ask", "code": "FIELD_INVALID", "request_id": None})
-    world.batch(entry, after=timedelta(hours=5))
+    world.batch(entry, after=timedelta(minutes=5))
     first = len(world.times) - 1
-    world.batch(entry, after=timedelta(hours=5))
-    report = verify(sealed(with_cosigned(world, lambda n, note, at: honest(n, note, at)[: n < first])), TRUST)
+    world.batch(entry, after=timedelta(minutes=5))
+    strict = WORLD.trust(**RULE, witness_grace_minutes=0)
+    report = verify(sealed(with_cosigned(world, lambda n, note, at: honest(n, note, at)[: n < first])), strict)
     assert report.verified, report.findings
 
 
