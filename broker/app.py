@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,7 @@ from broker.policy_files import PolicyFiles, read_bundle_file
 from broker.ports import CheckpointSigner, Clock, LogReader, Mark
 from broker.publication import Publication
 from broker.rectifying import Rectification
+from broker.rematching import Rematching
 from broker.repeating import Repeating
 from broker.rpc.audit_service import AuditServicer
 from broker.rpc.exchange_service import ExchangeServicer
@@ -49,7 +51,7 @@ from broker.statements import Scope
 from broker.storage.answers import FileAnswerSpool
 from broker.storage.high_water import FileHighWater, read_mark
 from broker.storage.registers import FileRegisterStore
-from broker.storage.sqlite import SqliteLogReader, SqliteLogStore, open_reader
+from broker.storage.sqlite import SqliteLogReader, SqliteLogStore, open_reader, open_vault_reader
 from broker.witnesses import watch
 
 log = structlog.get_logger("broker.app")
@@ -68,6 +70,20 @@ def open_log_database(path: Path) -> SqliteLogReader:
     if not path.is_file():
         raise SluisError(Code.NOT_FOUND, f"{path}: there is no log database here")
     return open_reader(path)
+
+
+@contextmanager
+def open_rematching(config: Config) -> Iterator[Rematching]:
+    """Matches released answers again, beside a running broker or without one; needs its keys, and writes nothing."""
+    path = config.data / "sluis.db"
+    if not path.is_file() or not (config.data / "registers").is_dir():
+        raise SluisError(Code.NOT_FOUND, f"{config.data}: there is no broker's data here")
+    keys, entropy = FileKeys.load(config.keys, origin=config.origin), SystemEntropy()
+    reader = open_vault_reader(path, keys.at_rest, entropy)
+    try:
+        yield Rematching(reader, FileRegisterStore(config.data / "registers", keys.at_rest, entropy))
+    finally:
+        reader.close()
 
 
 def verifier_key(config: Config) -> str:

@@ -159,6 +159,12 @@ def open_reader(path: Path) -> SqliteLogReader:
     return SqliteLogReader(path, None, None)
 
 
+def open_vault_reader(path: Path, at_rest: AtRest, entropy: Entropy) -> SqliteLogReader:
+    """As `open_reader`, with the vault: it opens commitments as long as their slots are kept, and writes nothing."""
+    vault = Vault(path.with_name(path.name + ".vault"), at_rest, entropy)
+    return SqliteLogReader(path, vault, AnswerHeads(at_rest, entropy))
+
+
 def _exclusive(path: Path) -> int:
     """The lock that keeps a second broker away from this database; it ends with the process, however that ends."""
     try:

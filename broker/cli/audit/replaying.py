@@ -13,7 +13,8 @@ from broker.audit.replay import Replayed
 from broker.audit.replaying import Listed, Outcome, replay_all
 from broker.audit.verify import read_lines
 from broker.cli.audit.columns import one_line, table
-from broker.cli.audit.root import AsJson, BundleFile, app, on_terminal, read_trust, verify_first
+from broker.cli.audit.rematching import rematch_all
+from broker.cli.audit.root import AsJson, app, on_terminal, read_trust, verify_first
 from broker.cli.policy.root import Exit, read_side
 from broker.cli.policy.simulating import print_simulation, simulation_object
 from broker.policy.simulate import Change, simulate
@@ -24,7 +25,10 @@ _NOT_VERIFIED = "NOT verified: a forged log may replay; give --trust, or run `sl
 
 @app.command("replay")
 def replay(
-    bundle: BundleFile,
+    bundle: Annotated[
+        Path | None, typer.Argument(help="The exported bundle; none with --rematch.", exists=True, dir_okay=False)
+    ] = None,
+    *,
     trust: Annotated[
         Path | None, typer.Option("--trust", help="Verify the bundle first.", exists=True, dir_okay=False)
     ] = None,
@@ -32,6 +36,12 @@ def replay(
         Path | None,
         typer.Option("--what-if", help="A policies folder or bundle: what it would have decided.", exists=True),
     ] = None,
+    rematch: Annotated[
+        bool, typer.Option("--rematch", help="On the broker's host: match released answers again.")
+    ] = False,
+    config: Annotated[Path, typer.Option("--config", help="The broker's configuration file, for --rematch.")] = Path(
+        "broker.yaml"
+    ),
     as_json: AsJson = False,
 ) -> None:
     """Take every decision again, from the archived policies and the logged facts, and compare it whole.
@@ -43,10 +53,25 @@ def replay(
     Replay alone does not verify. With --trust the bundle is verified first, and a forged one ends with verify's exit
     code.
 
+    --rematch works on the broker's data and needs its keys, beside a running broker or without one, and writes nothing:
+    it joins the rows asked with the register version that answered, as long as both are kept, and holds the result
+    against the log's commitment. It shows no row and no number of hits. It is not logged: whoever holds the keys could
+    read the same.
+
     Examples:
       sluis audit replay log.bundle --trust trust.yaml
       sluis audit replay log.bundle --what-if policies/
+      sluis audit replay --rematch --config broker.yaml
     """
+    if rematch:
+        if bundle is not None or trust is not None or what_if is not None:
+            raise typer.BadParameter(
+                "reads the broker's own log: give --config and nothing else", param_hint="--rematch"
+            )
+        rematch_all(config, as_json)
+        return
+    if bundle is None:
+        raise typer.BadParameter("name the bundle, or give --rematch", param_hint="BUNDLE")
     draft = None if what_if is None else read_side(what_if, as_json)
     if trust is not None:
         verify_first(bundle, read_trust(trust), as_json, replays=what_if is None)
