@@ -7,7 +7,7 @@ PROTOS := $(wildcard protos/sluis/v1/*.proto)
 GEN := protos/gen/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test check lint types imports proto proto-check proto-breaking bench clean
+.PHONY: help setup demo sandbox test check lint types imports proto proto-check proto-breaking bench otelcol clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -56,6 +56,9 @@ proto-breaking: $(STAMP) ## fail when the wire contract breaks against main
 
 bench: $(STAMP) ## print the measurements beside their yardsticks
 	@for b in tests/bench/*.py; do case $$b in */_*) ;; *) echo "== $$b"; $(BIN)/python $$b || exit 1;; esac; done
+
+otelcol: ## build the OpenTelemetry collector that a test sends to (Go, some minutes); without it that test is skipped
+	cd tests/otelcol && go build -o otelcol .
 
 clean: ## remove .venv, caches and what the demo made
 	rm -rf $(VENV) demo-run sandbox-run .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov

@@ -86,6 +86,14 @@ def open_rematching(config: Config) -> Iterator[Rematching]:
         reader.close()
 
 
+def open_log_and_vault(config: Config, use: str) -> tuple[SqliteLogReader, bytes]:
+    """As `open_log`, with what opens commitments, and a key for `use` alone. The broker's keys must be readable."""
+    open_log(config).close()
+    keys = FileKeys.load(config.keys, origin=config.origin).at_rest
+    reader = open_vault_reader(config.data / "sluis.db", keys, SystemEntropy())
+    return reader, keys.key(use, config.origin.encode())
+
+
 def verifier_key(config: Config) -> str:
     """The log's verifier key; the broker's keys must be there and readable."""
     return FileKeys.load(config.keys, origin=config.origin).signer.verifier_key

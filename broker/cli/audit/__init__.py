@@ -7,13 +7,25 @@ you expected, 14 policy, 15 signature, 16 exchange, 17 replay, 18 witnesses, 20 
 
 from __future__ import annotations
 
-from broker.cli.audit import exporting, finding, replaying, showing, statistics, tabling, trusting, unusual, verifying
+from broker.cli.audit import (
+    exporting,
+    finding,
+    following,
+    replaying,
+    showing,
+    statistics,
+    tabling,
+    trusting,
+    unusual,
+    verifying,
+)
 from broker.cli.audit.root import app
 
 __all__ = [
     "app",
     "exporting",
     "finding",
+    "following",
     "replaying",
     "showing",
     "statistics",
