@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from audit_kit import World, sealed
 from bad_bundles import Given, bad
@@ -39,6 +40,11 @@ def forked(world: World, note: str) -> str:
     return sign_checkpoint(world.keys.signer, key, parse_checkpoint(note).size, bytes(32))
 
 
+def _night(world: World) -> int:
+    """The last batch before a night passed."""
+    return next(n for n, (one, next_) in enumerate(pairwise(world.times)) if next_ - one > timedelta(hours=12))
+
+
 @bad("all cosignatures stripped", "WITNESS_QUORUM", "WITNESS_GAP")
 def _stripped(world: World) -> Given:
     return given(world, lambda *_: [])
@@ -57,14 +63,14 @@ def _unknown(world: World) -> Given:
 
 @bad("cosignatures stripped from the day before the last", "WITNESS_GAP")
 def _tail(world: World) -> Given:
-    last = len(world.times)
-    return given(world, lambda n, note, at: honest(n, note, at) if n < last - 16 else [])
+    night = _night(world)
+    return given(world, lambda n, note, at: honest(n, note, at) if n < night else [])
 
 
 @bad("cosignatures stripped in the middle", "WITNESS_GAP")
 def _middle(world: World) -> Given:
-    last = len(world.times)
-    return given(world, lambda n, note, at: honest(n, note, at) if n < last - 16 or n == last - 1 else [])
+    night, last = _night(world), len(world.times) - 1
+    return given(world, lambda n, note, at: honest(n, note, at) if n < night or n == last else [])
 
 
 @bad("a cosignature by another key under a witness's name", "COSIGNATURE_WRONG")
