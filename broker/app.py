@@ -204,7 +204,7 @@ class Broker:
             self._sequencer, reader, self._in_force.current, scope, self._clock, entropy, self._coordinator.receipt
         )
         self._recover()
-        self._stamper = stamper_of(config, reader, reader.checkpoint, self._sequencer, self._clock)
+        self._stamper = stamper_of(config, reader, self._sequencer, self._clock)
         self._server = self._make_server(gate, reader, scope, keys.signer.verifier_key)
         self._halt = threading.Event()
         self._nudge = threading.Event()

@@ -26,11 +26,13 @@ from rfc3161_client import (
 
 from broker.audit.export import STAMP_KIND
 from broker.config import Config
+from broker.der_order import with_certificates_in_order
 from broker.errors import Code, SluisError
 from broker.exchange_log.append import Sequencer
 from broker.exchange_log.checkpoint import parse_checkpoint
 from broker.http_post import PostError, post
 from broker.ports import Clock, LogReader
+from broker.witness.standing import NEWEST
 
 log = structlog.get_logger("broker.stamping")
 
@@ -130,11 +132,7 @@ def stamped(note_text: bytes, ask: Callable[[bytes], bytes], roots: Iterable[Cer
     """
     builder = TimestampRequestBuilder().data(note_text).hash_algorithm(HashAlgorithm.SHA512)
     request = builder.nonce(nonce=True).cert_request(cert_request=True).build()
-    data = ask(request.as_bytes())
-    try:
-        response = decode_timestamp_response(data)
-    except ValueError:
-        raise NotStampedError("not an answer in DER") from None
+    response = _decoded(ask(request.as_bytes()))
     if response.status not in _GRANTED:
         raise NotStampedError("refused")
     if request.nonce is None or response.tst_info.nonce != request.nonce:
@@ -144,6 +142,17 @@ def stamped(note_text: bytes, ask: Callable[[bytes], bytes], roots: Iterable[Cer
         raise NotStampedError("another imprint")
     _check_signature(response, list(roots), note_text)
     return response.time_stamp_token(), response.tst_info.gen_time
+
+
+def _decoded(data: bytes) -> TimeStampResponse:
+    try:
+        return decode_timestamp_response(data)
+    except ValueError:
+        pass
+    try:
+        return decode_timestamp_response(with_certificates_in_order(data))
+    except ValueError:
+        raise NotStampedError("not an answer in DER") from None
 
 
 def _check_signature(response: TimeStampResponse, roots: list[Certificate], note_text: bytes) -> None:
@@ -162,7 +171,6 @@ class Stamper:
         self,
         *,
         reader: LogReader,
-        newest: Callable[[], tuple[int, str]],
         sequencer: Sequencer,
         clock: Clock,
         ask: Callable[[bytes], bytes],
@@ -171,7 +179,6 @@ class Stamper:
         first_retry: float = FIRST_RETRY_SECONDS,
     ) -> None:
         self._reader = reader
-        self._newest = newest
         self._sequencer = sequencer
         self._clock = clock
         self._ask = ask
@@ -199,8 +206,9 @@ class Stamper:
                 written.
         """
         last = newest_stamp(self._reader)
-        size, note = self._newest()
-        if last is not None and last.size >= size:
+        stamped_to = 0 if last is None else last.size
+        size, note = self._newest(stamped_to)
+        if size <= stamped_to:
             return None
         token, at = stamped(parse_checkpoint(note).body, self._ask, self._roots)
         if at > self._clock.now() + GRACE or at < self._sequenced_at(size - 1) - GRACE:
@@ -209,6 +217,13 @@ class Stamper:
             raise NotStampedError("the time stamper's clock went back")
         self._sequencer.submit(lambda tx: tx.put_document(STAMP_KIND, stamp_key(size), token))
         return Stamp(size, at)
+
+    def _newest(self, after: int) -> tuple[int, str]:
+        """The newest checkpoint that witnesses cosigned, if it covers more than `after`; else the newest of all."""
+        cosigned = self._reader.document(*NEWEST)
+        if cosigned is not None and (size := parse_checkpoint(cosigned.decode()).size) > after:
+            return size, cosigned.decode()
+        return self._reader.checkpoint()
 
     def _sequenced_at(self, index: int) -> datetime:
         for entry in self._reader.entries(index, index + 1):
@@ -252,15 +267,12 @@ class Stamper:
         return why
 
 
-def stamper_of(
-    config: Config, reader: LogReader, newest: Callable[[], tuple[int, str]], sequencer: Sequencer, clock: Clock
-) -> Stamper | None:
+def stamper_of(config: Config, reader: LogReader, sequencer: Sequencer, clock: Clock) -> Stamper | None:
     """The stamper that goes with a configuration, not started; None when none is asked for. Raises CONFIG_INVALID."""
     if config.time_stamps is None:
         return None
     return Stamper(
         reader=reader,
-        newest=newest,
         sequencer=sequencer,
         clock=clock,
         ask=over_http(config.time_stamps.url),

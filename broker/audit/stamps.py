@@ -37,11 +37,22 @@ class Stamps:
         self.unchecked = 0
         self.newest: Stamped | None = None
 
-    def check(self, size: int, text: str, note_text: bytes, covers: datetime | None, line: int) -> None:
-        """One stamp of the checkpoint with `note_text`, whose last entry is of the time `covers`."""
+    def check(self, value: object, size: int, note_text: bytes, covers: datetime | None, line: int) -> bool:
+        """One stamp of the checkpoint with `note_text`, whose last entry is of the time `covers`.
+
+        False when `value` is not a stamp's object, or one of another size.
+        """
+        if not isinstance(value, dict) or value.keys() != {"size", "token"} or not isinstance(value["token"], str):
+            return False
+        if type(value["size"]) is not int or value["size"] != size:
+            return False
         if not self._trust.time_stampers:
             self.unchecked += 1
-            return
+        else:
+            self._check(value["token"], size, note_text, covers, line)
+        return True
+
+    def _check(self, text: str, size: int, note_text: bytes, covers: datetime | None, line: int) -> None:
         response = _read(text)
         if response is None:
             self._findings.add(Code.STAMP_FORM, line=line)

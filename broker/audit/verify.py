@@ -370,11 +370,10 @@ class _Verification:
 
     def _timestamp(self, value: object) -> None:
         """A time stamp stands behind the checkpoint of its size, and before the next leaf."""
-        good = isinstance(value, dict) and value.keys() == {"size", "token"} and isinstance(value["token"], str)
-        if not isinstance(value, dict) or not good or self._note_text is None or value["size"] != self._tree.size:
-            raise self._broken(Code.BUNDLE_LINE, "a time stamp, and no checkpoint of its size before it")
         covers = self._last.at if self._last is not None else None
-        self._stamps.check(self._tree.size, value["token"], self._note_text, covers, self._line)
+        text = self._note_text
+        if text is None or not self._stamps.check(value, self._tree.size, text, covers, self._line):
+            raise self._broken(Code.BUNDLE_LINE, "a time stamp, and no checkpoint of its size before it")
 
     def _end(self, value: dict[str, Any]) -> None:
         if value["lines"] != self._line - 1 or value["sha256"] != self._hash.hexdigest():

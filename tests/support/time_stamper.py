@@ -96,6 +96,9 @@ class Stamper:
 
     root: Issued = field(default_factory=lambda: issue("Test time-stamp CA", ca=True))
     signer: Issued = None  # type: ignore[assignment]  # made below
+    chain: tuple[Issued, ...] = ()
+    """Further certificates that go into tokens, in DER's order, or with `disorder` in another."""
+    disorder: bool = False
 
     def __post_init__(self) -> None:
         if self.signer is None:
@@ -133,10 +136,14 @@ class Stamper:
             integer(3),
             set_of(algorithm_256),
             der(0x30, oid(TST_INFO), der(0xA0, der(0x04, info))),
-            set_of(certificate.public_bytes(Encoding.DER), tag=0xA0),
+            self._certificates(),
             set_of(signer_info),
         )
         return der(0x30, oid(SIGNED_DATA), der(0xA0, signed))
+
+    def _certificates(self) -> bytes:
+        ders = sorted(one.certificate.public_bytes(Encoding.DER) for one in (self.signer, *self.chain))
+        return der(0xA0, *(reversed(ders) if self.disorder else ders))
 
     def answer(self, data: bytes, at: datetime, nonce: int | None = None, status: int = 0) -> bytes:
         """A TimeStampResp."""
@@ -193,7 +200,18 @@ class OpensslStamper:
             self._number += 1
             query, reply = f"{self._number}.tsq", f"{self._number}.tsr"
             (self._directory / query).write_bytes(request)
-            made = ["-config", "c.cnf", "-section", "stamping", "-signer", "tsa.pem", "-inkey", "tsa.key"]
+            made = [
+                "-config",
+                "c.cnf",
+                "-section",
+                "stamping",
+                "-signer",
+                "tsa.pem",
+                "-inkey",
+                "tsa.key",
+                "-chain",
+                "root.pem",
+            ]
             self._openssl("ts", "-reply", *made, "-queryfile", query, "-out", reply)
             return (self._directory / reply).read_bytes()
 

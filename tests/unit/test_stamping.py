@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from rfc3161_client import decode_timestamp_response
 from time_stamper import Issued, Stamper, issue, serving
 
 from broker.audit.export import bundle_lines
+from broker.der_order import with_certificates_in_order
 from broker.errors import Code, SluisError
 from broker.stamping import (
     NotStampedError,
@@ -26,6 +28,7 @@ from broker.stamping import (
     stamped,
 )
 from broker.stamping import Stamper as Thread
+from broker.witness.standing import NEWEST
 
 TSA = Stamper()
 HOUR = timedelta(hours=1)
@@ -62,7 +65,6 @@ class Answering:
 def thread(log: Log, ask: Callable[[bytes], bytes], root: Issued = TSA.root, **options: object) -> Thread:
     return Thread(
         reader=log.reader,
-        newest=log.reader.checkpoint,
         sequencer=log.sequencer,
         clock=log.clock,
         ask=ask,
@@ -136,6 +138,68 @@ def test_a_granted_answer_is_taken() -> None:
     token, at = stamped(NOTE, answering(lambda n: TSA.answer(NOTE, START, n)), [TSA.root.certificate])
     assert at == START
     assert decode_timestamp_response(response_of(token)).tst_info.gen_time == START
+
+
+@pytest.mark.parametrize("disorder", [False, True])
+def test_certificates_of_a_chain_may_come_in_any_order(*, disorder: bool) -> None:
+    """As `openssl ts -chain` sends them, which the library refuses; what is stored is in DER's order."""
+    middle = issue("middle", TSA.root, ca=True)
+    tsa = Stamper(TSA.root, issue("signer", middle), (middle, TSA.root), disorder)
+    answer = tsa.answer(NOTE, START, 1)
+    if disorder:
+        with pytest.raises(ValueError, match="InvalidSetOrdering"):
+            decode_timestamp_response(answer)
+    token, at = stamped(NOTE, answering(lambda n: tsa.answer(NOTE, START, n)), [TSA.root.certificate])
+    assert at == START
+    assert len(decode_timestamp_response(response_of(token)).signed_data.certificates) == 3
+
+
+def test_without_the_certificate_between_there_is_no_way_to_the_root() -> None:
+    middle = issue("middle", TSA.root, ca=True)
+    tsa = Stamper(TSA.root, issue("signer", middle))
+    with pytest.raises(NotStampedError, match="not signed by"):
+        stamped(NOTE, answering(lambda n: tsa.answer(NOTE, START, n)), [TSA.root.certificate])
+
+
+def test_putting_in_order_takes_nothing_but_an_answer() -> None:
+    tsa = Stamper(TSA.root, TSA.signer, (TSA.root, issue("other", TSA.root)), disorder=True)
+    answer = tsa.answer(NOTE, START, 1)
+    mended = with_certificates_in_order(answer)
+    assert len(mended) == len(answer)
+    assert with_certificates_in_order(mended) == mended
+    for cut in range(0, len(answer), 11):
+        with pytest.raises(ValueError):
+            with_certificates_in_order(answer[:cut])
+    for noise in (b"\x30\x80\x00\x00", b"\x1f\x00", b"\x30\x85" + bytes(8), tsa.answer(NOTE, START, 1, status=2)):
+        with pytest.raises(ValueError):
+            with_certificates_in_order(noise)
+
+
+def test_what_witnesses_cosigned_is_stamped_first(tmp_path: Path) -> None:
+    with Log(tmp_path) as log:
+        _, note = log.reader.checkpoint()
+        add(log)
+        log.sequencer.submit(lambda tx: tx.put_document(*NEWEST, note.encode()))
+        texts: list[str] = []
+
+        class Cosigned(Answering):
+            def __call__(self, request: bytes) -> bytes:
+                nonce, imprint = requested(request)
+                for text in (note, log.reader.checkpoint()[1]):
+                    stated = text.partition("\n\n")[0].encode() + b"\n"
+                    if hashlib.sha512(stated).digest() == imprint:
+                        texts.append(text)
+                        return self.tsa.answer(stated, self.at, nonce)
+                raise AssertionError
+
+        ask = Cosigned(log)
+        stamp = thread(log, ask).stamp()
+        assert stamp is not None
+        assert stamp.size == 1
+        stamp = thread(log, ask).stamp()
+        assert stamp is not None
+        assert stamp.size == 2, "what no witness has seen yet is stamped too, rather than nothing"
+        assert texts == [note, log.reader.checkpoint()[1]]
 
 
 @pytest.mark.parametrize(
