@@ -29,6 +29,8 @@ COSIGNATURE_V1 = 0x04
 """The type byte of Ed25519 cosignature keys (C2SP signed-note)."""
 COSIGNED = "cosigned"
 """Kind of the documents that hold cosigned checkpoints, by `cosigned_key`."""
+NEWEST = ("witnessed", "newest")
+"""Kind and key of the document with the newest checkpoint that a quorum cosigned."""
 _BLOB_BYTES = 8 + 64
 _LATEST = 253_402_300_799
 """Seconds: the end of the year 9999. The standard allows more; no clock that is right says so."""

@@ -11,10 +11,10 @@ from sluis.v1 import audit_pb2, audit_pb2_grpc
 from broker.errors import Code, field_error
 from broker.exchange import Receipt
 from broker.exchange_log.append import Sequencer
+from broker.exchange_log.cosignature import NEWEST
 from broker.ports import LogReader, StoredEntry
 from broker.rpc import convert
 from broker.rpc.interceptors import Call, StreamSlots, call_of
-from broker.witness.standing import NEWEST
 
 WATCH_PAGE = 100
 PAGE_BYTES = 512 * 1024

@@ -14,11 +14,10 @@ from datetime import datetime, timedelta
 
 from broker.errors import Code, SluisError
 from broker.exchange_log.checkpoint import VerifierKey, parse_checkpoint
-from broker.exchange_log.cosignature import COSIGNED, cosigned_key, verify_cosigned, with_lines
+from broker.exchange_log.cosignature import COSIGNED, NEWEST, cosigned_key, verify_cosigned, with_lines
 from broker.exchange_log.entry import parse_leaf
 from broker.ports import Clock, LogReader, Transaction
 
-NEWEST = ("witnessed", "newest")
 STRICT = timedelta(seconds=5)
 """The grace of a log that has none: what a round with the witnesses may take."""
 RETRY_MS = 15_000

@@ -14,10 +14,10 @@ from witnesses import OwnWitness, answering, liar, lie
 
 from broker.errors import Code, SluisError
 from broker.exchange_log.checkpoint import parse_checkpoint, parse_verifier_key, sign_checkpoint
-from broker.exchange_log.cosignature import COSIGNED, cosignatures, cosigned_key, verify_cosigned
+from broker.exchange_log.cosignature import COSIGNED, NEWEST, cosignatures, cosigned_key, verify_cosigned
 from broker.witness.calling import WitnessEnd
 from broker.witness.feeding import CLAIMS, CONTRADICTS, FINE, Feeder
-from broker.witness.standing import NEWEST, STRICT, Standing
+from broker.witness.standing import STRICT, Standing
 from broker.witness.wire import write_add_checkpoint
 
 GRACE = timedelta(minutes=15)
