@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,15 +24,17 @@ from broker.errors import Code, SluisError
 from broker.exchange import ANSWER_KEPT
 from broker.exchange_log.append import Sequencer
 from broker.exchange_log.checkpoint import parse_verifier_key
-from broker.exchange_log.high_water import check_mark, claim, empty_mark
-from broker.exchange_log.opening import check_tree, genesis
+from broker.exchange_log.high_water import claim
+from broker.exchange_log.opening import check_tree, check_unsealed, genesis
+from broker.housekeeping import Chore, Housekeeping
 from broker.in_force import InForce, PolicyRules
 from broker.intake import Intake
 from broker.notices import Notices
+from broker.own_log import open_high_water, same_volume
 from broker.parties import Caller
 from broker.policy.evaluate import ENGINE
 from broker.policy_files import PolicyFiles, read_bundle_file
-from broker.ports import CheckpointSigner, Clock, LogReader, Mark
+from broker.ports import CheckpointSigner, Clock, Entropy, LogReader
 from broker.publication import Publication
 from broker.rectifying import Rectification
 from broker.rematching import Rematching
@@ -49,15 +50,13 @@ from broker.rpc.server import Server, Services
 from broker.stamping import stamper_of
 from broker.statements import Scope
 from broker.storage.answers import FileAnswerSpool
-from broker.storage.high_water import FileHighWater, read_mark
+from broker.storage.high_water import FileHighWater
 from broker.storage.registers import FileRegisterStore
 from broker.storage.sqlite import SqliteLogReader, SqliteLogStore, open_reader, open_vault_reader
-from broker.witnesses import watch
+from broker.witness.starting import check_witnessed
+from broker.witnesses import watch, witness_ends
 
 log = structlog.get_logger("broker.app")
-
-HOUSEKEEPING_SECONDS = 30.0
-POLICY_SECONDS = 1.0
 
 
 def open_log(config: Config) -> SqliteLogReader:
@@ -105,41 +104,9 @@ def make_keys(config: Config) -> str:
     return keys.signer.verifier_key
 
 
-def open_high_water(path: Path | None, origin: str, reader: LogReader, now: datetime) -> FileHighWater | None:
-    """The high-water file at `path`, once the log is found to hold its tree; made with a log that begins.
-
-    Raises:
-        SluisError: HIGH_WATER_UNUSABLE, LOG_SHRUNK, LOG_FORKED, LOG_SEALED.
-    """
-    if path is None:
-        return None
-    if reader.size() == 0 and not path.exists():
-        return FileHighWater.create(path, empty_mark(origin, now))
-    opened = FileHighWater(path)
-    try:
-        check_mark(reader, origin, opened.mark)
-    except BaseException:
-        opened.close()
-        raise
-    return opened
-
-
-def high_water_mark(config: Config) -> Mark | None:
-    """The newest mark, None when no high-water file is configured. Raises HIGH_WATER_UNUSABLE."""
-    return None if config.high_water is None else read_mark(config.high_water)
-
-
-def begin_high_water(config: Config, mark: Mark, *, replace: bool) -> None:
-    """Makes the high-water file; with `replace`, an unusable one is set aside as `<name>.old`. HIGH_WATER_UNUSABLE."""
-    assert config.high_water is not None
-    if replace and config.high_water.exists():
-        config.high_water.replace(config.high_water.with_name(f"{config.high_water.name}.old"))
-    FileHighWater.create(config.high_water, mark).close()
-
-
-def same_volume(config: Config) -> bool:
-    """Whether the high-water file lies on the volume of the data, and would be lost or restored with it."""
-    return config.high_water is not None and config.high_water.stat().st_dev == config.data.stat().st_dev
+def system_sources() -> tuple[Clock, Entropy]:
+    """The machine's clock and randomness."""
+    return SystemClock(), SystemEntropy()
 
 
 class Broker:
@@ -205,13 +172,15 @@ class Broker:
         )
         self._recover()
         self._stamper = stamper_of(config, reader, self._sequencer, self._clock)
+        self._housekeeping = Housekeeping(self._often, self._chores)
         self._server = self._make_server(gate, reader, scope, keys.signer.verifier_key)
-        self._halt = threading.Event()
-        self._nudge = threading.Event()
-        self._keeper = threading.Thread(target=self._keep, name="housekeeping", daemon=True)
 
     def _take_over(self, signer: CheckpointSigner, reader: LogReader) -> None:
-        checkpoint = check_tree(reader, parse_verifier_key(signer.verifier_key))
+        key = parse_verifier_key(signer.verifier_key)
+        checkpoint = check_tree(reader, key)
+        check_unsealed(reader)
+        for trouble in check_witnessed(reader, key, witness_ends(self._config)):
+            log.warning("witness not asked at start", origin=signer.origin, state=trouble)
         if self._high_water is None:
             log.warning("no high-water file", origin=signer.origin)
             return
@@ -256,7 +225,7 @@ class Broker:
             client_issuers=self._issuers,
         )
         self._tell_health()
-        self._keeper.start()
+        self._housekeeping.start()
         if self._stamper is not None:
             self._stamper.start()
         log.info("serving", listen=self._config.listen, origin=self._config.origin, version=__version__)
@@ -264,8 +233,7 @@ class Broker:
 
     def stop(self, grace: float = 20.0) -> None:
         """Health first, then drain, then storage."""
-        self._halt.set()
-        self._nudge.set()
+        self._housekeeping.stop()
         self._watched.stop()
         self._server.stop(grace)
         if self._stamper is not None:
@@ -316,7 +284,7 @@ class Broker:
                 verifier_key=verifier_key,
                 receipt=self._coordinator.receipt,
                 slots=slots,
-                pause=self._pause,
+                pause=self._housekeeping.pause,
             ),
         )
         edge = Edge(self._identity, self._clock, self._log_refusal, _log_call)
@@ -328,9 +296,6 @@ class Broker:
             gone = (self._clock.now() - arrived).total_seconds()
             time.sleep(max(0.0, width - gone % width))
 
-    def _pause(self, seconds: float) -> None:
-        self._halt.wait(seconds)
-
     def _log_refusal(self, caller: Caller, rpc: str, code: Code, request_id: str | None) -> None:
         body = {"party": caller.party, "rpc": rpc, "code": code.name, "request_id": request_id}
         try:
@@ -340,21 +305,13 @@ class Broker:
 
     def reload(self) -> None:
         """Reads policy, pins and revocation lists again at once, as on SIGHUP. Returns before it is done."""
-        self._nudge.set()
+        self._housekeeping.nudge()
 
-    def _keep(self) -> None:
-        """Watches for policy and witnesses every second; sweeps, recovers and tells health every 30, until stopped."""
-        due = time.monotonic() + HOUSEKEEPING_SECONDS
-        while not self._halt.is_set():
-            again = self._nudge.wait(POLICY_SECONDS)
-            self._nudge.clear()
-            if self._halt.is_set():
-                return
-            policy = partial(self._look_at_policy, again=again)
-            self._do(("policy", policy), ("witnesses", self._look_at_witnesses))
-            if again or time.monotonic() >= due:
-                due = time.monotonic() + HOUSEKEEPING_SECONDS
-                self._do(*self._chores())
+    def _often(self, again: bool) -> tuple[Chore, ...]:
+        return (
+            ("policy", partial(self._look_at_policy, again=again)),
+            ("witnesses", self._look_at_witnesses),
+        )
 
     def _look_at_policy(self, *, again: bool) -> None:
         if self._policy_files.look(again=again):
@@ -369,17 +326,6 @@ class Broker:
             ("recovery", self._recover),
             ("health", self._tell_health),
         )
-
-    @staticmethod
-    def _do(*chores: tuple[str, Callable[[], object]]) -> None:
-        """One failing chore does not keep the others from running."""
-        for name, chore in chores:
-            try:
-                chore()
-            except SluisError as error:
-                log.error("housekeeping failed", name=name, code=error.code.name)
-            except Exception as error:  # noqa: BLE001 - housekeeping must outlive what it meets
-                log.error("housekeeping failed", name=name, type=type(error).__name__)
 
     def reload_directory(self) -> None:
         """Reads pins and revocation lists again, as housekeeping does every 30 seconds; logs what changed."""

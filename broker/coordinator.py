@@ -262,7 +262,7 @@ class Coordinator:
                 terms, ask = resumed
                 yield self._answer(statement, terms, ask, self.receipt(state.ask_index), question)
             elif state.status is None:
-                self._sequencer.submit(partial(_give_up, state, self._entropy.token(16).hex()))
+                self._sequencer.submit(partial(give_up, state, self._entropy.token(16).hex()))
                 (closed,) = (
                     one
                     for one in self._reader.exchange(statement.asker, statement.request_id)
@@ -306,7 +306,7 @@ class Coordinator:
         """
         stale = self._reader.open_exchanges(leased_before)
         for state in stale:
-            self._sequencer.submit(partial(_give_up, state, self._entropy.token(16).hex()))
+            self._sequencer.submit(partial(give_up, state, self._entropy.token(16).hex()))
         return len(stale)
 
 
@@ -316,7 +316,8 @@ def _is_withdrawn(tx: Transaction, register: RegisterVersion | None) -> bool:
     return current is not None and register is not None and current.withdrawn and current.version == register.version
 
 
-def _give_up(state: ExchangeState, nonce: str, tx: Transaction) -> None:
+def give_up(state: ExchangeState, nonce: str, tx: Transaction) -> None:
+    """Closes an ask without release as UNKNOWN, logged, unless it was closed meanwhile."""
     body = {
         "exchange": state.exchange,
         "asker": state.asker,

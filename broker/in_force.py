@@ -22,6 +22,7 @@ from broker.policy.suspension import DOCUMENT as SUSPENSION
 from broker.policy.suspension import knows, may_suspend, read_suspension, with_notice
 from broker.ports import Clock, LogReader, Transaction
 from broker.statements import Scope
+from broker.succession import POLICY_FLOOR
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,7 @@ class InForce:
 
         def work(tx: Transaction) -> int:
             _check_revision(tx.document(*POLICY_STATE), policies)
+            _check_floor(tx.document(*POLICY_FLOOR), policies)
             tx.put_document("policy-set", policies.digest, bundle)
             tx.put_document("policy-archive", f"{policies.digest}/{policies.revision}", bundle)
             tx.put_document(*POLICY_STATE, policy_state(policies.digest, policies.revision))
@@ -199,6 +201,21 @@ def _check_revision(stored: bytes | None, policies: PolicySet) -> None:
             "a roll-back is a new, higher revision of the old text",
         )
     if state["revision"] == policies.revision:
+        raise _revision_taken(policies)
+
+
+def _check_floor(stored: bytes | None, policies: PolicySet) -> None:
+    """A log that follows another goes on from the set that was in force there: that one, or a higher revision."""
+    if stored is None:
+        return
+    floor = json.loads(stored)
+    if policies.revision < floor["revision"]:
+        raise SluisError(
+            Code.POLICY_REVISION_LOWER,
+            f"the policy set has revision {policies.revision}, lower than {floor['revision']}, in force when the "
+            "log before this one ended; a roll-back is a new, higher revision of the old text",
+        )
+    if policies.revision == floor["revision"] and policies.digest != floor["digest"]:
         raise _revision_taken(policies)
 
 

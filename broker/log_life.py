@@ -1,16 +1,34 @@
-"""The life of a log on the host: its high-water file, its keys, its end and the log that follows."""
+"""The life of a log on the host: its high-water file, its keys, its end and the log that follows.
+
+Every command here can be killed at any instant and run again: what it finds done it leaves as it is.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 
-from broker.app import begin_high_water, high_water_mark, open_log, verifier_key
+from broker.app import open_log, verifier_key
 from broker.config import Config
+from broker.coordinator import give_up
 from broker.errors import Code, SluisError
-from broker.exchange_log.checkpoint import parse_verifier_key
-from broker.exchange_log.high_water import check_mark
-from broker.exchange_log.opening import check_tree
-from broker.ports import Mark
+from broker.exchange_log.checkpoint import Checkpoint, parse_checkpoint, parse_verifier_key
+from broker.exchange_log.cosignature import with_lines
+from broker.exchange_log.ending import change_key, close_mark, end_log, sealed_for
+from broker.exchange_log.high_water import check_mark, claim
+from broker.exchange_log.opening import check_tree, check_unsealed, genesis, key_periods
+from broker.log_loss import Loss, lost_reader
+from broker.own_log import OwnLog, begin_high_water, end_mark, high_water_mark, own_log, sweep_ended
+from broker.policy.evaluate import ENGINE
+from broker.ports import Clock, Entropy, LogReader, Mark, Transaction
+from broker.succession import Carried, Gap, begin_with, carried_from, previous_of
+from broker.witness.calling import Cosignature, WitnessTrouble, ask_newest
+from broker.witnesses import witness_ends
+
+_NUMBER = re.compile(r"[0-9]{8}|\b[0-9]{3}[ .-][0-9]{3}[ .-][0-9]{3}\b")
+_FOR_EVER = datetime.max.replace(tzinfo=UTC, year=2999)
 
 
 def make_high_water(config: Config, now: datetime, *, replace: bool = False) -> Mark:
@@ -56,3 +74,208 @@ def _readable(config: Config) -> Mark | None:
         return high_water_mark(config)
     except SluisError:
         return None
+
+
+def rotate_log_key(config: Config, now: datetime) -> str:
+    """Changes the log key: logged under the old key, a checkpoint signed by both, then the old one is gone.
+
+    Returns the new verifier key. Killed midway it goes on where it was.
+
+    Raises:
+        SluisError: CONFIG_INVALID while a broker has the log open, or when the keys are not the log's; NOT_FOUND
+            without a log; LOG_SEALED, LOG_SHRUNK, LOG_FORKED; what reading and writing raise.
+    """
+    open_log(config).close()
+    with own_log(config, now) as log:
+        in_force = key_periods(log.store.reader)[-1][1]
+        waiting = log.keys.next_signer(make=False)
+        if waiting is None or waiting.verifier_key != in_force:
+            check_unsealed(log.store.reader)
+            new = log.keys.next_signer(make=True)
+            assert new is not None
+            change_key(log.store, log.keys.signer, new, now, log.high_water)
+        log.keys.take_next()
+        return log.keys.signer.verifier_key
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A log and the one that follows it."""
+
+    previous: Checkpoint
+    reason: str
+    origin: str
+    """The new log's."""
+    verifier_key: str
+    carried: int
+    """Counters that go on."""
+
+
+def seal(config: Config, following: Config, clock: Clock, entropy: Entropy) -> Followed:
+    """Ends the log of `config` and begins that of `following`, whose genesis is bound to its last checkpoint.
+
+    Asks that are open are closed as UNKNOWN first. Witnesses that answer cosign the last checkpoint. Killed midway, or
+    run again, it goes on where it was.
+
+    Raises:
+        SluisError: CONFIG_INVALID when the two configurations do not go together, or a broker has a log open;
+            LOG_SEALED when another log follows already; what reading and writing raise.
+    """
+    _check_pair(config, following)
+    next_key = verifier_key(following)
+    open_log(config).close()
+    now = clock.now()
+    with own_log(config, now, followed_by=following.origin) as log:
+        reader = log.store.reader
+        try:
+            check_unsealed(reader)
+        except SluisError as error:
+            wanted = {"next_origin": following.origin, "next_key": next_key}
+            if error.code is not Code.LOG_SEALED or error.metadata != wanted:
+                raise
+        else:
+            _end(log, now, following.origin, next_key, entropy)
+        checkpoint = check_tree(reader, parse_verifier_key(log.keys.signer.verifier_key))
+        note = _cosigned(config, reader, reader.checkpoint(checkpoint.size)[1])
+        carried = carried_from(reader, now)
+        _begin(following, clock, previous_of(note, "sealed"), carried, None)
+        if log.high_water is not None:
+            close_mark(log.high_water, following.origin)
+    return Followed(checkpoint, "sealed", following.origin, next_key, len(carried.counters))
+
+
+def _end(log: OwnLog, now: datetime, next_origin: str, next_key: str, entropy: Entropy) -> None:
+    open_asks = log.store.reader.open_exchanges(_FOR_EVER)
+
+    def close_all(tx: Transaction) -> None:
+        for state in open_asks:
+            give_up(state, entropy.token(16).hex(), tx)
+
+    end_log(
+        log.store,
+        log.keys.signer,
+        now,
+        log.high_water,
+        next_origin=next_origin,
+        next_key=next_key,
+        before=close_all,
+    )
+
+
+def _begin(following: Config, clock: Clock, previous: dict[str, object], carried: Carried, gap: Gap | None) -> None:
+    with own_log(following, clock.now()) as log:
+        genesis(
+            log.store,
+            log.keys.signer,
+            clock,
+            environment=following.environment,
+            engine=ENGINE,
+            previous=previous,
+            then=partial(begin_with, carried, gap),
+        )
+        if log.high_water is not None:
+            reader = log.store.reader
+            checkpoint = check_tree(reader, parse_verifier_key(log.keys.signer.verifier_key))
+            claim(log.high_water, checkpoint, reader.checkpoint()[1], clock.now())
+
+
+def _cosigned(config: Config, reader: LogReader, note: str) -> str:
+    """`note` with the cosignatures of the witnesses that answer now."""
+    key = parse_verifier_key(verifier_key(config))
+    size = parse_checkpoint(note).size
+    lines = []
+    for end in witness_ends(config):
+        (said,) = ask_newest([end], key, note)
+        if said.size is None or said.contradicts:
+            continue
+        try:
+            proof = reader.consistency(said.size, size) if 0 < said.size < size else ()
+            answer = end.offer(said.size, proof, note)
+        except (SluisError, WitnessTrouble):
+            continue
+        if isinstance(answer, Cosignature):
+            lines.append(answer.line)
+    return with_lines(note, lines)
+
+
+def recover(config: Config, following: Config, loss: Loss, reason: str, clock: Clock) -> Followed:
+    """Begins the log of `following` after one of which entries are lost, with a `recovery` entry that names the gap.
+
+    The old database is only read, its high-water file says that another log followed. Killed midway, or run again, it
+    goes on where it was.
+
+    Raises:
+        SluisError: CONFIG_INVALID when the configurations do not go together or the reason is none; what reading and
+            writing raise.
+    """
+    check_reason(reason)
+    _check_pair(config, following)
+    next_key = verifier_key(following)
+    now = clock.now()
+    carried = _still_binding(config, now)
+    gap = Gap(
+        config.origin,
+        reason,
+        loss.found,
+        (loss.known.size, loss.known.root),
+        loss.since,
+        max(loss.until, loss.since or now),
+    )
+    _begin(following, clock, previous_of(loss.note, "recovered"), carried, gap)
+    end_mark(config, following.origin)
+    return Followed(loss.known, "recovered", following.origin, next_key, len(carried.counters))
+
+
+def check_reason(reason: str) -> None:
+    """Raises CONFIG_INVALID unless `reason` can stand in a log: one line, and no long number."""
+    if not 1 <= len(reason.strip()) <= 300 or not reason.isprintable() or _NUMBER.search(reason):
+        raise SluisError(
+            Code.CONFIG_INVALID,
+            "--reason has 1 to 300 printable characters on one line, and no long number, which may be that of a person",
+        )
+
+
+def _check_pair(config: Config, following: Config) -> None:
+    """Two configurations, one log each: everything that is the log's own differs."""
+    wrong = ""
+    if following.origin == config.origin:
+        wrong = "origin: the next log needs an origin of its own; an origin is never used again"
+    elif following.environment is not config.environment:
+        wrong = "environment: the next log is of the same environment"
+    elif following.data.resolve() == config.data.resolve():
+        wrong = "data: the next log needs a directory of its own, so that the old one stays untouched"
+    elif following.keys.resolve() == config.keys.resolve():
+        wrong = "keys: the next log needs keys of its own (`sluis keys init` with that configuration)"
+    elif config.high_water is not None and following.high_water is None:
+        wrong = "high_water: the old log has a high-water file, and so must the next"
+    elif following.high_water is not None and following.high_water == config.high_water:
+        wrong = "high_water: each log has a file of its own"
+    if wrong:
+        raise SluisError(Code.CONFIG_INVALID, f"--next-config: {wrong}")
+
+
+def _still_binding(config: Config, now: datetime) -> Carried:
+    """What is known of counters, policy and suspensions; nothing where the old database cannot be read."""
+    reader = lost_reader(config)
+    if reader is None:
+        return Carried()
+    try:
+        return carried_from(reader, now)
+    except SluisError:
+        return Carried()
+    finally:
+        reader.close()
+
+
+def run_out(config: Config, now: datetime) -> int:
+    """Erases what a log that has ended need not keep any more; returns how many vault slots stay.
+
+    Raises:
+        SluisError: CONFIG_INVALID for a log that goes on, where the broker does this by itself; NOT_FOUND.
+    """
+    open_log(config).close()
+    mark = high_water_mark(config)
+    with own_log(config, now, followed_by=mark.next if mark else "") as log:
+        if sealed_for(log.store.reader) is None and not (mark and mark.next):
+            raise SluisError(Code.CONFIG_INVALID, "this log goes on, and its broker erases what is due by itself")
+        return sweep_ended(config, log, now)

@@ -188,6 +188,10 @@ class StoredEntry:
 class LogReader(NoticeReads, Protocol):
     """Reads of what is committed. Safe from any thread; never sees an uncommitted batch."""
 
+    def close(self) -> None:
+        """Ends all reading. Idempotent."""
+        ...
+
     def size(self) -> int:
         """Number of committed leaves."""
         ...
@@ -226,6 +230,14 @@ class LogReader(NoticeReads, Protocol):
 
     def spent(self, counter: str) -> int:
         """As Transaction.spent, as of the last commit."""
+        ...
+
+    def openings(self) -> int:
+        """How many commitments can be opened still."""
+        ...
+
+    def counters(self) -> Iterator[tuple[str, int]]:
+        """All counters that something was debited from, by name."""
         ...
 
     def exchange(self, asker: str, request_id: str) -> tuple[ExchangeState, ...]:

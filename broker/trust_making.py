@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from broker.app import verifier_key
+from broker.app import open_log, verifier_key
 from broker.audit.trust import trust_text
 from broker.config import Config
+from broker.exchange_log.opening import key_periods
 from broker.policy.evaluate import ENGINES
 from broker.stamping import pem_text
 
@@ -15,7 +16,7 @@ def trust_of(config: Config) -> str:
     return trust_text(
         origin=config.origin,
         environment=config.environment.value,
-        log_keys=[verifier_key(config)],
+        log_keys=_log_keys(config),
         issuers=[path.read_text(encoding="ascii") for path in config.tls.client_issuers],
         policy_signers=config.policy.signers,
         policy_quorum=config.policy.quorum,
@@ -26,3 +27,14 @@ def trust_of(config: Config) -> str:
         witness_quorum=witness.quorum if witness else 0,
         **({"witness_grace_minutes": witness.grace_minutes} if witness else {}),
     )
+
+
+def _log_keys(config: Config) -> list[str]:
+    """The log's verifier keys, oldest first; before there is a log, the one it will have."""
+    if not (config.data / "sluis.db").is_file():
+        return [verifier_key(config)]
+    reader = open_log(config)
+    try:
+        return [key for _, key in key_periods(reader)] if reader.size() else [verifier_key(config)]
+    finally:
+        reader.close()

@@ -33,7 +33,7 @@ from broker.audit.verify import verify
 from broker.canonical import canonical_json, parse_canonical
 from broker.dev_pki import ThrowAwayCa
 from broker.exchange import Want
-from broker.exchange_log.checkpoint import parse_verifier_key, sign_checkpoint
+from broker.exchange_log.checkpoint import parse_verifier_key, sign_checkpoint, signature_line
 from broker.exchange_log.merkle import CompactRange, leaf_hash
 from broker.policy.bundle import build_bundle, load_bundle, sign_bundle
 from broker.policy.decision import request_from_log
@@ -178,6 +178,8 @@ class World:
     """Purpose -> when a notice suspended it."""
     registers: dict[str, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
     encryption_keys: set[str] = field(default_factory=set)
+    changes: dict[int, Keys] = field(default_factory=dict)
+    """Index of an entry that changes the log key -> the keys that sign from there on."""
 
     @property
     def policies(self) -> PolicySet:
@@ -195,18 +197,28 @@ class World:
         self.times.append(self.at)
         return index
 
-    def begin(self) -> World:
+    def begin(self, previous: dict[str, Any] | None = None, *then: tuple[str, dict[str, Any]]) -> World:
+        """`previous`: the log before, as the genesis names it; `then` stands behind the genesis."""
         body = {
             "origin": ORIGIN,
             "environment": "test",
             "engine": self.engine,
             "verifier_key": self.keys.signer.verifier_key,
-            "previous": None,
+            "previous": previous,
         }
-        self.batch(("genesis", body))
+        self.batch(("genesis", body), *then)
         self.batch(("policy", self.policy_entry(self.archive[-1])))
         self.batch(*(("party", self.party_entry(name)) for name in PARTIES))
         return self
+
+    def change_key(self, seed: str = "b") -> int:
+        """A new log key signs from here on."""
+        old = self.changes[max(self.changes)] if self.changes else self.keys
+        new = Keys(seed)
+        vkeys = {"previous_key": old.signer.verifier_key, "verifier_key": new.signer.verifier_key}
+        index = self.batch(("config", {"what": "log-key", **vkeys}))
+        self.changes[index] = new
+        return index
 
     def policy_entry(self, bundle: bytes) -> dict[str, Any]:
         policies = policy_set(bundle)
@@ -459,15 +471,21 @@ class World:
 
     def lines(self) -> list[bytes]:
         """The bundle's lines but the last, as an exporter writes them; everything is signed as it stands."""
-        tree, key = CompactRange(), parse_verifier_key(self.keys.signer.verifier_key)
+        tree, signers = CompactRange(), [self.keys.signer]
         values: list[dict[str, Any]] = [{"policy_set": parse_canonical(bundle)} for bundle in self.archive]
         for batch, at in zip(self.batches, self.times, strict=True):
             for kind, body in batch:
                 value = {"body": body, "index": tree.size, "kind": kind, "sequenced_at": time_text(at), "v": 1}
                 leaf = canonical_json(value)
+                if tree.size in self.changes:
+                    signers.append(self.changes[tree.size].signer)
                 tree.append(leaf_hash(leaf))
                 values.append({"leaf": b64(leaf)})
-            values.append({"checkpoint": sign_checkpoint(self.keys.signer, key, tree.size, tree.root())})
+            note = sign_checkpoint(signers[0], parse_verifier_key(signers[0].verifier_key), tree.size, tree.root())
+            for signer in signers[1:]:
+                note += signature_line(signer, parse_verifier_key(signer.verifier_key), note)
+            values.append({"checkpoint": note})
+            del signers[:-1]
         head = {"bundle": "sluis/v1/log", "origin": ORIGIN, "size": tree.size}
         return [canonical_json(value) + b"\n" for value in [head, *values]]
 
@@ -485,7 +503,7 @@ class World:
         values: dict[str, Any] = {
             "origin": ORIGIN,
             "environment": "test",
-            "log_keys": [self.keys.signer.verifier_key],
+            "log_keys": [keys.signer.verifier_key for keys in (self.keys, *self.changes.values())],
             "issuers": [authority().ca.certificate.decode()],
             "policy_signers": [public(key) for key in SIGNERS],
             "policy_quorum": 2,

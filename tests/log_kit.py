@@ -9,13 +9,13 @@ from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from broker.app import open_high_water
 from broker.custody.keys import LogSigner, SystemEntropy
 from broker.errors import Code, SluisError
 from broker.exchange_log.append import Sequencer
 from broker.exchange_log.checkpoint import parse_verifier_key
 from broker.exchange_log.high_water import claim
 from broker.exchange_log.opening import check_tree, genesis
+from broker.own_log import open_high_water
 from broker.parties import Environment
 from broker.storage.sqlite import SqliteLogStore
 

@@ -51,6 +51,15 @@ class Closing:
             self._findings.add(Code.NOTICE, index=entry.index)
         known.setdefault(body["notice"], entry.at)
 
+    def carry(self, purpose: str, notices: Mapping[str, datetime]) -> None:
+        """Notices of the log before: they close the purpose here too, since they were logged there."""
+        self._notices.setdefault(purpose, {}).update(notices)
+
+    @property
+    def notices(self) -> Mapping[str, Mapping[str, datetime]]:
+        """Purpose -> notice -> when it was logged, so far."""
+        return self._notices
+
     def ask(self, entry: LogEntry, policies: PolicySet | None) -> None:
         """An `ask` decided under `policies`: whether it was decided as suspended exactly when it was."""
         self.settle()

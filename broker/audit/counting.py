@@ -34,6 +34,20 @@ class Counting:
         self._counts: Counter[_CountKey] = Counter()
         self._counted: dict[_CountKey, list[_Counted]] = {}
 
+    def carry(self, counters: Mapping[str, int]) -> None:
+        """What the log before had counted: this one counts on from there."""
+        for name, spent in counters.items():
+            kind, *parts = name.split("/")
+            if kind == "requests" and len(parts) == 3:
+                self._requests[parts[0], parts[1], parts[2]] += spent
+            elif kind == "counts" and len(parts) == 4:
+                self._counts[parts[0], parts[1], parts[2], parts[3]] += spent
+
+    def counters(self) -> dict[str, int]:
+        """What was counted so far, by the names that are carried over."""
+        found = {"/".join(("requests", *key)): spent for key, spent in self._requests.items() if spent}
+        return found | {"/".join(("counts", *key)): spent for key, spent in self._counts.items() if spent}
+
     def exchange(self, day: tuple[str, str, str]) -> None:
         """An exchange of (asker, purpose, day in Amsterdam) of which something was permitted."""
         self._requests[day] += 1

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from broker.audit import strict_json
-from broker.audit.entry_shapes import BODIES, SHADOW, VARIANTS
+from broker.audit.entry_shapes import BODIES, LOSS, SHADOW, VARIANTS
 
 MAX_BYTES = 65_535
 GRACE = timedelta(seconds=60)
@@ -88,6 +88,8 @@ def _check_body(kind: str, body: Mapping[str, Any]) -> None:
         members = {**members, **extra}
     elif kind == "evaluation" and "shadow_of" in body:
         members = SHADOW
+    elif kind == "recovery" and body.get("what") == "entries-lost":
+        members = LOSS
     if body.keys() != members.keys():
         raise EntryError(f"not the members of a {kind}")
     for name, shape in members.items():

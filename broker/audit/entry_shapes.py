@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 BODIES: Mapping[str, Mapping[str, str]] = {
-    "genesis": {"origin": "text", "environment": "text", "engine": "text", "verifier_key": "text", "previous": "null"},
+    "genesis": {"origin": "text", "environment": "text", "engine": "text", "verifier_key": "text", "previous": "map?"},
     "policy": {
         "digest": "hex",
         "text_digest": "hex",
@@ -87,6 +87,8 @@ BODIES: Mapping[str, Mapping[str, str]] = {
     "refusal": {"party": "text?", "rpc": "text", "code": "text", "request_id": "text?"},
     "access": {"party": "text", "what": "text", "exchange": "text?"},
     "recovery": {"what": "text", "detail": "text"},
+    "config": {"what": "text"},
+    "seal": {"next_origin": "text", "next_key": "text"},
 }
 SHADOW: Mapping[str, str] = {
     "party": "text",
@@ -101,6 +103,19 @@ SHADOW: Mapping[str, str] = {
     "engine": "text",
 }
 """An `evaluation` beside an ask, under a purpose in shadow."""
+
+LOSS: Mapping[str, str] = {
+    "what": "text",
+    "detail": "text",
+    "origin": "text",
+    "found_size": "number",
+    "found_root": "hex",
+    "known_size": "number",
+    "known_root": "hex",
+    "from": "time?",
+    "until": "time",
+}
+"""A `recovery` that names lost entries (`what` is `entries-lost`)."""
 
 VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, str]]]] = {
     "key": ("action", {"encryption-key": {}, "epoch": {}}),
@@ -125,6 +140,13 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, str]]]] = {
             },
             "correction-notice": {"party": "text", "correction": "number", "asks": "numbers", "positions": "hex"},
             "acknowledged": {"party": "text", "statement": "map", "signature": "text", "certificate": "hex"},
+        },
+    ),
+    "config": (
+        "what",
+        {
+            "log-key": {"previous_key": "text", "verifier_key": "text"},
+            "carried": {"counters": "map", "policy": "map?", "suspended": "map"},
         },
     ),
     "access": ("what", {"answer-repeated": {}, "entries": {}}),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from broker.audit.findings import BundleError, Code, Finding
-from broker.audit.tree import LogKeys, NoteError, SignedTree, read_checkpoint, root_from_path
+from broker.audit.findings import BundleError, Code, Finding, Findings
+from broker.audit.tree import GrowingTree, LogKeys, NoteError, SignedTree, read_checkpoint, root_from_path
+from broker.audit.trust import Trust
 
 MAX_BYTES = 16 << 20
 
@@ -98,3 +99,41 @@ def _tree(note: str, origin: str, keys: LogKeys) -> SignedTree:
 
 def _wrong(why: str) -> BundleError:
     return BundleError(Finding(Code.EXPECTED_FORM, why))
+
+
+class Expectations:
+    """What a log must contain, held against it while it is read."""
+
+    def __init__(self, trust: Trust) -> None:
+        self._trust = trust
+        self._expected: tuple[Expected, ...] = ()
+        self._roots: dict[int, bytes] = {}
+        self._leaves: dict[int, bytes] = {}
+        self.given = False
+
+    def read(self, data: bytes) -> None:
+        """Takes the bytes of a file, see `read_expected`. Raises BundleError."""
+        self._expected = read_expected(data, self._trust.origin, self._trust.log_keys)
+        self.given = True
+        self._roots = {item.tree.size: b"" for item in self._expected}
+        self._leaves = {item.index: b"" for item in self._expected if item.index is not None}
+
+    def leaf(self, index: int, leaf: bytes, tree: GrowingTree) -> None:
+        """One more leaf of the log, and the tree that it is in."""
+        if index in self._leaves:
+            self._leaves[index] = leaf
+        if tree.size in self._roots:
+            self._roots[tree.size] = tree.root()
+
+    def compare(self, size: int, findings: Findings, signed_as_due: Callable[[SignedTree], bool]) -> None:
+        """At the end of a log of `size` leaves: whether it is the one that everything expected was taken from."""
+        for item in self._expected:
+            at = item.tree.size
+            if at > size:
+                findings.add(Code.EXPECTED_MISSING, f"it covers {at} entries")
+            elif (self._roots[at] if at else GrowingTree().root()) != item.tree.root:
+                findings.add(Code.EXPECTED_DIFFERS, f"at {at} entries")
+            elif not signed_as_due(item.tree):
+                findings.add(Code.KEY_NOT_IN_FORCE, f"what you expect, at {at} entries")
+            elif item.index is not None and self._leaves[item.index] != item.leaf:
+                findings.add(Code.EXPECTED_DIFFERS, index=item.index)

@@ -45,12 +45,22 @@ class Code(Enum):
     TAIL_UNSIGNED = (Fault.TREE, "entries at the end are under no checkpoint")
     SIZE = (Fault.TREE, "the bundle holds another number of entries than its first line says")
     TIME_ORDER = (Fault.TREE, "an entry is older than one before it, or times differ within a batch")
+    AFTER_SEAL = (Fault.TREE, "the log goes on after its seal")
+    KEY_CHANGE = (
+        Fault.TREE,
+        "a change of the log key does not start from the key in force, or goes back to an old one",
+    )
+    KEY_NOT_IN_FORCE = (Fault.TREE, "a checkpoint is not signed by the log key in force, or over a change not by both")
+    PREVIOUS = (Fault.TREE, "the genesis does not say of the log before it what that log's checkpoint says")
+    RECOVERY_GAP = (Fault.TREE, "a log begun after a loss does not name that loss, once, as its genesis states it")
+    SEAL_NEXT = (Fault.TREE, "a seal names no other log, or a key that is not that log's")
     ORIGIN = (Fault.ORIGIN, "this is another log than the one you trust")
     ENVIRONMENT = (Fault.ORIGIN, "the log is of another environment than you trust")
     LOG_KEY = (Fault.ORIGIN, "the genesis names a log key that you do not trust")
     EXPECTED_FORM = (Fault.EXPECTED, "what you expect is not a checkpoint or receipt of this log")
     EXPECTED_MISSING = (Fault.EXPECTED, "the bundle ends before the checkpoint or receipt you hold: its tail was cut")
     EXPECTED_DIFFERS = (Fault.EXPECTED, "the log is not the one your checkpoint or receipt was taken from: a fork")
+    PREVIOUS_DIFFERS = (Fault.EXPECTED, "the log that you gave as the one before is not the one this log follows")
     POLICY_ARCHIVE = (Fault.POLICY, "an archived policy set has not the digests it states")
     POLICY_MISSING = (Fault.POLICY, "the archive lacks a policy set that the log put in force")
     POLICY_SIGNATURES = (Fault.POLICY, "a policy set is not signed by enough of the signers you trust")
@@ -120,6 +130,8 @@ class Code(Enum):
     SUSPENSION = (Fault.EXCHANGE, "an ask was decided as if its purpose were suspended, or as if it were not")
     RELEASE_CLOSED = (Fault.EXCHANGE, "something was released after its purpose was suspended or closed")
     SHADOW = (Fault.EXCHANGE, "what a purpose in shadow would have decided is missing, or belongs to no ask before it")
+    SEAL_OPEN = (Fault.EXCHANGE, "the log was sealed while a permitted ask had no release")
+    CARRIED = (Fault.EXCHANGE, "what a log carries over stands where it cannot, or is not what the log before gives")
     COUNTER_REQUESTS = (Fault.EXCHANGE, "an ask counts other earlier requests of that day than the log shows")
     COUNTER_COUNTS = (Fault.EXCHANGE, "an ask counts other earlier counts of that epoch than the log shows")
     COUNT_DISTANCE = (Fault.EXCHANGE, "an ask states another distance to earlier counts than the log allows")
@@ -249,6 +261,12 @@ class Report:
     """Whether it was compared with a checkpoint or receipt that came another way."""
     bundle: str
     """SHA-256 of the whole bundle, hex."""
+    follows: str | None = None
+    """The log before, as the genesis names it, and why: `<origin> (sealed|recovered), <size> entries`."""
+    preceded: bool = False
+    """Whether the log before was given and compared."""
+    sealed: str | None = None
+    """The log that follows, where this one has ended."""
     stamps: int = 0
     """Time stamps that are good."""
     stamps_unchecked: int = 0
@@ -277,6 +295,9 @@ class Report:
         """How far the log can be taken to be whole."""
         if self.last is None:
             return "nothing could be read"
+        if self.sealed is not None:
+            kept = ", and it holds what you expected" if self.expected else ""
+            return f"complete to its seal at {self.last}{kept}"
         if self.expected:
             return f"complete to {self.last}, and it holds what you expected"
         return f"complete to {self.last}; later unknown (give --expect a checkpoint or receipt you hold)"

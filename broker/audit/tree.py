@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidSignature
 
@@ -103,6 +103,8 @@ class SignedTree:
     origin: str
     size: int
     root: bytes
+    signers: frozenset[tuple[str, bytes]] = field(default=frozenset(), compare=False)
+    """Name and key hash of the trusted keys of this origin that signed it."""
 
 
 def parse_log_key(text: str) -> tuple[tuple[str, bytes], bytes]:
@@ -118,12 +120,13 @@ def parse_log_key(text: str) -> tuple[tuple[str, bytes], bytes]:
     return (name, key_hash), key[1:]
 
 
-def read_checkpoint(note: str, keys: LogKeys) -> SignedTree:
-    """What `note` states, once a key of `keys` signed it; any wrong signature under one of them refuses it.
+def read_unsigned(note: str) -> SignedTree:
+    """What a signed note states, whoever signed it: its signatures are not checked. Raises NoteError."""
+    return _read_note(note)[0]
 
-    Raises:
-        NoteError: with `signature` set when only that is wrong.
-    """
+
+def _read_note(note: str) -> tuple[SignedTree, str, list[tuple[str, bytes]]]:
+    """What a note states, the text that is signed, and its signatures as (name, key hash and signature)."""
     head, blank, tail = note.partition("\n\n")
     lines = head.split("\n")
     if blank == "" or len(lines) != 3 or not tail.endswith("\n") or len(note) > 65_536:
@@ -133,23 +136,37 @@ def read_checkpoint(note: str, keys: LogKeys) -> SignedTree:
         raise NoteError("not a size")
     if len(size_text) > 16 or len(root := decode(root_text)) != 32:
         raise NoteError("not a size and a root")
-    good = 0
+    signatures = []
     for line in tail[:-1].split("\n"):
         dash, name, blob_text = [*line.split(" "), "", "", ""][:3]
         blob = decode(blob_text)
         if dash != "—" or line.count(" ") != 2 or not name or "+" in name or len(blob) < 5:
             raise NoteError("not a signature line")
+        signatures.append((name, blob))
+    return SignedTree(origin, int(size_text), root), f"{head}\n", signatures
+
+
+def read_checkpoint(note: str, keys: LogKeys) -> SignedTree:
+    """What `note` states, once a key of `keys` signed it; any wrong signature under one of them refuses it.
+
+    Raises:
+        NoteError: with `signature` set when only that is wrong.
+    """
+    tree, text, signatures = _read_note(note)
+    good = set()
+    for name, blob in signatures:
         key = keys.get((name, blob[:4]))
         if key is None:
             continue
         try:
-            public_key_of(key).verify(blob[4:], f"{head}\n".encode())
+            public_key_of(key).verify(blob[4:], text.encode())
         except (InvalidSignature, ValueError):
             raise NoteError("a wrong signature", signature=True) from None
-        good += name == origin
+        if name == tree.origin:
+            good.add((name, blob[:4]))
     if not good:
         raise NoteError("no signature by a trusted key of this origin", signature=True)
-    return SignedTree(origin, int(size_text), root)
+    return SignedTree(tree.origin, tree.size, tree.root, frozenset(good))
 
 
 def decode(text: str) -> bytes:

@@ -18,13 +18,15 @@ from broker.audit import strict_json
 from broker.audit.accesses import Accesses
 from broker.audit.callers import Callers
 from broker.audit.closing import Closing
+from broker.audit.continuity import Continuity
 from broker.audit.counting import Counting
 from broker.audit.entries import EntryError, LogEntry, read_entry, read_time
 from broker.audit.epoch_keys import EpochKeys
 from broker.audit.exchanges import Exchanges, is_fresh
-from broker.audit.expected import Expected, read_expected
+from broker.audit.expected import Expectations
 from broker.audit.findings import BundleError, Code, Finding, Findings, Report
 from broker.audit.policies import Policies
+from broker.audit.preceding import Preceding
 from broker.audit.rectifications import Rectifications
 from broker.audit.registers import Registers
 from broker.audit.releases import Releases
@@ -51,17 +53,35 @@ def verify(
     trust: Trust,
     *,
     expect: bytes | None = None,
+    preceding: Preceding | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Checks everything that can be checked offline and reports all that is wrong.
 
     `lines`: the bundle's lines with their newlines, as `read_lines` gives them. `expect`: the bytes of a checkpoint or
-    receipt that came another way. `progress`: called with (entries read, entries stated) now and then.
+    receipt that came another way. `preceding`: the log before, from `verify_preceding`. `progress`: called with
+    (entries read, entries stated) now and then.
     """
-    run = _Verification(trust, progress)
+    return _run(_Verification(trust, preceding, progress), lines, expect)
+
+
+def verify_preceding(
+    lines: Iterable[bytes],
+    trust: Trust,
+    *,
+    preceding: Preceding | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Report, Preceding]:
+    """As `verify`, for the log before another; also what the next one's beginning must agree with."""
+    run = _Verification(trust, preceding, progress)
+    report = _run(run, lines, None)
+    return report, run.preceding()
+
+
+def _run(run: _Verification, lines: Iterable[bytes], expect: bytes | None) -> Report:
     try:
         if expect is not None:
-            run.expect(read_expected(expect, trust.origin, trust.log_keys))
+            run.expect(expect)
     except BundleError as error:
         run.findings.note(error.finding)
     try:
@@ -76,15 +96,12 @@ def verify(
 class _Verification:
     """One pass over a bundle."""
 
-    def __init__(self, trust: Trust, progress: Callable[[int, int], None] | None) -> None:
+    def __init__(self, trust: Trust, preceding: Preceding | None, progress: Callable[[int, int], None] | None) -> None:
         self.findings = Findings()
         self.stopped = False
         self._trust = trust
         self._progress = progress
-        self._expected: list[Expected] = []
-        self._expected_given = False
-        self._roots: dict[int, bytes] = {}
-        self._leaves: dict[int, bytes] = {}
+        self._expectations = Expectations(trust)
         forms = StatementForms(trust, self.findings)
         self._policies = Policies(trust, self.findings)
         self._callers = Callers(trust, self.findings, self._policies)
@@ -98,9 +115,10 @@ class _Verification:
         self._keys = EpochKeys(forms, self.findings, self._policies)
         self._registers = Registers(forms, self.findings, self._policies, self._keys)
         self._releases = Releases(self.findings, self._registers)
-        self._exchanges = Exchanges(
-            forms, self.findings, self._keys, self._registers, self._releases, Counting(self.findings)
-        )
+        self._counting = Counting(self.findings)
+        self._exchanges = Exchanges(forms, self.findings, self._keys, self._registers, self._releases, self._counting)
+        self._continuity = Continuity(trust, self.findings, self._releases, self._counting, self._closing, preceding)
+        self._preceded = preceding is not None
         self._accesses = Accesses(self.findings, self._policies, self._exchanges)
         self._rectifications = Rectifications(trust, self.findings, self._policies)
         self._replayed: Counter[Replayed] = Counter()
@@ -116,12 +134,9 @@ class _Verification:
         self._batch_time: str | None = None
         self._ended = False
 
-    def expect(self, expected: Iterable[Expected]) -> None:
-        """What the log must contain."""
-        self._expected = list(expected)
-        self._expected_given = True
-        self._roots = {item.tree.size: b"" for item in self._expected}
-        self._leaves = {item.index: b"" for item in self._expected if item.index is not None}
+    def expect(self, data: bytes) -> None:
+        """What the log must contain: the bytes of a checkpoint or receipts. Raises BundleError."""
+        self._expectations.read(data)
 
     def line(self, line: bytes) -> None:
         """One line of the bundle. Raises BundleError when reading on makes no sense."""
@@ -162,6 +177,7 @@ class _Verification:
             self._exchanges.end_batch()
             self._closing.settle()
             self._rectifications.settle()
+            self._continuity.settle()
             if not self._ended:
                 self.findings.add(Code.BUNDLE_TRUNCATED, line=self._line + 1)
             if self._tree.size != self._stated:
@@ -169,7 +185,7 @@ class _Verification:
             if self._signed != self._tree.size or not self._tree.size:
                 self.findings.add(Code.TAIL_UNSIGNED)
             self._witnessing.settle()
-            self._compare_expected()
+            self._expectations.compare(self._tree.size, self.findings, self._continuity.expected_as_due)
         return Report(
             origin=self._trust.origin,
             trust=self._trust.fingerprint,
@@ -184,8 +200,11 @@ class _Verification:
             replayed_same=self._replayed[Replayed.SAME],
             replayed_differ=self._replayed[Replayed.DIFFERS],
             not_replayable=self._replayed[Replayed.NOT_REPLAYABLE],
-            expected=self._expected_given,
+            expected=self._expectations.given,
             bundle=self._hash.hexdigest(),
+            follows=self._continuity.follows_text,
+            preceded=self._preceded,
+            sealed=self._continuity.next_origin,
             stamps=self._stamps.good,
             stamps_unchecked=self._stamps.unchecked,
             stamped=self._stamps.newest,
@@ -193,6 +212,11 @@ class _Verification:
             cosigned_unchecked=self._witnessing.unchecked,
             witnessed=self._witnessing.newest,
         )
+
+    def preceding(self) -> Preceding:
+        """What the log that follows this one must agree with."""
+        policies = self._policies.current
+        return self._continuity.as_preceding(self._tree, None if policies is None else policies.revision)
 
     def _head(self, value: dict[str, Any]) -> None:
         size = value["size"]
@@ -207,10 +231,7 @@ class _Verification:
         index = self._tree.size
         self._note_text = None
         self._tree.add(leaf)
-        if index in self._leaves:
-            self._leaves[index] = leaf
-        if self._tree.size in self._roots:
-            self._roots[self._tree.size] = self._tree.root()
+        self._expectations.leaf(index, leaf, self._tree)
         if self._progress is not None and index % PROGRESS_EVERY == 0:
             self._progress(index, self._stated)
         try:
@@ -241,6 +262,7 @@ class _Verification:
 
     def _check(self, entry: LogEntry) -> None:
         """What the entry's kind demands. Kinds that are not listed demand their form only."""
+        self._continuity.entry(entry)
         if entry.kind not in ("ask", "evaluation"):
             self._closing.settle()
         self._releases.passed(entry.at)
@@ -259,6 +281,9 @@ class _Verification:
             "notice": self._notice,
             "correction": self._correction,
             "outcome": self._outcome,
+            "config": self._continuity.config,
+            "recovery": self._continuity.recovery,
+            "seal": self._continuity.seal,
         }
         check = checks.get(entry.kind)
         if check is not None:
@@ -326,6 +351,7 @@ class _Verification:
             self.findings.add(Code.ENVIRONMENT, index=entry.index)
         if body["verifier_key"] not in self._trust.log_key_texts:
             self.findings.add(Code.LOG_KEY, index=entry.index)
+        self._continuity.genesis(entry)
 
     def _check_decision(self, entry: LogEntry, replayed: tuple[Replayed, str]) -> None:
         if entry.body["engine"] not in self._trust.engines:
@@ -360,6 +386,7 @@ class _Verification:
             self.findings.add(Code.CHECKPOINT_ROOT, line=self._line)
         else:
             self._signed = tree.size
+        self._continuity.checkpoint(tree, self._line)
 
     def _cosigned(self, note: object) -> None:
         """A cosigned checkpoint stands directly behind the checkpoint of its size."""
@@ -379,18 +406,6 @@ class _Verification:
         if value["lines"] != self._line - 1 or value["sha256"] != self._hash.hexdigest():
             self.findings.add(Code.BUNDLE_DIGEST, line=self._line)
         self._ended = True
-
-    def _compare_expected(self) -> None:
-        for item in self._expected:
-            if item.tree.size > self._tree.size:
-                self.findings.add(Code.EXPECTED_MISSING, f"it covers {item.tree.size} entries")
-            elif self._root_at(item.tree.size) != item.tree.root:
-                self.findings.add(Code.EXPECTED_DIFFERS, f"at {item.tree.size} entries")
-            elif item.index is not None and self._leaves[item.index] != item.leaf:
-                self.findings.add(Code.EXPECTED_DIFFERS, index=item.index)
-
-    def _root_at(self, size: int) -> bytes:
-        return self._roots[size] if size else GrowingTree().root()
 
     def _decoded(self, text: object) -> bytes:
         if isinstance(text, str):

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from broker.cli.log_life import rotate_log_key
 from broker.config import Config, load_config
 from broker.errors import Code, SluisError
 from broker.parties import Oin, check_party_name
@@ -50,6 +51,7 @@ def mount(app: typer.Typer) -> None:
     app.command("dev-pki")(dev_pki)
     keys = typer.Typer(help="The broker's own keys.", no_args_is_help=True, rich_markup_mode=None)
     keys.command("init")(keys_init)
+    keys.command("rotate-log-key")(rotate_log_key)
     app.add_typer(keys, name="keys")
     app.command("serve")(serve)
     app.command("doctor")(doctor)

@@ -29,6 +29,8 @@ from broker.errors import Code, SluisError
 from broker.ports import Entropy
 
 SIGNING_FILE = "log-signing.key"
+NEXT_FILE = "log-signing.key.next"
+"""The key that will sign once its entry is logged; it then takes the place of the other."""
 STORAGE_FILE = "storage-root.key"
 _ED25519 = b"\x01"
 _STORAGE_LABEL = "sluis/v1/storage-root"
@@ -138,11 +140,7 @@ class FileKeys:
                 raise SluisError(Code.CONFIG_INVALID, "keys: key files exist here already and are never overwritten")
             _write_new(directory / STORAGE_FILE, f"{_STORAGE_LABEL} {entropy.token(32).hex()}\n")
             _write_new(directory / SIGNING_FILE, f"{_signing_text(origin, entropy.token(32))}\n")
-            descriptor = os.open(directory, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            _sync_directory(directory)
         except OSError as error:
             raise SluisError(
                 Code.CONFIG_INVALID,
@@ -178,6 +176,34 @@ class FileKeys:
         seed = _seed_of(_read(self._directory / SIGNING_FILE), self._origin)
         self._root = Secret(bytes.fromhex(root))
         self._signing = Ed25519PrivateKey.from_private_bytes(seed)
+
+    def next_signer(self, entropy: Entropy | None = None, *, make: bool) -> LogSigner | None:
+        """The signer of the key to come: as it lies there, or made now, durably, with `make`. Raises CONFIG_INVALID."""
+        path = self._directory / NEXT_FILE
+        try:
+            if make and not path.exists():
+                part = self._directory / f".{NEXT_FILE}.part"
+                part.unlink(missing_ok=True)
+                _write_new(part, f"{_signing_text(self._origin, (entropy or SystemEntropy()).token(32))}\n")
+                part.replace(path)
+                _sync_directory(self._directory)
+        except OSError as error:
+            text = f"keys: the key directory cannot be written ({type(error).__name__}): check its owner"
+            raise SluisError(Code.CONFIG_INVALID, text) from error
+        if not path.exists():
+            return None
+        key = Ed25519PrivateKey.from_private_bytes(_seed_of(_read(path), self._origin))
+        return LogSigner(self._origin, lambda: key)
+
+    def take_next(self) -> None:
+        """Puts the next key in the place of the signing key, which is gone then. Raises CONFIG_INVALID."""
+        try:
+            (self._directory / NEXT_FILE).replace(self._directory / SIGNING_FILE)
+            _sync_directory(self._directory)
+        except OSError as error:
+            text = f"keys: the new log key cannot be put in place ({type(error).__name__}): check the directory's owner"
+            raise SluisError(Code.CONFIG_INVALID, text) from error
+        self.unlock()
 
     def lock(self) -> None:
         """Lets go of the keys."""
@@ -259,6 +285,14 @@ def _write_new(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _base64(data: bytes) -> str:

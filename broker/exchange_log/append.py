@@ -18,7 +18,7 @@ from broker.errors import Code, SluisError
 from broker.exchange import Receipt
 from broker.exchange_log.checkpoint import VerifierKey, parse_verifier_key, sign_checkpoint
 from broker.exchange_log.high_water import check_mark
-from broker.exchange_log.opening import check_tree, check_writer, last_time
+from broker.exchange_log.opening import check_tree, check_unsealed, check_writer, last_time
 from broker.ports import CheckpointSigner, Clock, HighWater, LogStore, Mark, StoreBatch, StoredEntry, Transaction
 
 BATCH_LIMIT = 256
@@ -256,6 +256,7 @@ class Sequencer:
         checkpoint = check_tree(reader, self._key)
         self._last_time = max(self._last_time, last_time(reader))
         check_writer(self._store, self._last_time, checkpoint)
+        check_unsealed(reader)
         if self._high_water is not None:
             check_mark(reader, self._signer.origin, self._high_water.mark)
         self._tree_known = True

@@ -104,6 +104,12 @@ def sign_checkpoint(signer: CheckpointSigner, key: VerifierKey, size: int, root:
     return f"{body.decode()}\n— {key.name} {blob}\n"
 
 
+def signature_line(signer: CheckpointSigner, key: VerifierKey, note: str) -> str:
+    """One more signature line for a checkpoint of the same origin, with its newline. Raises what the signer raises."""
+    body = parse_checkpoint(note).body
+    return f"— {key.name} {base64.b64encode(key.key_hash + signer.sign(body)).decode()}\n"
+
+
 def parse_checkpoint(note: str) -> Checkpoint:
     """The checkpoint in a signed note; its signatures are not checked here.
 

@@ -39,6 +39,12 @@ def _list_of(shape: Shape) -> Shape:
     return lambda value: isinstance(value, list | tuple) and all(map(shape, value))
 
 
+def _map_of(shape: Shape) -> Shape:
+    return lambda value: (
+        isinstance(value, Mapping) and all(isinstance(name, str) and shape(inner) for name, inner in value.items())
+    )
+
+
 def _members(shapes: Mapping[str, Shape]) -> Shape:
     return lambda value: (
         isinstance(value, Mapping)
@@ -88,6 +94,8 @@ _hex64 = _matches(_HEX64)
 _hex = _matches(_HEX)
 _base64 = _matches(_BASE64)
 _register = _or_null(_members({"name": _text, "version": is_count, "manifest": _hex64}))
+_FOLLOWS = _one_of("sealed", "recovered")
+"""Why another log went before: it was ended, or entries of it were lost."""
 _SIGNED: dict[str, Shape] = {"statement": _object, "signature": _base64, "certificate": _hex64}
 
 KINDS: Mapping[str, Mapping[str, Shape]] = {
@@ -96,7 +104,9 @@ KINDS: Mapping[str, Mapping[str, Shape]] = {
         "environment": _one_of("test", "production"),
         "engine": _text,
         "verifier_key": _text,
-        "previous": lambda value: value is None,
+        "previous": _or_null(
+            _members({"origin": _text, "size": is_count, "root": _hex64, "checkpoint": _text, "reason": _FOLLOWS})
+        ),
     },
     "policy": {
         "digest": _hex64,
@@ -182,6 +192,8 @@ KINDS: Mapping[str, Mapping[str, Shape]] = {
     "refusal": {"party": _or_null(_text), "rpc": _text, "code": _text, "request_id": _or_null(_text)},
     "access": {"party": _name, "what": _one_of("answer-repeated", "entries"), "exchange": _or_null(_text)},
     "recovery": {"what": _text, "detail": _text},
+    "config": {"what": _one_of("log-key", "carried")},
+    "seal": {"next_origin": _text, "next_key": _text},
 }
 """Members of each kind's body, and their shapes."""
 
@@ -221,6 +233,31 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, Shape]]]] = {
                 "positions": _hex64,
             },
             "acknowledged": {"party": _name, **_SIGNED},
+        },
+    ),
+    "config": (
+        "what",
+        {
+            "log-key": {"previous_key": _text, "verifier_key": _text},
+            "carried": {
+                "counters": _map_of(is_count),
+                "policy": _or_null(_members({"digest": _hex64, "revision": is_count})),
+                "suspended": _map_of(_list_of(_members({"notice": _hex, "since": _time_shape}))),
+            },
+        },
+    ),
+    "recovery": (
+        "what",
+        {
+            "entries-lost": {
+                "origin": _text,
+                "found_size": is_count,
+                "found_root": _hex64,
+                "known_size": is_count,
+                "known_root": _hex64,
+                "from": _or_null(_time_shape),
+                "until": _time_shape,
+            }
         },
     ),
 }

@@ -88,8 +88,10 @@ def _mark_in(slot: bytes) -> Mark | None:
         return None
 
 
-def check_mark(reader: LogReader, origin: str, mark: Mark) -> None:
+def check_mark(reader: LogReader, origin: str, mark: Mark, *, followed_by: str = "") -> None:
     """Checks that the log behind `reader`, of `origin`, holds the tree of the mark.
+
+    `followed_by`: the log that may have followed already.
 
     Raises:
         SluisError: HIGH_WATER_UNUSABLE for the mark of another log; LOG_SEALED when another log followed; LOG_SHRUNK,
@@ -101,7 +103,7 @@ def check_mark(reader: LogReader, origin: str, mark: Mark) -> None:
             f"the high-water file is of the log {mark.origin}, and this is {origin}: set `high_water` to the file of "
             "this log; each log has its own",
         )
-    if mark.next:
+    if mark.next not in ("", followed_by):
         raise SluisError(
             Code.LOG_SEALED,
             f"the log {origin} has ended and {mark.next} followed: serve that one, with its configuration",

@@ -75,7 +75,10 @@ class SqliteLogStore:
             batch = None
             try:
                 tree = self._read_tree(session)
-                transaction = SqliteTransaction(session, tree.copy(), sequenced_at, self._vault, self._heads)
+                sealed = bool(session.row("SELECT sealed FROM head")[0])
+                transaction = SqliteTransaction(
+                    session, tree.copy(), sequenced_at, self._vault, self._heads, sealed=sealed
+                )
                 batch = SqliteBatch(session, transaction, self._vault)
                 yield batch
             finally:

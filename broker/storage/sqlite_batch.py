@@ -18,12 +18,22 @@ from broker.storage import sqlite_rows as rows
 from broker.storage.sqlite_session import Session
 from broker.storage.sqlite_vault import Vault
 
+SEAL = "seal"
+"""The kind of the entry that ends a log."""
+
 
 class SqliteTransaction:
     """Implements `broker.ports.Transaction` for the works of one batch."""
 
     def __init__(
-        self, session: Session, tree: CompactRange, at: datetime, vault: Vault, heads: rows.AnswerHeads
+        self,
+        session: Session,
+        tree: CompactRange,
+        at: datetime,
+        vault: Vault,
+        heads: rows.AnswerHeads,
+        *,
+        sealed: bool = False,
     ) -> None:
         self._session = session
         self._at = at
@@ -32,6 +42,7 @@ class SqliteTransaction:
         self._writing = False
         self.tree = tree
         self.began = tree.size
+        self.sealed = sealed
         self.leaves: list[bytes] = []
         self.made: list[tuple[int, int, bytes]] = []
         self.concerns: list[tuple[str, int]] = []
@@ -43,9 +54,12 @@ class SqliteTransaction:
         return self._at
 
     def append(self, kind: str, body: Mapping[str, object]) -> int:
-        """Adds an entry; returns its index. Raises FIELD_INVALID, TOO_LARGE, LOG_UNAVAILABLE; see `build_leaf`."""
+        """Adds an entry; returns its index. Raises LOG_SEALED, FIELD_INVALID, TOO_LARGE, LOG_UNAVAILABLE."""
+        if self.sealed:
+            raise SluisError(Code.LOG_SEALED, "this log has ended and takes no entry; use the one that followed")
         index = self.tree.size
         leaf = build_leaf(index, kind, self._at, body)
+        self.sealed = kind == SEAL
         self.made += self.tree.append(leaf_hash(leaf))
         self.leaves.append(leaf)
         self.concerns += [(party, index) for party in parties_of(body)]
@@ -213,7 +227,8 @@ class SqliteTransaction:
     def mark(self) -> tuple[object, ...]:
         """Where a work begins, for `undo`. Raises LOG_UNAVAILABLE when the transaction is spoilt."""
         self.check_sound()
-        return self.tree.size, self.tree.peaks, len(self.leaves), len(self.made), len(self.concerns), len(self.files)
+        counts = (len(self.leaves), len(self.made), len(self.concerns), len(self.files))
+        return self.tree.size, self.tree.peaks, *counts, self.sealed
 
     def keep(self) -> None:
         """Ends a work that succeeded. Raises LOG_UNAVAILABLE when the transaction is spoilt."""
@@ -224,7 +239,7 @@ class SqliteTransaction:
 
     def undo(self, mark: tuple[Any, ...]) -> None:
         """Ends a work that failed: everything since `mark` is gone."""
-        size, peaks, leaves, made, concerns, files = mark
+        size, peaks, leaves, made, concerns, files, self.sealed = mark
         self.tree = CompactRange(size, peaks)
         del self.leaves[leaves:], self.made[made:], self.concerns[concerns:]
         self._vault.drop(path.name for path in self.files[files:])
@@ -246,6 +261,8 @@ class SqliteTransaction:
         first = 2 * self.began - self.began.bit_count()
         session.insert("nodes", "id, hash", [(first + i, node) for i, (_, _, node) in enumerate(self.made)])
         session.insert("concerns", "party, entry", self.concerns)
+        if self.sealed:
+            session.run("UPDATE head SET sealed=1")
 
 
 class _Work:

@@ -127,6 +127,14 @@ class SqliteLogReader:
         """What was debited from `counter`."""
         return rows.find_spent(self._session, counter)
 
+    def openings(self) -> int:
+        """How many slots the vault holds."""
+        return int(self._session.row("SELECT count(*) FROM vault")[0])
+
+    def counters(self) -> Iterator[tuple[str, int]]:
+        """All counters, by name."""
+        yield from self._session.rows("SELECT name, spent FROM counters ORDER BY name")
+
     def exchange(self, asker: str, request_id: str) -> tuple[ExchangeState, ...]:
         """All answerers' states of an exchange, in the order asked."""
         return rows.find_exchange(self._session, self._opener, asker, request_id)

@@ -25,11 +25,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from log_kit import Keys, ask_body, release_body, time_text
 
-from broker.app import open_high_water
 from broker.custody.keys import SystemClock, SystemEntropy
 from broker.exchange_log.append import Sequencer
 from broker.exchange_log.entry import build_leaf
 from broker.exchange_log.opening import genesis
+from broker.own_log import open_high_water
 from broker.parties import Environment
 from broker.storage.sqlite import SqliteLogStore
 

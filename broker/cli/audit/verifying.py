@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from broker.audit.findings import Report
-from broker.audit.verify import read_lines, verify
+from broker.audit.preceding import Preceding
+from broker.audit.verify import read_lines, verify, verify_preceding
 from broker.cli.audit.root import SHOWN_FINDINGS, AsJson, BundleFile, app, on_terminal, read_trust
 
 
@@ -22,20 +24,33 @@ def verify_command(
         Path | None,
         typer.Option("--expect", help="A checkpoint or receipt you hold; the log must contain it.", exists=True),
     ] = None,
+    previous: Annotated[
+        list[Path] | None,
+        typer.Option("--previous", help="The bundle of the log before; repeat for those before it.", exists=True),
+    ] = None,
+    previous_trust: Annotated[
+        list[Path] | None,
+        typer.Option("--previous-trust", help="Its trust file; as often as --previous, in that order.", exists=True),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a bundle against a trust file: every byte, hash, signature, decision and counter.
 
+    With --previous also that it follows that log: bound to its last entry, counting on from its counters.
+
     Examples:
       sluis audit verify log.bundle --trust trust.yaml
       sluis audit verify log.bundle --trust trust.yaml --expect receipt.json
+      sluis audit verify 2027.bundle --trust 2027.yaml --previous 2026.bundle --previous-trust 2026.yaml
     """
     tell = None if as_json else on_terminal("{} of {} entries")
+    before = _verify_chain(previous or [], previous_trust or [], tell, as_json=as_json)
     with bundle.open("rb") as stream:
         report = verify(
             read_lines(stream),
             read_trust(trust),
             expect=None if expect is None else expect.read_bytes(),
+            preceding=before,
             progress=tell,
         )
     if as_json:
@@ -45,9 +60,33 @@ def verify_command(
     raise typer.Exit(report.exit_code)
 
 
+def _verify_chain(
+    bundles: Sequence[Path], trusts: Sequence[Path], tell: Callable[..., None] | None, *, as_json: bool
+) -> Preceding | None:
+    """The log right before; the given ones are verified oldest first, and the first that is not ends the command."""
+    if len(bundles) != len(trusts):
+        raise typer.BadParameter("give one --previous-trust for each --previous", param_hint="--previous-trust")
+    before = None
+    for bundle, trust in reversed(list(zip(bundles, trusts, strict=True))):
+        with bundle.open("rb") as stream:
+            report, before = verify_preceding(read_lines(stream), read_trust(trust), preceding=before, progress=tell)
+        if not report.verified:
+            if as_json:
+                print(json.dumps(_report_object(report), ensure_ascii=False))
+            else:
+                print(f"{bundle}, given as a log before, does not verify:")
+                _print_report(report)
+            raise typer.Exit(report.exit_code)
+    return before
+
+
 def _print_report(report: Report) -> None:
     print(f"log          {report.origin}, {report.size} entries under {report.checkpoints} checkpoints")
     print(f"trust        {report.trust}")
+    if report.follows is not None:
+        print(f"follows      {report.follows}: " + ("compared" if report.preceded else "not compared; give --previous"))
+    if report.sealed is not None:
+        print(f"sealed       {report.sealed} follows")
     if report.first is not None:
         print(f"time         {report.first} to {report.last}")
     print(f"entries      {', '.join(f'{count} {kind}' for kind, count in report.kinds.items()) or 'none'}")

@@ -20,4 +20,6 @@ def test_it_is_refused_with_exactly_its_codes(name: str) -> None:
 def test_every_code_has_a_bad_bundle() -> None:
     """A code that no bundle shows is a check that nobody has seen work. Other classes have tests of their own."""
     codes = {code for name in bad_names() for code in codes_of(name)}
-    assert {code.name for code in Code if code.fault <= Fault.REPLAY} - codes == set()
+    assert {code.name for code in Code if code.fault <= Fault.REPLAY} - codes == {
+        "PREVIOUS_DIFFERS"  # needs a second bundle: tests/unit/audit/test_continuity.py
+    }

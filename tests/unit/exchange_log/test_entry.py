@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from audit_kit import played, policy_bundle
+from audit_kit import World, played, policy_bundle
 from hypothesis import given
 from hypothesis import strategies as st
 from log_kit import START, access_body, ask_body, release_body, time_text
@@ -29,7 +29,36 @@ WORLD.archive.append(policy_bundle(revision=2, shadow=True))
 WORLD.batch(("policy", WORLD.policy_entry(WORLD.archive[-1])))
 WORLD.ask("utrecht", ["snf"], "snf-locatie", Want(True, False, ("beds",)))
 WORLD.suspend("snf-locatie")
-ENTRIES = [entry for batch in WORLD.batches for entry in batch]
+WORLD.change_key()
+WORLD.batch(("seal", {"next_origin": "sluis.example/test-2027", "next_key": "a key"}))
+_PREVIOUS = {"origin": "sluis.example/test-2025", "size": 9, "root": "ab" * 32, "checkpoint": "a note"}
+FOLLOWING = World().begin(
+    {**_PREVIOUS, "reason": "recovered"},
+    (
+        "recovery",
+        {
+            "what": "entries-lost",
+            "detail": "a disk failed",
+            "origin": "sluis.example/test-2025",
+            "found_size": 6,
+            "found_root": "cd" * 32,
+            "known_size": 9,
+            "known_root": "ab" * 32,
+            "from": None,
+            "until": time_text(START),
+        },
+    ),
+    (
+        "config",
+        {
+            "what": "carried",
+            "counters": {"requests/nla/snf-locatie/2026-11-23": 3},
+            "policy": {"digest": "ab" * 32, "revision": 2},
+            "suspended": {"snf-locatie": [{"notice": "00" * 8, "since": time_text(START)}]},
+        },
+    ),
+)
+ENTRIES = [entry for world in (WORLD, FOLLOWING) for batch in world.batches for entry in batch]
 
 
 def test_every_kind_is_built_read_and_read_by_the_verifier() -> None:

@@ -1,0 +1,109 @@
+"""The log of a configuration on this host, with no broker running: its store, keys and high-water file.
+
+Beside `broker.app` the only module that knows concrete stores and key holders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from broker.config import Config
+from broker.custody.keys import FileKeys, SystemEntropy
+from broker.errors import SluisError
+from broker.exchange import ANSWER_KEPT
+from broker.exchange_log.ending import close_mark
+from broker.exchange_log.high_water import check_mark, empty_mark
+from broker.ports import LogReader, Mark
+from broker.storage.answers import FileAnswerSpool
+from broker.storage.high_water import FileHighWater, read_mark
+from broker.storage.registers import FileRegisterStore
+from broker.storage.sqlite import SqliteLogStore
+
+
+def open_high_water(
+    path: Path | None, origin: str, reader: LogReader, now: datetime, *, followed_by: str = ""
+) -> FileHighWater | None:
+    """The high-water file at `path`, once the log is found to hold its tree; made with a log that begins.
+
+    Raises:
+        SluisError: HIGH_WATER_UNUSABLE, LOG_SHRUNK, LOG_FORKED, LOG_SEALED.
+    """
+    if path is None:
+        return None
+    if reader.size() == 0 and not path.exists():
+        return FileHighWater.create(path, empty_mark(origin, now))
+    opened = FileHighWater(path)
+    try:
+        check_mark(reader, origin, opened.mark, followed_by=followed_by)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def high_water_mark(config: Config) -> Mark | None:
+    """The newest mark, None when no high-water file is configured. Raises HIGH_WATER_UNUSABLE."""
+    return None if config.high_water is None else read_mark(config.high_water)
+
+
+@dataclass(frozen=True)
+class OwnLog:
+    """The log of a configuration, opened for writing with no broker running."""
+
+    store: SqliteLogStore
+    keys: FileKeys
+    high_water: FileHighWater | None
+
+
+@contextmanager
+def own_log(config: Config, now: datetime, *, followed_by: str = "") -> Iterator[OwnLog]:
+    """Opens it, once it is found to hold what its high-water file says. CONFIG_INVALID while a broker has it open."""
+    keys = FileKeys.load(config.keys, origin=config.origin)
+    config.data.mkdir(parents=True, exist_ok=True)
+    store = SqliteLogStore(config.data / "sluis.db", keys.at_rest, SystemEntropy())
+    high_water = None
+    try:
+        now_held = (config.high_water, config.origin, store.reader, now)
+        high_water = open_high_water(*now_held, followed_by=followed_by)
+        yield OwnLog(store, keys, high_water)
+    finally:
+        store.close()
+        if high_water is not None:
+            high_water.close()
+
+
+def begin_high_water(config: Config, mark: Mark, *, replace: bool) -> None:
+    """Makes the high-water file; with `replace`, an unusable one is set aside as `<name>.old`. HIGH_WATER_UNUSABLE."""
+    assert config.high_water is not None
+    if replace and config.high_water.exists():
+        config.high_water.replace(config.high_water.with_name(f"{config.high_water.name}.old"))
+    FileHighWater.create(config.high_water, mark).close()
+
+
+def end_mark(config: Config, next_origin: str) -> None:
+    """Writes in the high-water file, where there is a usable one, that another log followed. LOG_UNAVAILABLE."""
+    try:
+        opened = FileHighWater(config.high_water) if config.high_water is not None else None
+    except SluisError:
+        return
+    if opened is not None and opened.mark.origin == config.origin:
+        close_mark(opened, next_origin)
+    if opened is not None:
+        opened.close()
+
+
+def same_volume(config: Config) -> bool:
+    """Whether the high-water file lies on the volume of the data, and would be lost or restored with it."""
+    return config.high_water is not None and config.high_water.stat().st_dev == config.data.stat().st_dev
+
+
+def sweep_ended(config: Config, log: OwnLog, now: datetime) -> int:
+    """Erases what a log that has ended need not keep: due vault slots, all registers, answers. Slots that stay."""
+    log.store.expire_vault(now)
+    FileRegisterStore(config.data / "registers", log.keys.at_rest, SystemEntropy()).sweep(())
+    FileAnswerSpool(config.data / "answers", log.keys.at_rest, SystemEntropy()).sweep(now - ANSWER_KEPT)
+    return log.store.reader.openings()

@@ -1,0 +1,41 @@
+"""What witnesses hold against the log as it stands at start: a shorter or other log than they know is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from broker.errors import Code, SluisError
+from broker.exchange_log.checkpoint import VerifierKey, parse_checkpoint
+from broker.exchange_log.high_water import WAY_OUT, check_outside
+from broker.ports import LogReader
+from broker.witness.calling import WitnessEnd, ask_newest
+
+
+def check_witnessed(reader: LogReader, key: VerifierKey, ends: Sequence[WitnessEnd]) -> tuple[str, ...]:
+    """Asks each witness; returns the troubles of those that gave no usable answer: an outage stops no start.
+
+    A size that a witness states without its checkpoint counts too: whoever can forge that can keep a broker from
+    starting, and nothing else.
+
+    Raises:
+        SluisError: LOG_SHRUNK, LOG_FORKED.
+    """
+    _, own = reader.checkpoint()
+    troubles = []
+    for said in ask_newest(ends, key, own):
+        who = f"the witness {said.witness}"
+        if said.contradicts:
+            raise SluisError(
+                Code.LOG_FORKED, f"{who} refuses the log's newest checkpoint as a fork. Nothing was started; {WAY_OUT}"
+            )
+        if said.note is not None:
+            check_outside(reader, key.name, [(who, parse_checkpoint(said.note))])
+        elif said.size is None:
+            troubles.append(said.trouble)
+        elif said.size > reader.size():
+            raise SluisError(
+                Code.LOG_SHRUNK,
+                f"the log's database has {reader.size()} entries, but {who} says that it cosigned {said.size}. Nothing "
+                f"was started; {WAY_OUT}",
+            )
+    return tuple(troubles)
