@@ -15,6 +15,7 @@ from rfc3161_client import decode_timestamp_response
 from time_stamper import Issued, Stamper, issue, serving
 
 from broker.audit.export import bundle_lines
+from broker.config import Config, TimeStamps
 from broker.der_order import with_certificates_in_order
 from broker.errors import Code, SluisError
 from broker.stamping import (
@@ -23,6 +24,7 @@ from broker.stamping import (
     age_told,
     newest_stamp,
     over_http,
+    read_time_stampers,
     response_of,
     stamp_key,
     stamped,
@@ -325,3 +327,18 @@ def test_over_http() -> None:
         over_http(url)(b"request")
     with pytest.raises(NotStampedError, match="unreachable"):
         over_http(url)(b"request")
+
+
+def test_certificates_of_a_configuration_are_read_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    stamps = TimeStamps(url="https://tsa.example/tsr", certificates=[path])
+    config = Config.model_construct(time_stamps=stamps)
+    for text, said in ((None, "cannot be read as text"), ("no PEM", "holds CA certificates in PEM")):
+        if text is not None:
+            path.write_text(text)
+        with pytest.raises(SluisError, match=said) as caught:
+            read_time_stampers(config)
+        assert caught.value.code is Code.CONFIG_INVALID
+    path.write_text(TSA.root.pem + TSA.signer.pem)
+    assert read_time_stampers(config) == (TSA.root.certificate, TSA.signer.certificate)
+    assert read_time_stampers(Config.model_construct(time_stamps=None)) == ()

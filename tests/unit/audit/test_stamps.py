@@ -1,6 +1,7 @@
 """Time stamps in a bundle (RFC 3161): good ones are told, every kind of bad one has its code."""
 
 import json
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from time_stamper import SHA1, SHA256, Issued, Stamper, issue
 from typer.testing import CliRunner
 
-from broker.audit.findings import Code, Fault, Report
+from broker.audit.findings import Code, Fault, Findings, Report
+from broker.audit.stamps import Stamps
 from broker.audit.trust import parse_trust
 from broker.audit.verify import verify
 from broker.canonical import canonical_json
@@ -79,6 +81,14 @@ def of(stamper: Stamper, at: int = LAST, when: datetime = LATE) -> tuple[int, by
     return at, stamp(at, stamper.token(note_text(at), when))
 
 
+def test_a_stamp_stands_behind_the_cosigned_checkpoint_too() -> None:
+    cosigned = canonical_json({"cosigned": json.loads(LINES[LAST])["checkpoint"]}) + b"\n"
+    lines = [*LINES[: LAST + 1], cosigned, good(LAST)[1], *LINES[LAST + 1 :]]
+    report = verify(sealed(lines), WORLD.trust(time_stampers=[STAMPER.root.pem]))
+    assert report.verified, report.findings
+    assert (report.cosigned_unchecked, report.stamps) == (1, 1)
+
+
 EXPIRED = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC))
 BAD: dict[str, tuple[Code, Callable[[], tuple[tuple[int, bytes], ...]]]] = {
     "no DER": (Code.STAMP_FORM, lambda: ((LAST, stamp(LAST, b"hello")),)),
@@ -115,10 +125,23 @@ def test_a_stamp_a_little_early_is_the_difference_of_two_clocks() -> None:
     assert checked(of(STAMPER, when=WORLD.at - timedelta(seconds=59))).verified
 
 
+def test_random_changes_to_a_token_give_a_report_and_never_an_exception() -> None:
+    rng, token = random.Random(4), STAMPER.token(note_text(LAST), LATE)
+    stamps = Stamps(WORLD.trust(time_stampers=[STAMPER.root.pem]), Findings())
+    for _ in range(3_000):
+        changed = bytearray(token)
+        for _ in range(rng.choice((1, 2, 5))):
+            changed[rng.randrange(len(changed))] = rng.randrange(256)
+        cut = changed if rng.random() < 0.8 else changed[: rng.randrange(len(changed))]
+        value = {"size": size_at(LAST), "token": b64(bytes(cut))}
+        assert stamps.check(value, size_at(LAST), note_text(LAST), WORLD.at, 1)
+    assert stamps.newest is None or stamps.newest == checked(good(LAST)).stamped
+
+
 def test_flipped_bits_never_give_another_time_or_a_stamp_of_something_else() -> None:
     """Fields outside the signature may be flipped; what a token says may not."""
     token = STAMPER.token(note_text(LAST), LATE)
-    for at in range(0, len(token), 41):
+    for at in range(0, len(token), 97):
         flipped = token[:at] + bytes([token[at] ^ 1]) + token[at + 1 :]
         report = checked((LAST, stamp(LAST, flipped)))
         assert report.stamped is None or report.stamped == checked(good(LAST)).stamped
