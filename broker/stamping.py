@@ -30,9 +30,9 @@ from broker.der_order import with_certificates_in_order
 from broker.errors import Code, SluisError
 from broker.exchange_log.append import Sequencer
 from broker.exchange_log.checkpoint import parse_checkpoint
+from broker.exchange_log.cosignature import NEWEST
 from broker.http_post import PostError, post
 from broker.ports import Clock, LogReader
-from broker.witness.standing import NEWEST
 
 log = structlog.get_logger("broker.stamping")
 
