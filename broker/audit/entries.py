@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -99,24 +99,38 @@ def _check_body(kind: str, body: Mapping[str, Any]) -> None:
 
 def has_shape(value: object, shape: str) -> bool:
     """Whether `value` has the shape: text, texts, number, numbers, hex, time, map, flag, null, any; `?` allows null."""
-    if shape.endswith("?"):
-        return value is None or has_shape(value, shape[:-1])
-    if shape == "text":
-        return isinstance(value, str)
-    if shape == "texts":
-        return is_texts(value)
-    if shape == "number":
-        return is_number(value)
-    if shape == "numbers":
-        return isinstance(value, list) and all(map(is_number, value))
-    if shape == "hex":
-        return is_hex(value)
-    if shape == "map":
-        return isinstance(value, dict)
-    if shape == "flag":
-        return isinstance(value, bool)
-    if shape == "null":
-        return value is None
-    if shape == "time":
-        return isinstance(value, str) and _TIME.fullmatch(value) is not None
-    return shape == "any"
+    return _SHAPES[shape](value)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_map(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, str) and _TIME.fullmatch(value) is not None
+
+
+def _or_null(shape: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: value is None or shape(value)
+
+
+_PLAIN: Mapping[str, Callable[[object], bool]] = {
+    "any": lambda _: True,
+    "flag": lambda value: isinstance(value, bool),
+    "hex": is_hex,
+    "map": _is_map,
+    "null": lambda value: value is None,
+    "number": is_number,
+    "numbers": lambda value: isinstance(value, list) and all(map(is_number, value)),
+    "text": _is_text,
+    "texts": is_texts,
+    "time": _is_time,
+}
+_SHAPES: Mapping[str, Callable[[object], bool]] = {
+    **_PLAIN,
+    **{f"{name}?": _or_null(shape) for name, shape in _PLAIN.items()},
+}

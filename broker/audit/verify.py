@@ -7,7 +7,6 @@ exception.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 from collections import Counter
@@ -40,12 +39,26 @@ from broker.audit.witnessing import Witnessing
 MAX_LINE_BYTES = 80 << 20
 """A policy set may be that long; nothing else comes near."""
 PROGRESS_EVERY = 1_000
+_LEAF, _LEAF_END = b'{"leaf":"', b'"}\n'
 
 
 def read_lines(stream: BinaryIO) -> Iterator[bytes]:
     """The lines of an opened bundle, each with its newline, none longer than the limit."""
     while line := stream.readline(MAX_LINE_BYTES):
         yield line
+
+
+def leaf_of(line: bytes) -> bytes | None:
+    """The entry's bytes in a line that is exactly `{"leaf":"<base64 in its one form>"}`; None for any other line."""
+    if line[:9] == _LEAF and line[-3:] == _LEAF_END:
+        text = line[9:-3]
+        try:
+            data = binascii.a2b_base64(text, strict_mode=True)
+        except (binascii.Error, ValueError):
+            return None
+        if binascii.b2a_base64(data, newline=False) == text:
+            return data
+    return None
 
 
 def verify(
@@ -121,6 +134,8 @@ class _Verification:
         self._preceded = preceding is not None
         self._accesses = Accesses(self.findings, self._policies, self._exchanges)
         self._rectifications = Rectifications(trust, self.findings, self._policies)
+        self._read = b""
+        """The entry that is being read."""
         self._replayed: Counter[Replayed] = Counter()
         self._tree = GrowingTree()
         self._hash = hashlib.sha256()
@@ -145,6 +160,11 @@ class _Verification:
             raise self._broken(Code.BUNDLE_TRAILING)
         if not line.endswith(b"\n"):
             raise self._broken(Code.BUNDLE_TRUNCATED)
+        leaf = leaf_of(line) if self._line > 1 else None
+        if leaf is not None:
+            self._leaf(leaf)
+            self._hash.update(line)
+            return
         try:
             value = strict_json.read(line[:-1])
         except strict_json.NotCanonicalError as error:
@@ -155,7 +175,7 @@ class _Verification:
         if self._line == 1:
             self._head(value)
         elif members == ("leaf",):
-            self._leaf(value["leaf"])
+            raise self._broken(Code.BUNDLE_LINE, "not base64")
         elif members == ("checkpoint",):
             self._checkpoint(value["checkpoint"])
         elif members == ("cosigned",):
@@ -226,10 +246,10 @@ class _Verification:
             self.findings.add(Code.ORIGIN, line=1)
         self._stated = size
 
-    def _leaf(self, text: object) -> None:
-        leaf = self._decoded(text)
+    def _leaf(self, leaf: bytes) -> None:
         index = self._tree.size
         self._note_text = None
+        self._read = leaf
         self._tree.add(leaf)
         self._expectations.leaf(index, leaf, self._tree)
         if self._progress is not None and index % PROGRESS_EVERY == 0:
@@ -305,7 +325,7 @@ class _Verification:
         policies = archived.policy_set if archived else None
         self._exchanges.ask(entry, policies)
         self._closing.ask(entry, policies)
-        self._check_decision(entry, replay(archived, entry.body))
+        self._check_decision(entry, replay(archived, entry.body, leaf=self._read))
 
     def _release(self, entry: LogEntry) -> None:
         ask = self._releases.waiting(entry.body["ask_index"])
@@ -341,7 +361,9 @@ class _Verification:
             return
         ask = self._closing.shadow(entry)
         if ask is not None:
-            self._check_decision(entry, replay(self._policies.decided_under(entry), ask, shadow=entry.body))
+            self._check_decision(
+                entry, replay(self._policies.decided_under(entry), ask, shadow=entry.body, leaf=self._read)
+            )
 
     def _genesis(self, entry: LogEntry) -> None:
         body = entry.body
@@ -406,16 +428,6 @@ class _Verification:
         if value["lines"] != self._line - 1 or value["sha256"] != self._hash.hexdigest():
             self.findings.add(Code.BUNDLE_DIGEST, line=self._line)
         self._ended = True
-
-    def _decoded(self, text: object) -> bytes:
-        if isinstance(text, str):
-            try:
-                data = base64.b64decode(text, validate=True)
-                if base64.b64encode(data).decode() == text:
-                    return data
-            except (binascii.Error, ValueError):
-                pass
-        raise self._broken(Code.BUNDLE_LINE, "not base64")
 
     def _broken(self, code: Code, detail: str = "") -> BundleError:
         return BundleError(Finding(code, detail, line=self._line))
