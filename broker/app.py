@@ -140,7 +140,7 @@ class Broker:
         scope = Scope(config.origin, config.environment)
         self._in_force = self._open_policies(config, reader, scope, bundle)
         loaded = load_directory(config, self._in_force.current())
-        log_parties(self._sequencer, loaded.entries)
+        log_parties(self._sequencer, loaded)
         self._issuers = loaded.issuers_pem
         self._identity = Identity(loaded.directory, self._in_force.current, config.environment)
         self._registers = FileRegisterStore(config.data / "registers", keys.at_rest, entropy)
@@ -331,7 +331,7 @@ class Broker:
         """Reads pins and revocation lists again, as housekeeping does every 30 seconds; logs what changed."""
         loaded = load_directory(self._config, self._in_force.current())
         if loaded.directory != self._identity.directory:
-            log_parties(self._sequencer, loaded.entries)
+            log_parties(self._sequencer, loaded)
             self._identity.directory = loaded.directory
             log.info("directory reloaded", count=len(loaded.entries))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from broker.config import Config
 from broker.dev_pki import is_throw_away
 from broker.errors import Code, SluisError
 from broker.exchange_log.append import Sequencer
+from broker.exchange_log.entry import log_time, parse_time
 from broker.parties import Environment, Oin
 from broker.policy.document import PolicySet
 from broker.ports import Transaction
@@ -34,6 +36,20 @@ class Loaded:
     issuers_pem: bytes
     entries: Mapping[str, dict[str, object]]
     """Party -> body of its `party` log entry (docs/formats.md section 3)."""
+
+    def is_news(self, logged: bytes | None, body: Mapping[str, object]) -> bool:
+        """Whether a party's entry is to be logged: something changed, or the list in the log is getting old.
+
+        A fresh list that revokes nobody new is news once it is newer by half the age that a list may have.
+        """
+        if logged is None:
+            return True
+        known = json.loads(logged)
+        before, now = known.get("crl_this_update"), body["crl_this_update"]
+        if {**known, "crl_this_update": now} != body or (before is None) != (now is None):
+            return True
+        age = timedelta(0) if before is None else parse_time(now) - parse_time(before)
+        return age >= self.directory.revocation_max_age / 2
 
 
 def load_directory(config: Config, policies: PolicySet) -> Loaded:
@@ -50,14 +66,12 @@ def load_directory(config: Config, policies: PolicySet) -> Loaded:
                 raise SluisError(Code.CONFIG_INVALID, f"{path}: the throw-away CA of dev-pki is refused in production")
     revocations = {}
     revoked: list[str] = []
-    updates = []
     for path in config.tls.revocation_lists:
         loaded = _checked_list(path, certificates)
         if loaded.issuer in revocations:
             raise SluisError(Code.CONFIG_INVALID, f"{path}: a second list of one issuer; name the newest only")
         revocations[loaded.issuer] = loaded
         revoked += [f"{serial:x}" for serial in sorted(loaded.serials)]
-        updates.append(loaded.this_update)
     pins: dict[str, frozenset[str]] = {}
     entries: dict[str, dict[str, object]] = {}
     for name, paths in sorted(config.parties.items()):
@@ -67,7 +81,10 @@ def load_directory(config: Config, policies: PolicySet) -> Loaded:
                 Code.CONFIG_INVALID, f"parties.{name}: the policy set knows no such party; correct the name"
             )
         allowed = {party.oin, *party.sub_oins}
-        ders = [_pinned(path, allowed, config.environment, certificates) for path in paths]
+        pinned = [_pinned(path, allowed, config.environment, certificates) for path in paths]
+        ders = [certificate.public_bytes(Encoding.DER) for certificate in pinned]
+        lists = [revocations.get(certificate.issuer.public_bytes()) for certificate in pinned]
+        dated = [one.this_update for one in lists if one is not None]
         pins[name] = frozenset(hashlib.sha256(der).hexdigest() for der in ders)
         entries[name] = {
             "party": name,
@@ -76,22 +93,21 @@ def load_directory(config: Config, policies: PolicySet) -> Loaded:
             "certificates": [base64.b64encode(der).decode() for der in ders],
             "issuers": [base64.b64encode(issuer.public_bytes(Encoding.DER)).decode() for issuer in certificates],
             "revoked": revoked,
-            "crl_this_update": min(updates).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            # of the lists of its own CAs: those of others say nothing about this party
+            "crl_this_update": log_time(min(dated)) if len(dated) == len(lists) > 0 else None,
         }
     max_age = timedelta(hours=config.tls.revocation_max_age_hours)
     return Loaded(Directory(pins, revocations, max_age), b"".join(pem for _, pem in issuers), entries)
 
 
-def log_parties(sequencer: Sequencer, entries: Mapping[str, dict[str, object]]) -> None:
-    """Logs what changed of the parties since their entries before."""
+def log_parties(sequencer: Sequencer, loaded: Loaded) -> None:
+    """Logs what is news of the parties since their entries before."""
 
     def work(tx: Transaction) -> None:
-        for name, body in entries.items():
-            # A fresh list that revokes nobody new is no news of a party: only what changed is an entry.
-            stored = canonical_json({**body, "crl_this_update": None})
-            if tx.document("party", name) != stored:
+        for name, body in loaded.entries.items():
+            if loaded.is_news(tx.document("party", name), body):
                 tx.append("party", body)
-                tx.put_document("party", name, stored)
+                tx.put_document("party", name, canonical_json(body))
 
     sequencer.submit(work)
 
@@ -129,7 +145,9 @@ def _checked_list(path: Path, issuers: list[x509.Certificate]) -> Revocations:
     raise SluisError(Code.CONFIG_INVALID, f"{path}: this revocation list is not signed by one of tls.client_issuers")
 
 
-def _pinned(path: Path, allowed: set[str], environment: Environment, issuers: list[x509.Certificate]) -> bytes:
+def _pinned(
+    path: Path, allowed: set[str], environment: Environment, issuers: list[x509.Certificate]
+) -> x509.Certificate:
     certificate = _certificate(path, _read(path))
     numbers = certificate.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
     if len(numbers) != 1 or str(numbers[0].value) not in allowed:
@@ -140,7 +158,7 @@ def _pinned(path: Path, allowed: set[str], environment: Environment, issuers: li
         raise SluisError(Code.CONFIG_INVALID, f"{path}: a test OIN (prefix 00000099) is refused in production")
     if not any(_issued_by(certificate, issuer) for issuer in issuers):
         raise SluisError(Code.CONFIG_INVALID, f"{path}: not issued by one of tls.client_issuers")
-    return certificate.public_bytes(Encoding.DER)
+    return certificate
 
 
 def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:

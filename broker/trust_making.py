@@ -22,6 +22,7 @@ def trust_of(config: Config) -> str:
         policy_quorum=config.policy.quorum,
         engines=list(ENGINES),
         unsafe_skip_approvals=config.policy.unsafe_skip_approvals,
+        revocation_max_age_hours=config.tls.revocation_max_age_hours,
         time_stampers=[pem_text(path) for path in config.time_stamps.certificates] if config.time_stamps else (),
         witnesses=[str(key) for key in witness.keys] if witness else (),
         witness_quorum=witness.quorum if witness else 0,

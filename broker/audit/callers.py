@@ -53,7 +53,8 @@ class _Pins:
 
         A list keeps a revoked certificate at least until it has expired (RFC 5280 section 3.3).
         """
-        older = later.issuers == self.issuers and (
+        same = (later.issuers, later.certificates.keys()) == (self.issuers, self.certificates.keys())
+        older = same and (
             self.crl_this_update is not None
             and (later.crl_this_update is None or later.crl_this_update < self.crl_this_update)
         )
@@ -135,10 +136,17 @@ class Callers:
             self._findings.add(Code.CERTIFICATE_TIME, index=entry.index)
         if all(pinned.serial in p.revoked for p in pins):
             self._findings.add(Code.CERTIFICATE_REVOKED, index=entry.index)
+        if self._is_stale(pins[0].crl_this_update, entry.at):
+            self._findings.add(Code.REVOCATION_STALE, index=entry.index)
         if self._policies.oin_dropped(party, pinned.oin, entry.at):
             self._findings.add(Code.CERTIFICATE_DROPPED, index=entry.index)
         if not self._is_signed(body, pinned):
             self._findings.add(Code.STATEMENT_SIGNATURE, index=entry.index)
+
+    def _is_stale(self, updated: datetime | None, at: datetime) -> bool:
+        """Whether the log shows no list fresh enough; one is logged when it is newer by half the age allowed."""
+        allowed = self._trust.revocation_max_age
+        return allowed is not None and (updated is None or at - updated > allowed * 1.5 + GRACE)
 
     def _is_signed(self, body: Mapping[str, Any], pinned: _Pinned) -> bool:
         """The asks of one exchange repeat one statement: its signature is computed once."""

@@ -76,6 +76,10 @@ class Code(Enum):
     CERTIFICATE_CHAIN = (Fault.SIGNATURE, "a certificate was not issued by a CA you trust")
     CERTIFICATE_TIME = (Fault.SIGNATURE, "a certificate was not valid when its statement was logged")
     CERTIFICATE_REVOKED = (Fault.SIGNATURE, "a certificate was revoked when its statement was logged")
+    REVOCATION_STALE = (
+        Fault.SIGNATURE,
+        "a statement was accepted while the newest revocation list in the log was older than you allow",
+    )
     REVOCATION_UNDONE = (
         Fault.SIGNATURE,
         "a revocation was taken back before the certificate had expired, or an older revocation list was taken up",

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import yaml
 from cryptography import x509
@@ -22,9 +23,10 @@ from broker.errors import Code, SluisError
 from broker.policy.strict_yaml import Node, read_yaml
 
 _MEMBERS = ("origin", "environment", "log_keys", "issuers", "policy_signers", "policy_quorum", "engines")
-_OPTIONAL = frozenset({"policy_approvals", "time_stampers"}) | WITNESS_MEMBERS
+_OPTIONAL = frozenset({"policy_approvals", "revocation_max_age_hours", "time_stampers"}) | WITNESS_MEMBERS
 _MORE = (
-    "policy_approvals where it is `none`, time_stampers where time stamps are to be checked, and witnesses with "
+    "policy_approvals where it is `none`, revocation_max_age_hours where the age of revocation lists is to be checked, "
+    "time_stampers where time stamps are, and witnesses with "
     "witness_quorum where cosignatures are"
 )
 _HEX64 = re.compile(r"[0-9a-f]{64}")
@@ -49,6 +51,8 @@ class Trust:
     """SHA-256 in groups of four hex digits."""
     time_stampers: tuple[x509.Certificate, ...] = ()
     """CAs above the time stampers (RFC 3161); without any, time stamps are not checked."""
+    revocation_max_age: timedelta | None = None
+    """How old the broker lets a revocation list become; None: the log is not checked for it."""
     witness_rule: WitnessRule | None = None
     """Whose cosignatures count; without it none is checked."""
 
@@ -88,9 +92,8 @@ def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
         raise _wrong(name, f"log_keys: {error}") from None
     if any(key_name != origin for key_name, _ in keys):
         raise _wrong(name, "log_keys are keys of the origin, and begin with its name")
-    approvals = value.get("policy_approvals", "required")
-    if approvals not in ("required", "none") or (approvals == "none" and environment == "production"):
-        raise _wrong(name, "policy_approvals is required, or none in a test environment")
+    approvals = _approvals(name, value.get("policy_approvals", "required"), environment)
+    max_age = _hours(name, "revocation_max_age_hours", value.get("revocation_max_age_hours"))
     try:
         witness_rule = read_rule(value)
     except ValueError as error:
@@ -104,8 +107,10 @@ def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
         "policy_quorum": quorum,
         "engines": sorted(set(engines)),
     }
-    if approvals == "none":
+    if not approvals:
         meaning["policy_approvals"] = "none"
+    if max_age is not None:
+        meaning["revocation_max_age_hours"] = max_age // timedelta(hours=1)
     if time_stampers:
         meaning["time_stampers"] = _ders(time_stampers)
     if witness_rule is not None:
@@ -119,9 +124,10 @@ def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
         policy_signers=frozenset(signers),
         policy_quorum=quorum,
         engines=frozenset(engines),
-        policy_approvals=approvals == "required",
+        policy_approvals=approvals,
         fingerprint=_mark(meaning),
         time_stampers=tuple(time_stampers),
+        revocation_max_age=max_age,
         witness_rule=witness_rule,
     )
 
@@ -136,6 +142,7 @@ def trust_text(
     policy_quorum: int,
     engines: Sequence[str],
     unsafe_skip_approvals: bool = False,
+    revocation_max_age_hours: int | None = None,
     time_stampers: Sequence[str] = (),
     witnesses: Sequence[str] = (),
     witness_quorum: int = 0,
@@ -156,6 +163,8 @@ def trust_text(
     }
     if unsafe_skip_approvals:
         value["policy_approvals"] = "none"
+    if revocation_max_age_hours is not None:
+        value["revocation_max_age_hours"] = revocation_max_age_hours
     if time_stampers:
         value["time_stampers"] = [pem.strip() + "\n" for pem in time_stampers]
     if witnesses:
@@ -180,6 +189,20 @@ _BlockDumper.add_representer(str, _block)
 def _mark(meaning: dict[str, object]) -> str:
     digest = hashlib.sha256(b"sluis/v1/trust\n" + strict_json.write(meaning)).hexdigest()
     return " ".join(digest[at : at + 4] for at in range(0, 64, 4))
+
+
+def _approvals(name: str, value: Node, environment: str) -> bool:
+    if value not in ("required", "none") or (value == "none" and environment == "production"):
+        raise _wrong(name, "policy_approvals is required, or none in a test environment")
+    return value == "required"
+
+
+def _hours(name: str, member: str, value: Node | None) -> timedelta | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,3}", value) or not 1 <= int(value) <= 720:
+        raise _wrong(name, f"{member} is 1 to 720, as the broker is configured")
+    return timedelta(hours=int(value))
 
 
 def _texts(name: str, member: str, value: Node, *, least: int) -> tuple[str, ...]:

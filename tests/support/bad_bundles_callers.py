@@ -96,6 +96,12 @@ def an_older_revocation_list(world: World) -> None:
     world.batch(("party", {**world.party_entry("utrecht"), "crl_this_update": time_text(START - timedelta(days=3))}))
 
 
+@bad("a question accepted under a stale revocation list", "REVOCATION_STALE")
+def a_stale_revocation_list(world: World) -> Given:
+    """The last questions are a day later than the list that the log holds."""
+    return Given(trust=world.trust_text(revocation_max_age_hours=12))
+
+
 @bad("a party with another's OIN", "CERTIFICATE_OIN")
 def another_party_s_oin(world: World) -> None:
     (index,) = _party(world, "utrecht")

@@ -13,10 +13,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from world import START, World, make_world, policy_texts
 
+from broker.canonical import canonical_json
 from broker.config import Config
 from broker.dev_pki import ThrowAwayCa
 from broker.directory import Loaded, load_directory
 from broker.errors import Code, SluisError
+from broker.exchange_log.entry import log_time
 from broker.parties import Environment
 from broker.policy.bundle import policy_set_from_texts
 
@@ -57,6 +59,22 @@ def test_pins_lists_and_log_entries_are_what_the_files_say(world: World) -> None
     assert entry["certificates"] == [base64.b64encode(der).decode()]
     assert entry["crl_this_update"] == "2026-11-23T09:00:00.000000Z"
     assert loaded.issuers_pem == (world.pki / "ca.pem").read_bytes()
+
+
+def test_a_fresh_list_is_news_once_the_one_in_the_log_is_old(world: World) -> None:
+    loaded = load(world)
+    body = loaded.entries["nla"]
+    logged = canonical_json(body)
+
+    def newer(hours: int) -> dict[str, object]:
+        return {**body, "crl_this_update": log_time(START - timedelta(hours=1) + timedelta(hours=hours))}
+
+    assert loaded.is_news(None, body)
+    assert not loaded.is_news(logged, body)
+    assert not loaded.is_news(logged, newer(23))
+    assert loaded.is_news(logged, newer(24))
+    assert loaded.is_news(logged, {**body, "revoked": ["ab"]})
+    assert loaded.is_news(canonical_json({**body, "crl_this_update": None}), body), "logged by an older version"
 
 
 def test_revoked_serials_are_read(world: World) -> None:

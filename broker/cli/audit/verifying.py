@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from broker.audit.findings import Report
+from broker.audit.advice import advice_on
+from broker.audit.findings import Code, Finding, Report
 from broker.audit.preceding import Preceding
 from broker.audit.verify import read_lines, verify, verify_preceding
 from broker.cli.audit.root import SHOWN_FINDINGS, AsJson, BundleFile, app, on_terminal, read_trust
@@ -43,7 +45,7 @@ def verify_command(
       sluis audit verify log.bundle --trust trust.yaml --expect receipt.json
       sluis audit verify 2027.bundle --trust 2027.yaml --previous 2026.bundle --previous-trust 2026.yaml
     """
-    tell = None if as_json else on_terminal("{} of {} entries")
+    tell = None if as_json else _told_with_rate(on_terminal("{:,} of {:,} entries, {:,} a second"))
     before = _verify_chain(previous or [], previous_trust or [], tell, as_json=as_json)
     with bundle.open("rb") as stream:
         report = verify(
@@ -80,6 +82,21 @@ def _verify_chain(
     return before
 
 
+def _told_with_rate(tell: Callable[..., None] | None) -> Callable[[int, int], None] | None:
+    """A progress line that says how fast it goes."""
+    if tell is None:
+        return None
+    began = time.monotonic()
+
+    def told(read: int, stated: int) -> None:
+        nonlocal began
+        if not read:
+            began = time.monotonic()  # another bundle
+        tell(read, stated, int(read / max(time.monotonic() - began, 0.001)))
+
+    return told
+
+
 def _print_report(report: Report) -> None:
     print(f"log          {report.origin}, {report.size} entries under {report.checkpoints} checkpoints")
     print(f"trust        {report.trust}")
@@ -101,12 +118,32 @@ def _print_report(report: Report) -> None:
         print(f"time stamps  {report.stamps} checked; stamped to {stamped.size} at {stamped.at} by {stamped.by}{later}")
     if report.stamps_unchecked:
         print(f"time stamps  {report.stamps_unchecked} not checked: the trust file names no time_stampers")
-    for finding in report.findings[:SHOWN_FINDINGS]:
-        print(f"  {finding}")
-    hidden = sum(report.counts.values()) - min(len(report.findings), SHOWN_FINDINGS)
-    if hidden:
-        print(f"  and {hidden} more; --json lists the first {len(report.findings)}")
+    _print_findings(report)
     print(report.summary)
+
+
+def _print_findings(report: Report) -> None:
+    """Gravest first, one paragraph a code: where, what it means, what to do next."""
+    left = SHOWN_FINDINGS
+    for name in sorted(report.counts, key=lambda name: (Code[name].fault, list(Code).index(Code[name]))):
+        code = Code[name]
+        places = [_place(finding) for finding in report.findings if finding.code is code]
+        shown, left = places[:left], left - len(places[:left])
+        print(f"  {name}: {code.text}")
+        for place in shown:
+            print(f"      {place}")
+        if report.counts[name] > len(shown):
+            print(f"      and {report.counts[name] - len(shown)} more; --json lists the first {len(report.findings)}")
+        print(f"    means  {advice_on(code).means}")
+        print(f"    next   {advice_on(code).next}")
+
+
+def _place(finding: Finding) -> str:
+    if finding.index is not None:
+        place = f"entry {finding.index}"
+    else:
+        place = f"line {finding.line}" if finding.line is not None else "the whole log"
+    return f"{place}: {finding.detail}" if finding.detail else place
 
 
 def _print_witnesses(report: Report) -> None:
@@ -126,6 +163,7 @@ def _report_object(report: Report) -> dict[str, Any]:
         {"code": f.code.name, "text": f.code.text, "detail": f.detail, "index": f.index, "line": f.line}
         for f in report.findings
     ]
+    value["advice"] = {name: asdict(advice_on(Code[name])) for name in report.counts}
     return {
         "verified": report.verified,
         "exit_code": report.exit_code,
