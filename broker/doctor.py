@@ -15,8 +15,9 @@ from broker.config import Config
 from broker.directory import check_own_certificate, load_directory
 from broker.errors import Code, SluisError
 from broker.exchange_log.checkpoint import parse_verifier_key
+from broker.exchange_log.ending import sealed_for
 from broker.exchange_log.high_water import check_mark
-from broker.exchange_log.opening import check_whole
+from broker.exchange_log.opening import check_whole, first_entry, key_periods
 from broker.own_log import high_water_mark, same_volume
 from broker.policy.document import PolicySet
 from broker.policy_files import read_bundle_file
@@ -68,7 +69,12 @@ def _examine_log(config: Config) -> str:
     key = parse_verifier_key(verifier_key(config))
     reader = open_log(config)
     try:
-        return f"{check_whole(reader, key)} entries, every checkpoint fits"
+        text = f"{check_whole(reader, key)} entries, every checkpoint fits"
+        previous = first_entry(reader).body["previous"]
+        changes, next_origin = len(key_periods(reader)) - 1, sealed_for(reader)
+        text += f"; follows {previous['origin']} ({previous['reason']})" if previous else ""
+        text += f"; log key changed {changes} times" if changes else ""
+        return text + (f"; sealed, {next_origin} follows" if next_origin else "")
     finally:
         reader.close()
 
@@ -94,8 +100,9 @@ def _examine_high_water(config: Config) -> str:
         return "made, no log yet"
     reader = open_log(config)
     try:
-        check_mark(reader, config.origin, mark)
-        return f"{mark.size} entries acknowledged, and the log holds them{volume}"
+        check_mark(reader, config.origin, mark, followed_by=mark.next)
+        ended = f"; this log has ended, {mark.next} follows" if mark.next else ""
+        return f"{mark.size} entries acknowledged, and the log holds them{ended}{volume}"
     finally:
         reader.close()
 

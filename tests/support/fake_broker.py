@@ -127,6 +127,11 @@ class Log:
         self._hash = hashlib.sha256(ORIGIN.encode() + b"\n" + raw).digest()[:4]
         self.vkey = f"{ORIGIN}+{self._hash.hex()}+{base64.b64encode(raw).decode()}"
 
+    def change_key(self, key: Ed25519PrivateKey | None = None) -> None:
+        """Another key signs from here on. (A broker would log it; clients are told by people.)"""
+        changed = Log(key)
+        self.key, self.vkey, self._hash = changed.key, changed.vkey, changed._hash
+
     def append(self, kind: str, body: dict[str, Any]) -> int:
         index = len(self.leaves)
         entry = {"body": body, "index": index, "kind": kind, "sequenced_at": "2026-11-23T10:00:00.000001Z", "v": 1}

@@ -169,16 +169,19 @@ class Participant:
         """Checks that the checkpoints and the one kept are of one log that only grew; keeps the newest.
 
         Returns the newest. Every pair of neighbours by size is proven consistent, so a log that shows different
-        agencies, or one agency at different times, different trees is found out here.
+        agencies, or one agency at different times, different trees is found out here. `log_keys` stand oldest first:
+        once a later one signs, an earlier one counts for nothing beyond it.
 
         Raises:
-            ClientError: LOG_FORKED, LOG_SHRUNK (exit code 6; both views are kept as evidence), RECEIPT_BROKEN.
+            ClientError: LOG_FORKED, LOG_SHRUNK (exit code 6; both views are kept as evidence), RECEIPT_BROKEN,
+                LOG_KEY_RETIRED.
         """
         with self.keystore.checkpoint_lock():
             kept = self._kept_checkpoint()
             shown = list(dict.fromkeys([*([kept] if kept else []), *notes]))
             heads = sorted((self.signed(note) for note in shown), key=_size)
             for old, new in pairwise(heads):
+                _demand_key_in_force(old.head, new.head)
                 self._demand_growth(old, new)
             newest = heads[-1]
             if newest.note != kept and (kept is None or newest.head.size > self.signed(kept).head.size):
@@ -248,6 +251,17 @@ class Participant:
             name = f"{moment}-{number}"
         self.keystore.keep_record("evidence", name, evidence.as_json(code))
         return self.keystore.directory / "evidence" / name
+
+
+def _demand_key_in_force(old: Checkpoint, new: Checkpoint) -> None:
+    if new.size > old.size and new.key < old.key:
+        raise ClientError(
+            "LOG_KEY_RETIRED",
+            f"the checkpoint over {new.size} entries is signed by an older log key than that over {old.size}. Either "
+            "log_keys in the profile do not stand oldest first, or somebody signs with a key that was retired: do not "
+            "rely on this log before its operator and an auditor have looked",
+            Exit.VERIFICATION_FAILED,
+        )
 
 
 def _size(signed: Signed) -> int:

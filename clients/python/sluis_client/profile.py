@@ -288,7 +288,11 @@ _TEMPLATE: tuple[tuple[str, str | list[str], str], ...] = (
     ("private_key_password_file", "", "Only if that key is encrypted: a file with the password (chmod 600)."),
     ("origin", "sluis.example/test-2026", "The name of the exchange log."),
     ("environment", "test", "test or production."),
-    ("log_keys", [], "Verifier keys of the log (C2SP: name+hash+base64). Ask by telephone, not by the broker."),
+    (
+        "log_keys",
+        [],
+        "Verifier keys of the log (C2SP: name+hash+base64), oldest first. Ask by telephone, not by the broker.",
+    ),
     ("policy_signers", [], "Ed25519 public keys (64 hex digits) of the people who sign policies."),
     ("policy_quorum", "2", "How many of them must have signed."),
     ("unsafe_skip_approvals", "", "Only for trials in test: true takes purposes that their two sides did not approve."),

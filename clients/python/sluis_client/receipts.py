@@ -7,7 +7,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidSignature
@@ -91,6 +91,8 @@ class Checkpoint:
     origin: str
     size: int
     root: bytes
+    key: int = field(default=0, compare=False)
+    """The place, among the log keys it was checked with, of the last one that signed it."""
 
 
 def verify_receipt(receipt: Receipt, vkeys: Sequence[str]) -> dict[str, Any]:
@@ -150,16 +152,16 @@ def parse_checkpoint(note: str, vkeys: Sequence[str]) -> Checkpoint:
         raise _no_note("has a root that is not a hash")
     message = (text + "\n").encode()
     keys = [_verifier_key(vkey) for vkey in vkeys]
-    good = False
+    good = []
     for line in signatures[:-1].split("\n"):
         name, raw = _signature_line(line)
-        for key_name, key_hash, key in keys:
+        for place, (key_name, key_hash, key) in enumerate(keys):
             if name == key_name == origin and raw[:_KEY_HASH_BYTES] == key_hash:
                 _verify_note(key, raw[_KEY_HASH_BYTES:], message)
-                good = True
+                good.append(place)
     if not good:
         raise _not_trusted(origin, sorted({name for name, _, _ in keys}))
-    return Checkpoint(origin, int(size_text), root)
+    return Checkpoint(origin, int(size_text), root, max(good))
 
 
 def _not_trusted(origin: str, trusted: Sequence[str]) -> ReceiptError:
