@@ -20,12 +20,14 @@ from broker.custody.keys import FileKeys, SystemClock, SystemEntropy
 from broker.directory import check_own_certificate, load_directory, log_parties
 from broker.disputing import Disputing
 from broker.epochs import Epochs
+from broker.erasure import Erasure
 from broker.errors import Code, SluisError
 from broker.exchange import ANSWER_KEPT
 from broker.exchange_log.append import Sequencer
 from broker.exchange_log.checkpoint import parse_verifier_key
 from broker.exchange_log.high_water import claim
 from broker.exchange_log.opening import check_tree, check_unsealed, genesis
+from broker.handed_in import LATER, take_files
 from broker.housekeeping import Chore, Housekeeping
 from broker.in_force import InForce, PolicyRules
 from broker.intake import Intake
@@ -33,6 +35,7 @@ from broker.notices import Notices
 from broker.own_log import open_high_water, same_volume
 from broker.parties import Caller
 from broker.policy.evaluate import ENGINE
+from broker.policy.vault_orders import MAX_ORDER_BYTES
 from broker.policy_files import PolicyFiles, read_bundle_file
 from broker.ports import CheckpointSigner, Clock, Entropy, LogReader
 from broker.publication import Publication
@@ -57,6 +60,11 @@ from broker.witness.starting import check_witnessed
 from broker.witnesses import watch, witness_ends
 
 log = structlog.get_logger("broker.app")
+
+
+def orders_of(config: Config) -> Path:
+    """Where vault orders are handed in (docs/formats.md section 15)."""
+    return config.data / "orders"
 
 
 def open_log(config: Config) -> SqliteLogReader:
@@ -170,6 +178,18 @@ class Broker:
         self._intake = Intake(
             self._sequencer, reader, self._in_force.current, scope, self._clock, entropy, self._coordinator.receipt
         )
+        self._erasure = Erasure(
+            sequencer=self._sequencer,
+            reader=reader,
+            spool=self._spool,
+            policies=self._in_force.current,
+            signers=config.policy.signers,
+            scope=scope,
+            clock=self._clock,
+        )
+        again = self._erasure.reapply()
+        if again:
+            log.warning("erased again what a restore brought back", count=again)
         self._recover()
         self._stamper = stamper_of(config, reader, self._sequencer, self._clock)
         self._housekeeping = Housekeeping(self._often, self._chores)
@@ -316,13 +336,22 @@ class Broker:
     def _look_at_policy(self, *, again: bool) -> None:
         if self._policy_files.look(again=again):
             self.reload_directory()
+        self._take_orders()
+
+    def _take_orders(self) -> None:
+        later = LATER | {Code.EXCHANGE_OPEN}
+        take_files(orders_of(self._config), "vault order", MAX_ORDER_BYTES, self._take_order, later)
+
+    def _take_order(self, order: bytes) -> None:
+        self._erasure.take(order)
+        self._store.fold()
 
     def _chores(self) -> tuple[tuple[str, Callable[[], object]], ...]:
         return (
             ("directory", self.reload_directory),
             ("registers", self._publication.sweep),
             ("answers", self._sweep_answers),
-            ("vault", lambda: self._store.expire_vault(self._clock.now())),
+            ("vault", self._expire_vault),
             ("recovery", self._recover),
             ("health", self._tell_health),
         )
@@ -337,6 +366,12 @@ class Broker:
 
     def _sweep_answers(self) -> None:
         self._spool.sweep(self._clock.now() - ANSWER_KEPT)
+
+    def _expire_vault(self) -> None:
+        count = self._erasure.expire()
+        if count:
+            self._store.fold()
+            log.info("vault slots erased at the end of their time", count=count)
 
     def _recover(self) -> None:
         """Closes asks whose lease has run out; until then a repeat of the request is still answered."""

@@ -143,7 +143,7 @@ class AskGate:
                 if statement.want.count:
                     name = counts_counter(statement.asker, ask.state.answerer, statement.purpose, statement.epoch)
                     tx.debit(name, 1)
-            _fill_vault(tx, posed, terms.vault_until)
+            _fill_vault(tx, posed, terms.vault_until, asks[0].state.ask_index)
         return Asked(tuple(asks), terms)
 
     def hopeless(self, reader: LogReader, statement: AskStatement, now: datetime) -> bool:
@@ -346,11 +346,12 @@ def _distance(tx: Transaction, statement: AskStatement, answerer: str, question:
     return count_distance(question, earlier)
 
 
-def _fill_vault(tx: Transaction, posed: Posed, keep_until: datetime) -> None:
+def _fill_vault(tx: Transaction, posed: Posed, keep_until: datetime, ask_index: int) -> None:
     opened = posed.opened
     if posed.question is None:
         raise SluisError(Code.EXCHANGE_OPEN, "the policy changed while you asked; send the same request again")
-    tx.commit_to("tokens", tokens_value(posed.question), keep_until=keep_until, salt=opened.tokens_salt)
+    value = tokens_value(posed.question)
+    tx.commit_to("tokens", value, keep_until=keep_until, salt=opened.tokens_salt, ask_index=ask_index)
     for label, opening in (("case-number", opened.case_number), ("cooperation-ref", opened.cooperation_ref)):
         if opening is not None:
-            tx.commit_to(label, opening[1], keep_until=keep_until, salt=opening[0])
+            tx.commit_to(label, opening[1], keep_until=keep_until, salt=opening[0], ask_index=ask_index)

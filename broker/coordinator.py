@@ -18,6 +18,7 @@ from broker.disputed import Marking, marks_of, marks_to_head, with_marks
 from broker.errors import Code, SluisError
 from broker.exchange import (
     ANSWER_KEPT,
+    ANSWER_LABEL,
     NO_MARKS,
     AnswerRows,
     AnswerStatus,
@@ -207,13 +208,14 @@ class Coordinator:
             if leaving.status is AnswerStatus.ANSWERED and not statement.want.count:
                 marks = marking.look(tx, tx.open_disputes(state.answerer, state.purpose, state.epoch))
                 leaving = replace(leaving, result=with_marks(leaving.result, marks))
-            result = tx.commit_to("result", leaving.result, keep_until=vault_until, salt=salt)
+            mine = state.ask_index
+            result = tx.commit_to("result", leaving.result, keep_until=vault_until, salt=salt, ask_index=mine)
             answer = dict(leaving.head)
             answer["result"] = result
             if marks.positions:
                 answer["disputed"] = marks_to_head(marks)
             if leaving.small is not None:
-                answer["rows"] = tx.commit_to("answer", leaving.small, keep_until=kept_until)
+                answer["rows"] = tx.commit_to(ANSWER_LABEL, leaving.small, keep_until=kept_until, ask_index=mine)
             index = tx.append("release", _release_entry(statement, ask, leaving, result, nonce))
             if not tx.close_exchange(state, leaving.status, index, answer):
                 raise SluisError(

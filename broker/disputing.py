@@ -77,8 +77,9 @@ class Disputing:
                     Code.TOO_MANY_STATEMENTS,
                     "this answerer has too many open disputes under this purpose; it must answer some first",
                 )
-            tx.commit_to("position", position[1], keep_until=until, salt=position[0])
-            record = tx.commit_to("record", tokens_value(row_of(hit.question, hit.position)), keep_until=until)
+            mine, row = state.ask_index, tokens_value(row_of(hit.question, hit.position))
+            tx.commit_to("position", position[1], keep_until=until, salt=position[0], ask_index=mine)
+            record = tx.commit_to("record", row, keep_until=until, ask_index=mine)
             body = {"what": "dispute-notice", "notice": notice, "epoch": state.epoch, "record": record}
             index = tx.append("notice", {**body, **_about(state), **signed_members(signed, caller)})
             tx.add_notice(StoredNotice(notice, state.answerer, index))
@@ -135,7 +136,8 @@ class Disputing:
                 return index
             self._intake.earlier(tx, caller, statement.request_id, signed)
             self._intake.bound(tx, caller.party, 1)
-            tx.commit_to("position", position[1], keep_until=until, salt=position[0])
+            mine = hit.state.ask_index
+            tx.commit_to("position", position[1], keep_until=until, salt=position[0], ask_index=mine)
             index = tx.append("outcome", {**_about(hit.state), **signed_members(signed, caller)})
             tx.put_document("outcome", key, canonical_json({"entry": index, "outcome": statement.outcome}))
             self._intake.remember(tx, caller, statement.request_id, signed, {"entry": index})

@@ -287,3 +287,36 @@ class Marks:
 
 
 NO_MARKS = Marks()
+
+
+@dataclass(frozen=True)
+class SlotUse:
+    """An answerer's side of an exchange that a vault slot belongs to."""
+
+    asker: str
+    exchange: str
+    principal: str | None
+    answerer: str
+    purpose: str
+    ask_index: int
+    asked_at: datetime
+
+
+@dataclass(frozen=True)
+class VaultSlot:
+    """A slot of the vault without what is in it. `uses`: every answerer's side of each exchange it belongs to."""
+
+    commitment: str
+    label: str
+    keep_until: datetime
+    uses: tuple[SlotUse, ...] = ()
+
+    @property
+    def purpose(self) -> str | None:
+        """The purpose it was asked under, when there is one."""
+        named = {use.purpose for use in self.uses}
+        return named.pop() if len(named) == 1 else None
+
+
+ANSWER_LABEL = "answer"
+"""Label of the slots that hold small answers for 24 hours: copies that no log entry commits to."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from broker.config import Config
 from broker.custody.keys import FileKeys, SystemEntropy
+from broker.erasure import expire_ended
 from broker.errors import SluisError
 from broker.exchange import ANSWER_KEPT
 from broker.exchange_log.ending import close_mark
@@ -103,7 +104,7 @@ def same_volume(config: Config) -> bool:
 
 def sweep_ended(config: Config, log: OwnLog, now: datetime) -> int:
     """Erases what a log that has ended need not keep: due vault slots, all registers, answers. Slots that stay."""
-    log.store.expire_vault(now)
+    expire_ended(log.store, now)
     FileRegisterStore(config.data / "registers", log.keys.at_rest, SystemEntropy()).sweep(())
     FileAnswerSpool(config.data / "answers", log.keys.at_rest, SystemEntropy()).sweep(now - ANSWER_KEPT)
     return log.store.reader.openings()

@@ -13,13 +13,12 @@ import structlog
 
 from broker.config import Config
 from broker.errors import Code, SluisError
+from broker.handed_in import LATER, take_files
 from broker.in_force import InForce
 from broker.policy.suspension import MAX_NOTICE_BYTES
 
 log = structlog.get_logger("broker.policy_files")
 
-_LATER = frozenset({Code.LOG_UNAVAILABLE, Code.LOG_OUTCOME_UNKNOWN, Code.STORE_UNAVAILABLE, Code.SHUTTING_DOWN})
-"""What may pass: the file stays where it is and is tried again."""
 _Mark: TypeAlias = "tuple[int, int, int] | None"
 
 
@@ -58,7 +57,7 @@ class PolicyFiles:
             activation = self._in_force.offer(read_bundle_file(self._config))
         except SluisError as error:
             log.error("policy set refused", code=error.code.name, policy_set=self._in_force.current().digest)
-            if error.code not in _LATER:
+            if error.code not in LATER:
                 self._seen = mark
             return changed
         self._seen = mark
@@ -68,25 +67,7 @@ class PolicyFiles:
         return True
 
     def _take_notices(self) -> None:
-        folder = notices_of(self._config)
-        for path in sorted(path for path in folder.glob("*.json") if path.is_file()):
-            try:
-                with path.open("rb") as stream:
-                    notice = stream.read(MAX_NOTICE_BYTES + 1)
-            except OSError as error:
-                # it stays and is tried again: a notice is never given up for a fault of the disk or of its mode
-                log.error("suspension notice cannot be read", errno=error.errno)
-                continue
-            try:
-                self._in_force.suspend(notice)
-            except SluisError as error:
-                if error.code in _LATER:
-                    return
-                log.error("suspension notice refused", code=error.code.name)
-                _aside(path, "refused")
-            else:
-                log.info("suspension notice in force")
-                _aside(path, "taken")
+        take_files(notices_of(self._config), "suspension notice", MAX_NOTICE_BYTES, self._in_force.suspend, LATER)
 
     def _mark(self) -> _Mark:
         """What tells one state of the bundle's file from another; None while there is none."""
@@ -95,9 +76,3 @@ class PolicyFiles:
         except OSError:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _aside(path: Path, folder: str) -> None:
-    target = path.parent / folder
-    target.mkdir(exist_ok=True)
-    path.replace(target / path.name)

@@ -87,7 +87,8 @@ class Repeating:
         answered = [state for state in states if state.status is AnswerStatus.ANSWERED]
         if answered and is_closed(self._reader, self._policies(), statement.purpose, statement.asker):
             raise SluisError(Code.POLICY_DENIES, "this purpose is not open to you any more; its answers stay here")
-        if any(state.asked_at < now - ANSWER_KEPT for state in answered):
+        # without its head an answer was dropped or erased: to rebuild it would read as "no hit"
+        if any(state.asked_at < now - ANSWER_KEPT or not state.answer for state in answered):
             raise SluisError(
                 Code.ANSWER_GONE, "an answer is kept for 24 hours; its receipt stays: ask again with a new request id"
             )

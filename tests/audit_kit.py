@@ -30,7 +30,7 @@ from log_kit import ENGINE, ORIGIN, START, Keys, time_text
 from broker.audit.findings import Report
 from broker.audit.trust import Trust, parse_trust, trust_text
 from broker.audit.verify import verify
-from broker.canonical import canonical_json, parse_canonical
+from broker.canonical import canonical_json, commitment, encode, parse_canonical
 from broker.dev_pki import ThrowAwayCa
 from broker.exchange import Want
 from broker.exchange_log.checkpoint import parse_verifier_key, sign_checkpoint, signature_line
@@ -48,6 +48,7 @@ from broker.policy.evaluate import (
     judge_case_number,
 )
 from broker.policy.suspension import sign_suspension
+from broker.policy.vault_orders import erase_order, hold_order, lift_order
 from broker.statements import SIGNED_PREFIX
 
 PARTIES = {
@@ -162,6 +163,24 @@ def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
+def tokens_value(subjects: int, salt: int = 0) -> bytes:
+    """A question of one match key: its presence bitmap and pseudonyms (docs/formats.md section 1)."""
+    present = int.to_bytes((1 << subjects) - 1, (subjects + 7) // 8, "little")
+    return encode(present, b"".join(hashlib.sha256(b"%d %d" % (salt, n)).digest()[:16] for n in range(subjects)))
+
+
+def result_value(ask: Mapping[str, Any], status: str) -> bytes:
+    """What a release of this ask commits to: two hits, or a count of two, where it was answered."""
+    answered, counts = status == "ANSWERED", ask["statement"]["want"]["count"]
+    found = {
+        "hits": 2 if answered and not counts else 0,
+        "count": 2 if answered and counts else None,
+        "band": None,
+        "rows": "ab" * 32 if answered and not counts else None,
+    }
+    return canonical_json(found)
+
+
 @dataclass
 class World:
     """An honest log in the making. `engine`: the version that decides."""
@@ -180,6 +199,8 @@ class World:
     encryption_keys: set[str] = field(default_factory=set)
     changes: dict[int, Keys] = field(default_factory=dict)
     """Index of an entry that changes the log key -> the keys that sign from there on."""
+    vault: dict[str, tuple[str, bytes, bytes]] = field(default_factory=dict)
+    """Commitment -> label, salt and value: what opens it, as long as it is there."""
 
     @property
     def policies(self) -> PolicySet:
@@ -358,7 +379,7 @@ class World:
         statement = {
             "answerers": sorted(answerers),
             "asker": asker,
-            "case_number": None if case_number is None else "aa" * 32,
+            "case_number": None if case_number is None else self.commit("case-number", case_number.encode()),
             "cooperation_ref": None,
             "environment": "test",
             "epoch": EPOCH,
@@ -371,7 +392,7 @@ class World:
             "request_id": request_id,
             "scheme": scheme,
             "subjects": subjects,
-            "tokens": hashlib.sha256(request_id.encode()).hexdigest(),
+            "tokens": self.commit("tokens", tokens_value(subjects, salt=self.size)),
             "type": "sluis/v1/ask",
             "want": {"attributes": sorted(want.attributes), "count": want.count, "hit": want.hit},
             **(stated or {}),
@@ -448,10 +469,62 @@ class World:
             "status": status,
             "register": None if outcome == "unknown" else copy.deepcopy(ask["register"]),
             "attributes": list(ask["statement"]["want"]["attributes"]) if status == "ANSWERED" else [],
-            "result": None if outcome == "unknown" else "78" * 32,
+            "result": None if outcome == "unknown" else self.commit("result", result_value(ask, status)),
             "nonce": "9a" * 16,
         }
         return self.batch(("release", body))
+
+    def commit(self, label: str, value: bytes) -> str:
+        """Puts a value in the vault under a salt of its own."""
+        salt = hashlib.sha256(b"salt %d" % len(self.vault)).digest()
+        name = commitment(label, salt, value)
+        self.vault[name] = (label, salt, value)
+        return name
+
+    def erase(self, *names: str, purpose: str | None = "snf-locatie", after: timedelta = timedelta(days=731)) -> int:
+        """Retention: what is due goes."""
+        body = {"what": "retention", "purpose": purpose, "commitments": sorted(names)}
+        for name in names:
+            self.vault.pop(name, None)
+        return self.batch(("erasure", body), after=after)
+
+    def erase_on_request(self, *asks: int, key: str = "utrecht", reason: str = "granted, art. 17") -> int:
+        """An officer's order to erase the exchanges of these asks, carried out."""
+        bodies = [self.body(ask) for ask in asks]
+        named = {(body["asker"], body["exchange"]) for body in bodies}
+        at = {"origin": ORIGIN, "environment": "test", "made_at": self.at}
+        salt = hashlib.sha256(b"case %d" % self.size).digest()
+        order = erase_order(named, reason, case=(salt, "AVG 12"), **at)(OFFICERS.keys[key])
+        gone = self.commitments(*asks)
+        self.vault[order.stated["case"]] = ("case-number", salt, b"AVG 12")
+        for name in gone:
+            del self.vault[name]
+        body = {"what": "request", "purpose": bodies[0]["purpose"], "commitments": gone}
+        return self.batch(("erasure", {**body, **order.members()}))
+
+    def commitments(self, *asks: int) -> list[str]:
+        """Everything that the exchanges of these asks commit to, sorted."""
+        found = set()
+        for ask in asks:
+            statement = self.body(ask)["statement"]
+            found |= {statement[name] for name in ("tokens", "case_number", "cooperation_ref")}
+            for kind, body in (entry for batch in self.batches for entry in batch):
+                if kind == "release" and body["ask_index"] == ask:
+                    found.add(body["result"])
+        return sorted(found - {None})
+
+    def hold(self, key: Ed25519PrivateKey = SIGNERS[0], **names: Any) -> int:
+        """A legal hold on what these name."""
+        at = {"origin": ORIGIN, "environment": "test", "made_at": self.at}
+        until = names.pop("until", self.at + timedelta(days=1800))
+        order = hold_order("an inquiry", until=until, **names, **at)(key)
+        return self.batch(("config", {"what": "legal-hold-added", **order.members()}))
+
+    def lift(self, hold: int, key: Ed25519PrivateKey = SIGNERS[0]) -> int:
+        """The end of a hold."""
+        at = {"origin": ORIGIN, "environment": "test", "made_at": self.at}
+        order = lift_order(self.body(hold)["order"], "the inquiry ended", **at)(key)
+        return self.batch(("config", {"what": "legal-hold-lifted", **order.members()}))
 
     def entry(self, index: int) -> tuple[str, dict[str, Any]]:
         return [entry for batch in self.batches for entry in batch][index]
@@ -554,8 +627,12 @@ def _played() -> World:
     world.publish("snf", "snf-locatie", "bag", version=2)
     world.release(world.ask("utrecht", ["snf"], "snf-locatie", hit, after=timedelta(days=1)))  # another day
     world.withdraw(f"snf/snf-locatie/{EPOCH}/bag")
-    world.release(world.ask("utrecht", ["snf"], "snf-locatie", hit), "NO_REGISTER")
+    erased = world.ask("utrecht", ["snf"], "snf-locatie", hit)
+    world.release(erased, "NO_REGISTER")
     world.release(world.ask("utrecht", ["snf"], "snf-locatie", hit), "UNKNOWN")
+    world.erase_on_request(erased)
+    officer = OFFICERS.keys["snf"]
+    world.lift(world.hold(officer, purpose="snf-locatie", party="utrecht"), officer)
     world.ask("utrecht", ["snf"], "snf-locatie", hit)  # open at the end
     # an exchange of their own: bad bundles that bend the others leave these alone
     world.publish("someren", "verhuurvergunning", "bag")

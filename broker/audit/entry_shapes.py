@@ -89,7 +89,9 @@ BODIES: Mapping[str, Mapping[str, str]] = {
     "recovery": {"what": "text", "detail": "text"},
     "config": {"what": "text"},
     "seal": {"next_origin": "text", "next_key": "text"},
+    "erasure": {"what": "text", "purpose": "text?", "commitments": "texts"},
 }
+_ORDER = {"order": "text", "statement": "map", "signature": "text", "key": "hex"}
 SHADOW: Mapping[str, str] = {
     "party": "text",
     "purpose": "text",
@@ -145,10 +147,13 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, str]]]] = {
     "config": (
         "what",
         {
+            "legal-hold-added": _ORDER,
+            "legal-hold-lifted": _ORDER,
             "log-key": {"previous_key": "text", "verifier_key": "text"},
             "carried": {"counters": "map", "policy": "map?", "suspended": "map"},
         },
     ),
     "access": ("what", {"answer-repeated": {}, "entries": {}}),
+    "erasure": ("what", {"retention": {}, "request": _ORDER}),
 }
 """Kind -> the member that decides, and what members a body has besides, by each value that this verifier knows."""

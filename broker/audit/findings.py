@@ -25,6 +25,7 @@ class Fault(IntEnum):
     EXCHANGE = 16
     REPLAY = 17
     WITNESS = 18
+    VAULT = 19
     STAMP = 20
 
 
@@ -169,6 +170,12 @@ class Code(Enum):
     STAMP_SIGNATURE = (Fault.STAMP, "a time stamp is not signed by a time stamper you trust, valid at its time")
     STAMP_EARLY = (Fault.STAMP, "a time stamp is more than 60 seconds older than an entry it covers")
     STAMP_ORDER = (Fault.STAMP, "a time stamp is older than that of a smaller log before it")
+    ERASURE_ORDER = (Fault.VAULT, "an erasure or a hold was not ordered by anyone who may, or its order is not one")
+    ERASURE_UNORDERED = (Fault.VAULT, "an erasure on request erased what its order does not name, or may not")
+    ERASURE_UNKNOWN = (Fault.VAULT, "an erasure names what the log had not committed to")
+    ERASURE_TWICE = (Fault.VAULT, "something was erased twice: it had come back")
+    ERASURE_EARLY = (Fault.VAULT, "something was erased as due before its purpose says so")
+    ERASURE_HELD = (Fault.VAULT, "something was erased while a legal hold kept it")
 
     @property
     def fault(self) -> Fault:

@@ -21,6 +21,7 @@ from broker.audit.continuity import Continuity
 from broker.audit.counting import Counting
 from broker.audit.entries import EntryError, LogEntry, read_entry, read_time
 from broker.audit.epoch_keys import EpochKeys
+from broker.audit.erasures import Erasures
 from broker.audit.exchanges import Exchanges, is_fresh
 from broker.audit.expected import Expectations
 from broker.audit.findings import BundleError, Code, Finding, Findings, Report
@@ -136,6 +137,7 @@ class _Verification:
         self._rectifications = Rectifications(trust, self.findings, self._policies)
         self._read = b""
         """The entry that is being read."""
+        self._erasures = Erasures(trust, self.findings, self._policies)
         self._replayed: Counter[Replayed] = Counter()
         self._tree = GrowingTree()
         self._hash = hashlib.sha256()
@@ -198,6 +200,7 @@ class _Verification:
             self._closing.settle()
             self._rectifications.settle()
             self._continuity.settle()
+            self._erasures.settle()
             if not self._ended:
                 self.findings.add(Code.BUNDLE_TRUNCATED, line=self._line + 1)
             if self._tree.size != self._stated:
@@ -301,13 +304,20 @@ class _Verification:
             "notice": self._notice,
             "correction": self._correction,
             "outcome": self._outcome,
-            "config": self._continuity.config,
+            "config": self._config,
             "recovery": self._continuity.recovery,
             "seal": self._continuity.seal,
+            "erasure": self._erasures.erasure,
         }
         check = checks.get(entry.kind)
         if check is not None:
             check(entry)
+
+    def _config(self, entry: LogEntry) -> None:
+        if entry.body["what"].startswith("legal-hold-"):
+            self._erasures.config(entry)
+        else:
+            self._continuity.config(entry)
 
     def _key(self, entry: LogEntry) -> None:
         self._callers.check(entry, entry.body["party"])
@@ -325,6 +335,7 @@ class _Verification:
         policies = archived.policy_set if archived else None
         self._exchanges.ask(entry, policies)
         self._closing.ask(entry, policies)
+        self._erasures.ask(entry, policies)
         self._check_decision(entry, replay(archived, entry.body, leaf=self._read))
 
     def _release(self, entry: LogEntry) -> None:
@@ -334,6 +345,7 @@ class _Verification:
             self.findings.add(Code.RELEASE_CLOSED, index=entry.index)
         self._releases.release(entry, closed=closed)
         self._rectifications.release(entry)
+        self._erasures.release(entry)
 
     def _notice(self, entry: LogEntry) -> None:
         signers = {"dispute-notice": "asker", "acknowledged": "party"}
@@ -344,14 +356,17 @@ class _Verification:
         if what in signers:
             self._callers.check(entry, entry.body[signers[what]])
         self._rectifications.notice(entry)
+        self._erasures.rectification(entry)
 
     def _correction(self, entry: LogEntry) -> None:
         self._callers.check(entry, entry.body["answerer"])
         self._rectifications.correction(entry)
+        self._erasures.rectification(entry)
 
     def _outcome(self, entry: LogEntry) -> None:
         self._callers.check(entry, entry.body["asker"])
         self._rectifications.outcome(entry)
+        self._erasures.rectification(entry)
 
     def _evaluation(self, entry: LogEntry) -> None:
         if not is_fresh(entry, read_time(entry.body["decided_at"])):

@@ -192,10 +192,18 @@ KINDS: Mapping[str, Mapping[str, Shape]] = {
     "refusal": {"party": _or_null(_text), "rpc": _text, "code": _text, "request_id": _or_null(_text)},
     "access": {"party": _name, "what": _one_of("answer-repeated", "entries"), "exchange": _or_null(_text)},
     "recovery": {"what": _text, "detail": _text},
-    "config": {"what": _one_of("log-key", "carried")},
+    "config": {"what": _one_of("log-key", "carried", "legal-hold-added", "legal-hold-lifted")},
     "seal": {"next_origin": _text, "next_key": _text},
+    "erasure": {
+        "what": _one_of("retention", "request"),
+        "purpose": _or_null(_name),
+        "commitments": _list_of(_hex64),
+    },
 }
 """Members of each kind's body, and their shapes."""
+
+_ORDER: Mapping[str, Shape] = {"order": _hex, "statement": _object, "signature": _hex, "key": _hex64}
+"""Members of an entry that does what a signed vault order says (docs/formats.md section 15)."""
 
 _SHADOW: Mapping[str, Shape] = {
     "party": _name,
@@ -238,6 +246,8 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, Shape]]]] = {
     "config": (
         "what",
         {
+            "legal-hold-added": _ORDER,
+            "legal-hold-lifted": _ORDER,
             "log-key": {"previous_key": _text, "verifier_key": _text},
             "carried": {
                 "counters": _map_of(is_count),
@@ -260,6 +270,7 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, Shape]]]] = {
             }
         },
     ),
+    "erasure": ("what", {"request": _ORDER}),
 }
 """Kind -> the member that decides, and what members a body has besides, by the value of that member."""
 

@@ -162,11 +162,18 @@ def _check_stated(stated: Mapping[str, Any]) -> None:
         raise _wrong("its statement has other members")
     if stated["type"] != _TYPE or not _NAME.fullmatch(stated["purpose"]) or not _TIME.fullmatch(stated["made_at"]):
         raise _wrong("its type, purpose or time is not one")
-    reason = stated["reason"]
+    fault = fault_of_reason(stated["reason"])
+    if fault:
+        raise _wrong(fault)
+
+
+def fault_of_reason(reason: str) -> str:
+    """What is wrong with a reason that will stand in the log; empty when nothing is."""
     if not 1 <= len(reason) <= MAX_REASON or not reason.isprintable() or not reason.strip():
-        raise _wrong(f"a reason has 1 to {MAX_REASON} printable characters on one line")
+        return f"a reason has 1 to {MAX_REASON} printable characters on one line"
     if _LONG_NUMBER.search(reason):
-        raise _wrong("its reason holds a long number, which may be that of a person; leave it out")
+        return "its reason holds a long number, which may be that of a person; leave it out"
+    return ""
 
 
 def _wrong(why: str) -> SluisError:

@@ -85,6 +85,12 @@ class FileAnswerSpool:
             raise SluisError(Code.STORE_UNAVAILABLE, "a kept answer cannot be read now: try again") from error
         return self._runs(name, descriptor)
 
+    def drop(self, name: str) -> None:
+        """As `ports.AnswerSpool.drop`."""
+        with storage_errors("dropping an answer"):
+            self._path(name).unlink(missing_ok=True)
+            sync_directory(self._root)
+
     def sweep(self, older_than: datetime) -> int:
         """As `ports.AnswerSpool.sweep`; what is unreadable, or half written before `older_than`, goes too."""
         limit, dropped = _microseconds(older_than), 0

@@ -11,13 +11,12 @@ from datetime import datetime
 from pathlib import Path
 
 from broker.errors import Code, SluisError
-from broker.exchange import ANSWER_KEPT
 from broker.exchange_log.merkle import CompactRange, node_number, peaks_of
 from broker.ports import AtRest, Entropy
 from broker.storage.sqlite_batch import SqliteBatch, SqliteTransaction
 from broker.storage.sqlite_reader import SqliteLogReader
-from broker.storage.sqlite_rows import AnswerHeads, to_ticks
-from broker.storage.sqlite_session import Session, connect_writer, wrapped
+from broker.storage.sqlite_rows import AnswerHeads
+from broker.storage.sqlite_session import BUSY_SECONDS, Session, connect_writer, wrapped
 from broker.storage.sqlite_vault import Vault
 
 __all__ = ["SqliteLogReader", "SqliteLogStore", "open_reader"]
@@ -87,29 +86,13 @@ class SqliteLogStore:
                 else:
                     self._abandon(session, transaction)
 
-    def expire_vault(self, now: datetime) -> None:
-        """Erases the vault slots that were to be kept until before `now`, and the files beside them.
-
-        Freed pages are overwritten; copies in the WAL go with its next checkpoint, those in backups with theirs.
-        """
+    def fold(self) -> None:
+        """Folds the WAL into the database, so that it holds no page of what was erased. What readers hold up, waits."""
         with self._writer:
-            session = self._begin()
-            try:
-                session.run("PRAGMA secure_delete=ON")
-                files = self._vault.expired(session, now)
-                # Hit counts of a one-subject question are personal: they go with the answer they belong to.
-                session.run(
-                    "UPDATE exchanges SET answer=NULL WHERE answer IS NOT NULL AND status IS NOT NULL AND asked_at<?",
-                    (to_ticks(now - ANSWER_KEPT),),
-                )
-                session.run("COMMIT")
-                self._vault.drop(files)
-            except SluisError:
-                session.broken = True
-                raise
-            finally:
-                if session.broken or session.connection.in_transaction:
-                    self._abandon(session, None)
+            if self._session is not None and not self._session.broken:
+                self._session.rows("PRAGMA busy_timeout=200")  # callers wait for us here
+                self._session.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._session.rows(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
 
     def _begin(self) -> Session:
         """The write transaction, on a fresh connection after a failure: a failed fsync is never tried again."""

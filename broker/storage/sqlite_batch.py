@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -10,11 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from broker.errors import Code, SluisError
-from broker.exchange import AnswerStatus, DisputedRecord, ExchangeState, RegisterVersion, StoredNotice
+from broker.exchange import (
+    ANSWER_LABEL,
+    AnswerStatus,
+    DisputedRecord,
+    ExchangeState,
+    RegisterVersion,
+    StoredNotice,
+    VaultSlot,
+)
 from broker.exchange_log.entry import build_leaf, parties_of
 from broker.exchange_log.merkle import CompactRange, inclusion_proof, leaf_hash, node_number, peaks_of
 from broker.storage import sqlite_notices as notices
 from broker.storage import sqlite_rows as rows
+from broker.storage import sqlite_slots as slots
 from broker.storage.sqlite_session import Session
 from broker.storage.sqlite_vault import Vault
 
@@ -47,6 +56,7 @@ class SqliteTransaction:
         self.made: list[tuple[int, int, bytes]] = []
         self.concerns: list[tuple[str, int]] = []
         self.files: list[Path] = []
+        self.orphans: list[str] = []
 
     @property
     def sequenced_at(self) -> datetime:
@@ -65,12 +75,62 @@ class SqliteTransaction:
         self.concerns += [(party, index) for party in parties_of(body)]
         return index
 
-    def commit_to(self, label: str, value: bytes, *, keep_until: datetime, salt: bytes | None = None) -> str:
-        """Puts salt and value in the vault; returns the commitment."""
-        name, path = self._vault.put(self._to_write(), label, value, keep_until, salt)
+    def commit_to(
+        self,
+        label: str,
+        value: bytes,
+        *,
+        keep_until: datetime,
+        salt: bytes | None = None,
+        ask_index: int | None = None,
+    ) -> str:
+        """Puts salt and value in the vault; returns the commitment. Raises COMMITMENT_WRONG for what was erased."""
+        name, path = self._vault.put(self._to_write(), label, value, keep_until, salt, ask_index)
         if path is not None:
             self.files.append(path)
         return name
+
+    def slots(self, commitments: Sequence[str]) -> tuple[VaultSlot, ...]:
+        """Those of `commitments` that are there, by commitment."""
+        return slots.find_slots(self._session, commitments)
+
+    def slots_of(self, asker: str, exchange: str) -> tuple[VaultSlot, ...]:
+        """Every slot of an exchange."""
+        return slots.find_slots_of(self._session, asker, exchange)
+
+    def erase(self, commitments: Sequence[str], entry: int) -> int:
+        """Deletes slots and keys with this batch's commit, and their files right after."""
+        count, files = slots.delete_slots(self._to_write(), commitments)
+        self.orphans += files
+        slots.note_erased(self._session, commitments, entry)
+        return count
+
+    def revived(self, limit: int) -> tuple[str, ...]:
+        """Slots that are there although they were erased."""
+        return slots.find_revived(self._session, limit)
+
+    def note_erased(self, commitments: Sequence[str], entry: int) -> None:
+        """Remembers what an entry erased."""
+        slots.note_erased(self._to_write(), commitments, entry)
+
+    def drop_answers(self, asker: str, exchange: str) -> None:
+        """Drops what is kept to send an exchange's answers again."""
+        session = self._to_write()
+        session.run("UPDATE exchanges SET answer=NULL WHERE asker=? AND exchange=?", (asker, exchange))
+        kept = [slot.commitment for slot in self.slots_of(asker, exchange) if slot.label == ANSWER_LABEL]
+        self.orphans += slots.delete_slots(session, kept)[1]
+
+    def drop_old_answers(self, now: datetime, asked_before: datetime, limit: int) -> int:
+        """Drops what was kept to send answers again and is too old for it."""
+        session = self._to_write()
+        old = slots.old_answers(session, now, limit)
+        self.orphans += slots.delete_slots(session, old)[1]
+        # Hit counts of a one-subject question are personal: they go with the answer they belong to.
+        return len(old) + session.run(
+            "UPDATE exchanges SET answer=NULL WHERE ask_index IN (SELECT ask_index FROM exchanges "
+            "WHERE answer IS NOT NULL AND status IS NOT NULL AND asked_at<? LIMIT ?)",
+            (rows.to_ticks(asked_before), limit),
+        )
 
     def opening(self, commitment: str) -> tuple[bytes, bytes] | None:
         """Salt and value behind a commitment, or None once erased."""
@@ -227,7 +287,7 @@ class SqliteTransaction:
     def mark(self) -> tuple[object, ...]:
         """Where a work begins, for `undo`. Raises LOG_UNAVAILABLE when the transaction is spoilt."""
         self.check_sound()
-        counts = (len(self.leaves), len(self.made), len(self.concerns), len(self.files))
+        counts = len(self.leaves), len(self.made), len(self.concerns), len(self.files), len(self.orphans)
         return self.tree.size, self.tree.peaks, *counts, self.sealed
 
     def keep(self) -> None:
@@ -239,11 +299,11 @@ class SqliteTransaction:
 
     def undo(self, mark: tuple[Any, ...]) -> None:
         """Ends a work that failed: everything since `mark` is gone."""
-        size, peaks, leaves, made, concerns, files, self.sealed = mark
+        size, peaks, leaves, made, concerns, files, orphans, self.sealed = mark
         self.tree = CompactRange(size, peaks)
         del self.leaves[leaves:], self.made[made:], self.concerns[concerns:]
         self._vault.drop(path.name for path in self.files[files:])
-        del self.files[files:]
+        del self.files[files:], self.orphans[orphans:]
         writing, self._writing = self._writing, False
         if writing and not self._session.broken:
             self._session.run("ROLLBACK TO work")
@@ -374,3 +434,4 @@ class SqliteBatch:
             session.broken = True
             raise SluisError(Code.LOG_OUTCOME_UNKNOWN, "the commit may or may not have happened") from error
         self.committed = True
+        self._vault.drop(self._transaction.orphans)

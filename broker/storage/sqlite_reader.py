@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from broker.errors import Code, SluisError
-from broker.exchange import DisputedRecord, ExchangeState, RegisterVersion, StoredNotice
+from broker.exchange import DisputedRecord, ExchangeState, RegisterVersion, SlotUse, StoredNotice, VaultSlot
 from broker.exchange_log.merkle import HASH_BYTES, consistency_proof, inclusion_proof, node_number, root_of
 from broker.ports import StoredEntry
 from broker.storage import sqlite_notices as notices
 from broker.storage import sqlite_rows as rows
+from broker.storage import sqlite_slots as slots
 from broker.storage.sqlite_session import Session, connect_reader, corrupt
 from broker.storage.sqlite_vault import Vault
 
@@ -205,6 +206,22 @@ class SqliteLogReader:
     def notices_of(self, party: str, *, after: int, limit: int, unacknowledged: bool) -> tuple[StoredNotice, ...]:
         """A party's notices by entry, those behind `after`."""
         return notices.find_notices(self._session, party, after=after, limit=limit, unacknowledged=unacknowledged)
+
+    def due(self, before: datetime, after: tuple[datetime, str] | None, limit: int) -> tuple[VaultSlot, ...]:
+        """Slots due, kept answers apart, by time and commitment."""
+        return slots.find_due(self._session, before, after, limit)
+
+    def labelled(self, label: str, after: str, limit: int) -> tuple[VaultSlot, ...]:
+        """Slots of a label by commitment, those greater than `after`."""
+        return slots.find_labelled(self._session, label, after, limit)
+
+    def uses(self, asker: str, exchange: str) -> tuple[SlotUse, ...]:
+        """The answerers' sides of an exchange, in the order asked."""
+        return slots.find_uses(self._session, asker, exchange)
+
+    def erased_by(self, commitment: str) -> int | None:
+        """The entry that erased a commitment."""
+        return slots.find_erased_by(self._session, commitment)
 
     @property
     def _opener(self) -> rows.AnswerHeads:

@@ -117,6 +117,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
             f"wal_autocheckpoint={WAL_PAGES}",
             "foreign_keys=ON",
             "trusted_schema=OFF",
+            "secure_delete=ON",  # what was erased is overwritten, in the file and in the pages that the WAL carries
             "temp_store=MEMORY",
         ):
             connection.execute(f"PRAGMA {pragma}")

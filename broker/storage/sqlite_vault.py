@@ -36,16 +36,26 @@ class Vault:
         self._entropy = entropy
 
     def put(
-        self, session: Session, label: str, value: bytes, keep_until: datetime, salt: bytes | None
+        self,
+        session: Session,
+        label: str,
+        value: bytes,
+        keep_until: datetime,
+        salt: bytes | None,
+        ask_index: int | None = None,
     ) -> tuple[str, Path | None]:
         """Stores a slot; returns its commitment and the file that was made, if any.
 
         A file is durable on return but for its directory entry; see `sync`. The same salt and value again keeps one
-        slot, for the longer time.
+        slot, for the longer time. Raises COMMITMENT_WRONG for what was erased.
         """
         salt = self._entropy.token(32) if salt is None else salt
         name = commitment(label, salt, value)
         until = to_ticks(keep_until)
+        if session.row("SELECT 1 FROM erased WHERE commitment=?", (name,)) is not None:
+            raise SluisError(Code.COMMITMENT_WRONG, "a commitment was used and erased before; make it with a new salt")
+        if ask_index is not None:
+            session.run("INSERT OR IGNORE INTO vault_uses (commitment, ask_index) VALUES (?, ?)", (name, ask_index))
         if session.row("SELECT 1 FROM vault WHERE commitment=?", (name,)) is not None:
             session.run("UPDATE vault SET keep_until=max(keep_until, ?) WHERE commitment=?", (until, name))
             return name, None
@@ -55,8 +65,8 @@ class Vault:
         sealed = AESGCM(key).encrypt(_ZERO_NONCE, encode(label.encode(), salt, value), bound)
         path = self._write(sealed) if len(value) > FILE_FROM else None
         session.run(
-            "INSERT INTO vault (commitment, slot_key, sealed, file, keep_until) VALUES (?, ?, ?, ?, ?)",
-            (name, slot_key, None if path else sealed, path.name if path else None, until),
+            "INSERT INTO vault (commitment, slot_key, sealed, file, keep_until, label) VALUES (?, ?, ?, ?, ?, ?)",
+            (name, slot_key, None if path else sealed, path.name if path else None, until, label),
         )
         return name, path
 
@@ -87,13 +97,6 @@ class Vault:
         if commitment(label.decode(), salt, value) != name:  # GCM alone does not bind a ciphertext to one key
             raise corrupt
         return salt, value
-
-    def expired(self, session: Session, now: datetime) -> list[str]:
-        """Deletes the rows that were to be kept until before `now`; returns the files to `drop` after the commit."""
-        ticks = to_ticks(now)
-        found = session.rows("SELECT file FROM vault WHERE keep_until<? AND file IS NOT NULL", (ticks,))
-        session.run("DELETE FROM vault WHERE keep_until<?", (ticks,))
-        return [name for (name,) in found]
 
     def sync(self) -> None:
         """Makes the directory entries of new files durable. Raises LOG_UNAVAILABLE."""

@@ -312,9 +312,13 @@ def test_expired_slots_are_gone(store: Any, tmp_path: Path) -> None:
         return [tx.commit_to("tokens", bytes(n << 20), keep_until=START + n * DAY) for n in (1, 2, 3)]
 
     names = write(store, work)
-    store.expire_vault(START + timedelta(days=2.5))
+    due = store.reader.due(START + timedelta(days=2.5), None, 10)
+    assert [slot.commitment for slot in due] == names[:2]
+    assert write(store, lambda tx: tx.erase(names[:2], access(tx))) == 2
     assert [store.reader.opening(name) is not None for name in names] == [False, False, True]
-    assert write(store, access) == 0
+    assert [store.reader.erased_by(name) for name in names] == [0, 0, None]
+    assert len(list((tmp_path / "log.db.vault").iterdir())) == 1
+    assert write(store, access) == 1
 
 
 def test_a_file_beside_goes_with_its_work(store: Any, tmp_path: Path) -> None:

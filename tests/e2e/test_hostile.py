@@ -86,7 +86,7 @@ def test_a_withdrawn_register_and_a_day_end_the_repeats(world: World) -> None:
     utrecht.send(second)
     world.clock.at += timedelta(hours=25)
     assert world.broker is not None
-    world.broker._store.expire_vault(world.clock.now())
+    world.broker._erasure.expire()
     assert not world.broker._store.reader.exchange("utrecht", str(first.statement["request_id"]))[0].answer
     for withdrawn in (False, True):
         if withdrawn:

@@ -70,8 +70,17 @@ class Tx:
         self.entries.append((kind, dict(body)))
         return 100 + len(self.entries) - 1
 
-    def commit_to(self, label: str, value: bytes, *, keep_until: datetime, salt: bytes | None = None) -> str:
+    def commit_to(
+        self,
+        label: str,
+        value: bytes,
+        *,
+        keep_until: datetime,
+        salt: bytes | None = None,
+        ask_index: int | None = None,
+    ) -> str:
         assert salt is not None
+        assert ask_index == 100, "every slot belongs to the exchange's first ask"
         made = commitment(label, salt, value)
         self.vault[made] = (salt, value, keep_until)
         return made

@@ -1,7 +1,7 @@
 """`sluis audit`: export, verify and read the exchange log. The auditor's commands; verifying needs no broker.
 
 Exit codes of `verify`: 0 verified; else the class of the gravest fault: 10 format, 11 tree, 12 another log, 13 not what
-you expected, 14 policy, 15 signature, 16 exchange, 17 replay, 18 witnesses, 20 time stamp.
+you expected, 14 policy, 15 signature, 16 exchange, 17 replay, 18 witnesses, 19 vault, 20 time stamp.
 `replay`: 0 all decisions are the same, else 17. Every command: 2 usage, 3 a file is refused, 4 not there.
 """
 
@@ -11,6 +11,7 @@ from broker.cli.audit import (
     exporting,
     finding,
     following,
+    ordering,
     replaying,
     showing,
     statistics,
@@ -27,6 +28,7 @@ __all__ = [
     "exporting",
     "finding",
     "following",
+    "ordering",
     "replaying",
     "showing",
     "statistics",

@@ -24,7 +24,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     epilog="Exit codes of verify: 0 verified, 10 format, 11 tree, 12 another log, 13 not as expected, 14 policy, "
-    "15 signature, 16 exchange, 17 replay, 18 witnesses, 20 time stamp.",
+    "15 signature, 16 exchange, 17 replay, 18 witnesses, 19 vault, 20 time stamp.",
 )
 BundleFile = Annotated[Path, typer.Argument(help="The exported bundle.", exists=True, dir_okay=False)]
 SHOWN_FINDINGS = 20

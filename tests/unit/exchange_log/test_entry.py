@@ -29,6 +29,8 @@ WORLD.archive.append(policy_bundle(revision=2, shadow=True))
 WORLD.batch(("policy", WORLD.policy_entry(WORLD.archive[-1])))
 WORLD.ask("utrecht", ["snf"], "snf-locatie", Want(True, False, ("beds",)))
 WORLD.suspend("snf-locatie")
+WORLD.erase("ab" * 32)
+ENTRIES = [entry for batch in WORLD.batches for entry in batch]
 WORLD.change_key()
 WORLD.batch(("seal", {"next_origin": "sluis.example/test-2027", "next_key": "a key"}))
 _PREVIOUS = {"origin": "sluis.example/test-2025", "size": 9, "root": "ab" * 32, "checkpoint": "a note"}

@@ -1,0 +1,138 @@
+"""Erasure, holds and retention from an officer's key to the auditor's verdict, over a running broker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import grpc
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from participant import Participant, reason_of
+from typer.testing import CliRunner, Result
+from world import World, running
+
+from broker.cli import app
+from broker.trust_making import trust_of
+
+pytestmark = pytest.mark.slow
+PURPOSE = "snf-locatie"
+BAGS = [f"034401{number:010d}" for number in range(20)]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with running(tmp_path) as made:
+        (tmp_path / "trust.yaml").write_text(trust_of(made.config))
+        yield made
+
+
+def run(world: World, *arguments: str, config: bool = True) -> Result:
+    more = ["--config", str(world.directory / "broker.yaml")] if config else []
+    return CliRunner().invoke(app, ["audit", *arguments, *more])
+
+
+def last_line(result: Result) -> str:
+    """The broker in this process logs to the same place, before."""
+    return result.stdout.splitlines()[-1]
+
+
+def key_of(world: World, name: str, key: Ed25519PrivateKey) -> str:
+    path = world.directory / f"{name}.officer.pem"
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return str(path)
+
+
+def answered(world: World) -> tuple[Participant, object, str]:
+    """An exchange of utrecht with snf that was answered."""
+    snf, utrecht = Participant(world, "snf"), Participant(world, "utrecht")
+    snf.make_epoch(PURPOSE, [snf, utrecht])
+    snf.publish(PURPOSE, "bag", {bag: ["4"] for bag in BAGS}, ["beds"])
+    ask = utrecht.question(PURPOSE, "bag", BAGS[:2], ["snf"], want=["beds"])
+    assert len(utrecht.send(ask)["snf"].rows) == 1
+    return utrecht, ask, str(ask.statement["request_id"])
+
+
+def verified(world: World) -> dict[str, object]:
+    bundle = world.directory / "log.bundle"
+    assert run(world, "export", "--out", str(bundle)).exit_code == 0
+    trust = str(world.directory / "trust.yaml")
+    result = run(world, "verify", str(bundle), "--trust", trust, "--json", config=False)
+    assert result.exit_code == 0, result.stdout
+    value: dict[str, object] = json.loads(result.stdout)
+    return value
+
+
+def test_a_hold_and_then_an_erasure(world: World) -> None:
+    utrecht, ask, exchange = answered(world)
+    key = key_of(world, "utrecht", world.officers.keys["utrecht"])
+    named = ("erase", "--exchange", f"utrecht/{exchange}", "--key", key, "--reason", "granted", "--case", "AVG 12")
+    held = run(world, "hold", "add", "--purpose", PURPOSE, "--until", "2027-12-31", "--reason", "inquiry", "--key", key)
+    assert held.exit_code == 0, held.output
+    hold = json.loads(last_line(run(world, "hold", "list", "--json")))[0]["hold"]
+    refused = run(world, *named)
+    assert refused.exception is not None
+    assert "legal hold" in str(refused.exception)
+    lifted = run(world, "hold", "lift", hold, "--key", key, "--reason", "closed")
+    assert last_line(lifted).startswith("lifted: order ")
+    assert run(world, "hold", "list").stdout == "no holds\n"
+    done = run(world, *named)
+    assert done.exit_code == 0, done.output
+    assert "\nerased: order " in f"\n{done.stdout}"
+    assert world.broker is not None
+    reader = world.broker._store.reader
+    assert reader.opening(ask.statement["tokens"]) is None  # type: ignore[attr-defined]
+    with pytest.raises(grpc.RpcError) as caught:
+        utrecht.send(ask)  # type: ignore[arg-type]
+    assert reason_of(caught.value) == "ANSWER_GONE"
+    kinds = verified(world)["kinds"]
+    assert isinstance(kinds, dict)
+    assert (kinds["erasure"], kinds["config"]) == (1, 2)
+
+
+def test_an_order_made_at_a_desk_and_one_of_a_stranger(world: World, tmp_path: Path) -> None:
+    _, ask, exchange = answered(world)
+    order = str(tmp_path / "order.json")
+    trust = ("--trust", str(tmp_path / "trust.yaml"))
+    key = key_of(world, "utrecht", world.officers.keys["utrecht"])
+    made = ("--exchange", f"utrecht/{exchange}", "--reason", "granted", "--out", order, *trust)
+    assert run(world, "erase", *made, "--key", key, config=False).exit_code == 0
+    done = run(world, "erase", "--order", order, "--json")
+    assert json.loads(last_line(done))["taken"] is True
+    assert world.broker is not None
+    assert world.broker._store.reader.opening(ask.statement["tokens"]) is None  # type: ignore[attr-defined]
+    stranger = key_of(world, "snf", world.officers.keys["snf"])
+    refused = run(world, "erase", "--exchange", f"utrecht/{exchange}", "--reason", "x", "--key", stranger)
+    assert "must be signed by an officer who signs for the asker" in str(refused.exception)
+    verified(world)
+
+
+def test_retention_is_logged_and_verifies(world: World) -> None:
+    _, ask, _ = answered(world)
+    world.clock.at += timedelta(days=731)
+    assert world.broker is not None
+    assert world.broker._erasure.expire() == 2
+    assert world.broker._store.reader.opening(ask.statement["tokens"]) is None  # type: ignore[attr-defined]
+    kinds = verified(world)["kinds"]
+    assert isinstance(kinds, dict)
+    assert kinds["erasure"] == 1
+
+
+def test_without_a_broker_an_order_waits(world: World) -> None:
+    _, _, exchange = answered(world)
+    world.stop()
+    key = key_of(world, "utrecht", world.officers.keys["utrecht"])
+    named = ("erase", "--exchange", f"utrecht/{exchange}", "--key", key, "--reason", "granted", "--wait", "0")
+    waiting = run(world, *named)
+    assert waiting.exit_code == 5
+    assert "NOT carried out" in waiting.stdout
+    world.start()
+    assert world.broker is not None
+    world.broker._take_orders()
+    kinds = verified(world)["kinds"]
+    assert isinstance(kinds, dict)
+    assert kinds["erasure"] == 1
+    assert list((world.config.data / "orders" / "taken").iterdir())
