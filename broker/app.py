@@ -26,7 +26,7 @@ from broker.exchange import ANSWER_KEPT
 from broker.exchange_log.append import Sequencer
 from broker.exchange_log.checkpoint import parse_verifier_key
 from broker.exchange_log.high_water import claim
-from broker.exchange_log.opening import check_tree, check_unsealed, genesis
+from broker.exchange_log.opening import check_tree, check_unsealed, genesis, key_periods
 from broker.handed_in import LATER, take_files
 from broker.housekeeping import Chore, Housekeeping
 from broker.in_force import InForce, PolicyRules
@@ -199,7 +199,8 @@ class Broker:
         key = parse_verifier_key(signer.verifier_key)
         checkpoint = check_tree(reader, key)
         check_unsealed(reader)
-        for trouble in check_witnessed(reader, key, witness_ends(self._config)):
+        keys = [parse_verifier_key(text) for _, text in key_periods(reader)]
+        for trouble in check_witnessed(reader, keys, witness_ends(self._config)):
             log.warning("witness not asked at start", origin=signer.origin, state=trouble)
         if self._high_water is None:
             log.warning("no high-water file", origin=signer.origin)

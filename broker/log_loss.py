@@ -15,7 +15,7 @@ from broker.exchange_log.merkle import EMPTY_ROOT
 from broker.exchange_log.opening import check_whole, key_periods, last_time
 from broker.own_log import high_water_mark
 from broker.ports import LogReader
-from broker.witness.calling import ask_newest
+from broker.witness.starting import ask_under
 from broker.witnesses import witness_ends
 
 
@@ -113,10 +113,10 @@ def _newest_outside(
     own = None
     if reader is not None and reader.size():
         own = reader.checkpoint()[1]
-    for key in keys:
-        for said in ask_newest(witness_ends(config), parse_verifier_key(key), own):
-            if said.note is not None and said.size:
-                notes += [(said.note, now)]
+    for end in witness_ends(config):
+        said = ask_under(end, [parse_verifier_key(key) for key in keys], own)
+        if said.note is not None and said.size:
+            notes.append((said.note, now))
     if not notes:
         raise SluisError(
             Code.NOT_FOUND,

@@ -8,11 +8,25 @@ from broker.errors import Code, SluisError
 from broker.exchange_log.checkpoint import VerifierKey, parse_checkpoint
 from broker.exchange_log.high_water import WAY_OUT, check_outside
 from broker.ports import LogReader
-from broker.witness.calling import WitnessEnd, ask_newest
+from broker.witness.calling import Said, WitnessEnd, ask_newest
 
 
-def check_witnessed(reader: LogReader, key: VerifierKey, ends: Sequence[WitnessEnd]) -> tuple[str, ...]:
+def ask_under(end: WitnessEnd, keys: Sequence[VerifierKey], own: str | None) -> Said:
+    """What one witness holds of a log that had `keys`, oldest first: its newest may be of before the last change."""
+    (newest,) = ask_newest([end], keys[-1], own)
+    for key in reversed(keys[:-1]):
+        if not newest.trouble:
+            break
+        (earlier,) = ask_newest([end], key, None)
+        if earlier.note is not None:
+            return earlier
+    return newest
+
+
+def check_witnessed(reader: LogReader, keys: Sequence[VerifierKey], ends: Sequence[WitnessEnd]) -> tuple[str, ...]:
     """Asks each witness; returns the troubles of those that gave no usable answer: an outage stops no start.
+
+    `keys`: the log's, oldest first.
 
     A size that a witness states without its checkpoint counts too: whoever can forge that can keep a broker from
     starting, and nothing else.
@@ -22,14 +36,15 @@ def check_witnessed(reader: LogReader, key: VerifierKey, ends: Sequence[WitnessE
     """
     _, own = reader.checkpoint()
     troubles = []
-    for said in ask_newest(ends, key, own):
+    for end in ends:
+        said = ask_under(end, keys, own)
         who = f"the witness {said.witness}"
         if said.contradicts:
             raise SluisError(
                 Code.LOG_FORKED, f"{who} refuses the log's newest checkpoint as a fork. Nothing was started; {WAY_OUT}"
             )
         if said.note is not None:
-            check_outside(reader, key.name, [(who, parse_checkpoint(said.note))])
+            check_outside(reader, keys[-1].name, [(who, parse_checkpoint(said.note))])
         elif said.size is None:
             troubles.append(said.trouble)
         elif said.size > reader.size():

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from audit_kit import authority
 from log_kit import START, FakeClock, access_body, ask_body, time_text
+from witnesses import OwnWitness
 
-from broker import log_life
+from broker import log_life, log_loss
 from broker.app import make_keys, open_log, verifier_key
 from broker.asking import POLICY_STATE, policy_state
 from broker.audit.export import bundle_lines
@@ -30,6 +31,7 @@ from broker.exchange import ExchangeState
 from broker.exchange_log import ending
 from broker.exchange_log.append import Sequencer
 from broker.exchange_log.checkpoint import parse_checkpoint, parse_verifier_key, verify_checkpoint
+from broker.exchange_log.cosignature import parse_witness_key, verify_cosigned
 from broker.exchange_log.entry import Entry, parse_leaf
 from broker.exchange_log.opening import check_whole, genesis, key_periods
 from broker.log_loss import Loss, assess
@@ -485,3 +487,28 @@ def test_a_reason_that_cannot_stand_in_a_log(place: Place, tmp_path: Path, reaso
     with pytest.raises(SluisError, match="--reason"):
         log_life.recover(place.old, place.new, loss, reason, CLOCK)
     assert not place.new.data.exists()
+
+
+def test_the_last_checkpoint_is_cosigned_and_a_witness_tells_of_a_loss(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OwnWitness(tmp_path / "witness", "witness.example/one", [verifier_key(place.old)]) as witness:
+
+        def ends(config: Config) -> tuple[object, ...]:
+            return (witness.end(),) if config.origin == OLD else ()
+
+        monkeypatch.setattr(log_life, "witness_ends", ends)
+        monkeypatch.setattr(log_loss, "witness_ends", ends)
+        seal(place)
+        note = place.entries(place.new)[0].body["previous"]["checkpoint"]
+        reader = open_log(place.old)
+        log_key = parse_verifier_key(key_periods(reader)[-1][1])
+        reader.close()
+        cosigned = verify_cosigned(note, log_key, [parse_witness_key(witness.vkey)])
+        assert list(cosigned.at) == ["witness.example/one"]
+        assert cosigned.checkpoint.size == 7
+        assert place.old.high_water is not None
+        place.old.high_water.unlink()
+        shutil.rmtree(place.old.data)
+        loss = log_loss.assess(place.old, [], CLOCK.now())
+        assert (loss.found[0], loss.known.size) == (0, 7), "the witness tells what the database held"
