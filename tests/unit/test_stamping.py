@@ -18,6 +18,7 @@ from broker.audit.export import bundle_lines
 from broker.config import Config, TimeStamps
 from broker.der_order import with_certificates_in_order
 from broker.errors import Code, SluisError
+from broker.exchange_log.cosignature import NEWEST
 from broker.stamping import (
     NotStampedError,
     Stamp,
@@ -30,7 +31,6 @@ from broker.stamping import (
     stamped,
 )
 from broker.stamping import Stamper as Thread
-from broker.witness.standing import NEWEST
 
 TSA = Stamper()
 HOUR = timedelta(hours=1)
