@@ -37,6 +37,10 @@ policy:
   quorum: 2                            # distinct signers needed
 parties: {}                            # party -> the certificates it may use, such as {snf: [pki/snf.pem]}
 # time_stamps: {url: "https://tsa.example/tsr", certificates: [pki/tsa-ca.pem], every_minutes: 60}   # RFC 3161
+# witness:                             # who cosigns this log (docs/operate.md section 12); without it nobody does
+#   witnesses: [{url: https://witness.example/w1/, verifier_key: witness.example/w1+...}]
+#   quorum: 1
+#   grace_minutes: 15
 # limits: {workers: 48, streams: 40, streams_per_party: 32, bulk_from: 100000, bulk_slots: 1, answer_grid_ms: 5}
 """
 

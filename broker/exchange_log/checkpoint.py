@@ -61,7 +61,8 @@ def check_origin(origin: str) -> str:
     """
     if not _ORIGIN.fullmatch(origin):
         raise SluisError(
-            Code.CONFIG_INVALID, "the log's origin has 1 to 200 printable ASCII characters, no spaces and no plus sign"
+            Code.CONFIG_INVALID,
+            "an origin, or a witness's name, has 1 to 200 printable ASCII characters, no spaces and no plus sign",
         )
     return origin
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from log_kit import ORIGIN
 from test_witness import Tree
 from witnesses import LIED_AT, LIES, OwnWitness, answering, liar, lie
 
+from broker.dev_pki import ThrowAwayCa
 from broker.errors import Code, SluisError
 from broker.exchange_log.checkpoint import parse_checkpoint
 from broker.exchange_log.cosignature import cosign, parse_witness_key, with_lines
@@ -22,6 +25,7 @@ from broker.witness.calling import (
     ask_newest,
     check_url,
 )
+from broker.witness.server import WitnessServer
 
 NAME = "witness.example/w1"
 TREE = Tree()
@@ -112,6 +116,36 @@ def test_it_waits_no_longer_than_it_was_told() -> None:
     with answering(slow) as url, pytest.raises(WitnessTrouble) as caught:
         WitnessEnd(url, LIAR.public, seconds=0.1).offer(0, (), TREE.note(5))
     assert caught.value.what == "timeout"
+
+
+def test_over_tls_only_the_ca_that_was_named_is_trusted(tmp_path: Path, witness: OwnWitness) -> None:
+    authority = ThrowAwayCa(datetime(2020, 1, 1, tzinfo=UTC), days=365 * 60)
+    issued = authority.issue("witness", None, hosts=["localhost"])
+    for name, data in (("ca.pem", authority.certificate), ("w.pem", issued.certificate), ("w.key", issued.key)):
+        (tmp_path / name).write_bytes(data)
+    with witness:
+        assert witness.witness is not None
+        server = WitnessServer("127.0.0.1:0", witness.witness, (tmp_path / "w.pem", tmp_path / "w.key"))
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        try:
+            url = f"https://localhost:{server.port}"
+            end = WitnessEnd(url, witness.key.public, ca_file=tmp_path / "ca.pem")
+            assert isinstance(end.offer(0, (), TREE.note(5)), Cosignature)
+            assert end.offer(0, (), TREE.note(5)) == HasSize(5)
+            with pytest.raises(WitnessTrouble) as caught:
+                WitnessEnd(url, witness.key.public).offer(0, (), TREE.note(5))
+            assert caught.value.what == "unreachable"
+            plain = WitnessEnd(url.replace("https", "http"), witness.key.public, seconds=2.0)
+            with pytest.raises(WitnessTrouble):
+                plain.offer(0, (), TREE.note(5))
+        finally:
+            server.shutdown()
+            server.server_close()
+    with pytest.raises(SluisError) as refused:
+        WitnessEnd(url, witness.key.public, ca_file=tmp_path / "none.pem")
+    assert refused.value.code is Code.CONFIG_INVALID
+    with pytest.raises(SluisError):
+        WitnessServer("127.0.0.1:0", witness.witness, (tmp_path / "w.key", tmp_path / "w.pem"))
 
 
 @pytest.mark.parametrize(
