@@ -131,7 +131,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
-    """A read-only connection to an existing database of this version.
+    """A read-only connection to an existing database of this version or an older one, such as that of a sealed log.
 
     Raises:
         SluisError: STORE_UNAVAILABLE, STORE_CORRUPT, CONFIG_INVALID.
@@ -143,10 +143,8 @@ def connect_reader(path: Path) -> sqlite3.Connection:
         raise wrapped(error, Code.STORE_UNAVAILABLE) from error
     try:
         connection.execute("PRAGMA query_only=ON")
-        if _version(connection) != SCHEMA_VERSION:
-            raise SluisError(
-                Code.CONFIG_INVALID, "the database is of another version; start this version's broker once"
-            )
+        if not 0 < _version(connection) <= SCHEMA_VERSION:
+            raise SluisError(Code.CONFIG_INVALID, "the database is empty, or of a newer version of Sluis; use that")
     except _FAULTS as error:
         connection.close()
         raise wrapped(error, Code.STORE_UNAVAILABLE) from error

@@ -1,11 +1,13 @@
 """The database file itself: whose it is, of which version, and who may read it."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from log_kit import Keys, Log, access_body
 
+from broker.audit.export import bundle_lines
 from broker.custody.keys import SystemEntropy
 from broker.errors import Code, SluisError
 from broker.storage.sqlite import SqliteLogStore, open_reader
@@ -99,3 +101,15 @@ def test_answers_do_not_open_under_another_storage_key(tmp_path: Path) -> None:
         store.reader.opening(name)
     assert caught.value.code is Code.STORE_CORRUPT
     store.close()
+
+
+def test_the_log_of_an_older_version_is_read_for_export(tmp_path: Path) -> None:
+    """A sealed log is never opened by a broker again, so nothing brings its database to a newer schema."""
+    path = tmp_path / "sluis.db"
+    with Log(tmp_path) as log:
+        log.sequencer.submit(lambda tx: tx.append("access", access_body()))
+    with closing(sqlite3.connect(path)) as older:
+        older.executescript("DROP TRIGGER leaves_end; ALTER TABLE head DROP COLUMN sealed; PRAGMA user_version=1;")
+    reader = open_reader(path)
+    assert len(list(bundle_lines(reader))) == 6
+    reader.close()
