@@ -121,6 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "sluis-witness"
     sys_version = ""
+    wbufsize = -1  # head and body leave together: apart, the second would wait for the first's acknowledgement
 
     def handle_one_request(self) -> None:
         with ending(self.connection):
