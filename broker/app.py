@@ -56,6 +56,7 @@ from broker.storage.answers import FileAnswerSpool
 from broker.storage.high_water import FileHighWater
 from broker.storage.registers import FileRegisterStore
 from broker.storage.sqlite import SqliteLogReader, SqliteLogStore, open_reader, open_vault_reader
+from broker.unusual_use import UnusualUse
 from broker.witness.starting import check_witnessed
 from broker.witnesses import watch, witness_ends
 
@@ -297,7 +298,7 @@ class Broker:
                 clock=self._clock,
                 slots=slots,
             ),
-            notices=NoticeServicer(Notices(self._intake)),
+            notices=NoticeServicer(Notices(self._intake), UnusualUse(self._intake)),
             keys=KeyServicer(epochs),
             audit=AuditServicer(
                 reader=reader,

@@ -142,6 +142,7 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, str]]]] = {
             },
             "correction-notice": {"party": "text", "correction": "number", "asks": "numbers", "positions": "hex"},
             "acknowledged": {"party": "text", "statement": "map", "signature": "text", "certificate": "hex"},
+            "unusual-use": {"party": "text", "statement": "map", "signature": "text", "certificate": "hex"},
         },
     ),
     "config": (

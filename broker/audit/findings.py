@@ -149,6 +149,10 @@ class Code(Enum):
         Fault.EXCHANGE,
         "a correction says that another number of exchanges was searched than the log shows",
     )
+    UNUSUAL_USE = (
+        Fault.EXCHANGE,
+        "an explanation of unusual use is not about that party's own questions, is of another item, or stands twice",
+    )
     CORRECTION_NOTICES = (Fault.EXCHANGE, "a correction's notices do not stand behind it as it says")
     NOTICE_ASK = (Fault.EXCHANGE, "a correction notice names exchanges that are not its party's, or not of that record")
     DISPUTE_UNKNOWN = (Fault.EXCHANGE, "a correction answers a dispute that is not open at its party")

@@ -46,6 +46,8 @@ class Unusual:
     items: list[Item] = field(default_factory=list)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(party, kind) -> items."""
+    explained: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Item -> its party's newest explanation in the log, and the index of that entry."""
 
     def by_party(self) -> dict[str, list[Item]]:
         """The items for each responsible party, in the order of the log."""
@@ -71,9 +73,11 @@ def unusual(
         SluisError: STATEMENT_INVALID when the lines are no bundle.
     """
     run = _Run(openings)
-    for entry in entries(lines, kinds=("genesis", "ask", "release"), progress=progress):
+    for entry in entries(lines, kinds=("genesis", "ask", "release", "notice"), progress=progress):
         if entry.kind == "genesis":
             run.found.origin = entry.body["origin"]
+        elif entry.kind == "notice":
+            _explained(entry, run.found)
         else:
             run.take(entry, first, last)
     run.end(first, last)
@@ -142,6 +146,12 @@ class _Run:
             if len(self.found.items) < MAX_ITEMS:
                 made = Item(item_id(self.found.origin, key, one), party, principal, purpose, one)
                 self.found.items.append(made)
+
+
+def _explained(entry: LogEntry, found: Unusual) -> None:
+    body = entry.body
+    if body["what"] == "unusual-use":
+        found.explained[body["notice"]] = (str(body["statement"].get("explanation")), entry.index)
 
 
 def item_id(origin: str, key: _Key, seen: Seen) -> str:

@@ -24,6 +24,7 @@ from broker.audit.epoch_keys import EpochKeys
 from broker.audit.erasures import Erasures
 from broker.audit.exchanges import Exchanges, is_fresh
 from broker.audit.expected import Expectations
+from broker.audit.explained import Explanations
 from broker.audit.findings import BundleError, Code, Finding, Findings, Report
 from broker.audit.policies import Policies
 from broker.audit.preceding import Preceding
@@ -138,6 +139,7 @@ class _Verification:
         self._read = b""
         """The entry that is being read."""
         self._erasures = Erasures(trust, self.findings, self._policies)
+        self._explanations = Explanations(trust, self.findings)
         self._replayed: Counter[Replayed] = Counter()
         self._tree = GrowingTree()
         self._hash = hashlib.sha256()
@@ -331,6 +333,7 @@ class _Verification:
     def _ask(self, entry: LogEntry) -> None:
         self._callers.check(entry, entry.body["asker"])
         self._rectifications.ask(entry)
+        self._explanations.ask(entry)
         archived = self._policies.decided_under(entry)
         policies = archived.policy_set if archived else None
         self._exchanges.ask(entry, policies)
@@ -348,13 +351,16 @@ class _Verification:
         self._erasures.release(entry)
 
     def _notice(self, entry: LogEntry) -> None:
-        signers = {"dispute-notice": "asker", "acknowledged": "party"}
+        signers = {"dispute-notice": "asker", "acknowledged": "party", "unusual-use": "party"}
         what = entry.body["what"]
         if what == "policy-suspension":
             self._closing.notice(entry)
             return
         if what in signers:
             self._callers.check(entry, entry.body[signers[what]])
+        if what == "unusual-use":
+            self._explanations.notice(entry)
+            return
         self._rectifications.notice(entry)
         self._erasures.rectification(entry)
 

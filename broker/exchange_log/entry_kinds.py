@@ -168,7 +168,7 @@ KINDS: Mapping[str, Mapping[str, Shape]] = {
         "effects": lambda value: _effects(value) or _list_of(_text)(value),
     },
     "notice": {
-        "what": _one_of("policy-suspension", "dispute-notice", "correction-notice", "acknowledged"),
+        "what": _one_of("policy-suspension", "dispute-notice", "correction-notice", "acknowledged", "unusual-use"),
         "purpose": _name,
         "notice": _hex,
     },
@@ -241,6 +241,7 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, Shape]]]] = {
                 "positions": _hex64,
             },
             "acknowledged": {"party": _name, **_SIGNED},
+            "unusual-use": {"party": _name, **_SIGNED},
         },
     ),
     "config": (

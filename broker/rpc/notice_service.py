@@ -9,6 +9,7 @@ from broker.errors import Code, field_error
 from broker.notices import Notice, NoticedExchange, Notices
 from broker.rpc import convert
 from broker.rpc.interceptors import call_of
+from broker.unusual_use import UnusualUse
 
 _KINDS = {
     "correction-notice": notices_pb2.NOTICE_KIND_CORRECTION,
@@ -22,8 +23,9 @@ MAX_POSITION_BYTES = 16
 class NoticeServicer(notices_pb2_grpc.NoticeServiceServicer):
     """Translates and delegates to the notices."""
 
-    def __init__(self, notices: Notices) -> None:
+    def __init__(self, notices: Notices, unusual: UnusualUse) -> None:
         self._notices = notices
+        self._unusual = unusual
 
     def ListNotices(
         self, request: notices_pb2.ListNoticesRequest, context: grpc.ServicerContext
@@ -49,6 +51,13 @@ class NoticeServicer(notices_pb2_grpc.NoticeServiceServicer):
         """See notices.proto."""
         receipt = self._notices.acknowledge(call_of(context).caller, convert.signed(request.signed, "signed"))
         return notices_pb2.AcknowledgeNoticeResponse(receipt=convert.receipt_message(receipt))
+
+    def ExplainUnusualUse(
+        self, request: notices_pb2.ExplainUnusualUseRequest, context: grpc.ServicerContext
+    ) -> notices_pb2.ExplainUnusualUseResponse:
+        """See notices.proto."""
+        receipt = self._unusual.explain(call_of(context).caller, convert.signed(request.signed, "signed"))
+        return notices_pb2.ExplainUnusualUseResponse(receipt=convert.receipt_message(receipt))
 
 
 def position_opening(message: common_pb2.Opening) -> tuple[bytes, bytes]:

@@ -580,6 +580,16 @@ class FakeTransport:
 
         return self._do("consistency", found)
 
+    def explain_unusual_use(self, signed: SignedStatement) -> Receipt:
+        def done() -> Receipt:
+            members = parse_canonical(signed.statement)
+            signature = base64.b64encode(signed.signature).decode()
+            body = {"what": "unusual-use", "notice": members["item"], "purpose": members["purpose"]}
+            body |= {"party": self.party, "statement": members, "signature": signature}
+            return self.broker.log.receipt(self.broker.log.append("notice", body))
+
+        return self._do("explain_unusual_use", done)
+
     def receipts(self, from_index: int, exchange: str = "") -> tuple[tuple[Receipt, ...], int]:
         def found() -> tuple[tuple[Receipt, ...], int]:
             receipts = []

@@ -29,6 +29,9 @@ def unusual_command(
     party: Annotated[str, typer.Option("--party", help="Only what this party asked.")] = "",
     first: Annotated[str | None, typer.Option("--from", help="First day, in Europe/Amsterdam.")] = None,
     until: Annotated[str | None, typer.Option("--until", help="Last day.")] = None,
+    unexplained: Annotated[
+        bool, typer.Option("--unexplained", help="Only what its party has not explained in the log.")
+    ] = False,
     openings: OpeningFiles = None,
     trust: Annotated[
         Path | None, typer.Option("--trust", help="Verify the bundle first.", exists=True, dir_okay=False)
@@ -40,6 +43,9 @@ def unusual_command(
     Usual is each party's own past under a purpose: the whole log is read, also what lies before --from. Shares of hits
     are looked at only where --openings tells them.
 
+    The responsible party explains an item with `sluis-client unusual explain`, from what --json prints here; its word,
+    signed, stands in the log. An item of the day on which the log ends may grow, and then has another id.
+
     Example: sluis audit unusual log.bundle --trust trust.yaml --from 2026-11-01 --until 2026-11-30
     """
     start, end = days_of(first, until)
@@ -50,23 +56,37 @@ def unusual_command(
     with bundle.open("rb") as stream:
         found = unusual(read_lines(stream), openings=opened, first=start, last=end, progress=tell)
     if as_json:
-        print(json.dumps(_as_object(found, party, verified=trust is not None)))
+        print(json.dumps(_as_object(found, party, verified=trust is not None, unexplained=unexplained)))
         return
     print("verified with the trust file" if trust is not None else "NOT verified: give --trust")
-    shown = {name: items for name, items in found.by_party().items() if party in ("", name)}
+    chosen = _chosen(found, party, unexplained=unexplained)
+    shown = {name: [item for item in chosen if item.party == name] for name in dict.fromkeys(i.party for i in chosen)}
     for name, items in shown.items():
-        _print_party(name, items)
+        _print_party(name, items, found)
     print()
     if not opened.results:
         print("Shares of hits were not looked at: the log does not tell them; give --openings.")
     print("\n".join(textwrap.wrap(_NOT_SEEN, 100)))
-    total = sum(count for (name, _), count in found.counts.items() if party in ("", name))
     if sum(found.counts.values()) > MAX_ITEMS:
         print(f"Only the first {MAX_ITEMS:,} items are listed; choose a shorter period.")
-    print(f"{total:,} unusual items of {len(shown):,} parties; each may be in order, and is for that party to explain")
+    explained = sum(item.item in found.explained for item in chosen)
+    print(
+        f"{len(chosen):,} unusual items of {len(shown):,} parties, {explained:,} explained in the log; each may be in "
+        "order, and is for that party to explain"
+    )
 
 
-def _print_party(name: str, items: list[Item]) -> None:
+def _chosen(found: Unusual, party: str, *, unexplained: bool) -> list[Item]:
+    """The items to show, by party and place in the log."""
+    return [
+        item
+        for items in found.by_party().values()
+        for item in items
+        if party in {"", item.party} and not (unexplained and item.item in found.explained)
+    ]
+
+
+def _print_party(name: str, items: list[Item], found: Unusual) -> None:
     print(f"\n{one_line(name)}: {len(items):,}")
     for kind, words in WORDS.items():
         mine = [item for item in items if item.seen.kind == kind]
@@ -77,6 +97,9 @@ def _print_party(name: str, items: list[Item]) -> None:
             print(f"    {line}")
         for item in mine:
             print(one_line(f"    {item.item}  {_told(item)}"))
+            if item.item in found.explained:
+                word, index = found.explained[item.item]
+                print(one_line(f"      explained as {word}, entry {index}"))
 
 
 def _told(item: Item) -> str:
@@ -88,7 +111,7 @@ def _told(item: Item) -> str:
     return f"{seen.day}  {item.purpose}{behalf}: {seen.exchanges:,} exchange{plural}{told}; {entries}"
 
 
-def _as_object(found: Unusual, party: str, *, verified: bool) -> dict[str, Any]:
+def _as_object(found: Unusual, party: str, *, verified: bool, unexplained: bool) -> dict[str, Any]:
     return {
         "verified": verified,
         "origin": found.origin,
@@ -110,9 +133,15 @@ def _as_object(found: Unusual, party: str, *, verified: bool) -> dict[str, Any]:
                 "last": item.seen.last,
                 "exchanges": item.seen.exchanges,
                 **dict(item.seen.numbers),
+                "explained": _word(found, item),
             }
-            for items in found.by_party().values()
-            for item in items
-            if party in {"", item.party}
+            for item in _chosen(found, party, unexplained=unexplained)
         ],
     }
+
+
+def _word(found: Unusual, item: Item) -> dict[str, Any] | None:
+    if item.item not in found.explained:
+        return None
+    word, index = found.explained[item.item]
+    return {"explanation": word, "index": index}

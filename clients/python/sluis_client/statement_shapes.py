@@ -17,6 +17,7 @@ CORRECTION = "sluis/v1/correction"
 DISPUTE = "sluis/v1/dispute"
 OUTCOME = "sluis/v1/outcome"
 ACKNOWLEDGEMENT = "sluis/v1/acknowledgement"
+UNUSUAL_USE = "sluis/v1/unusual-use"
 KEM = "MLKEM768-X25519"
 
 CORRECTIONS = ("corrected", "withdrawn", "upheld", "still-disputed")
@@ -36,6 +37,10 @@ ROLES = ("case-worker", "inspector", "analyst", "lawyer", "team-lead", "privacy-
 DONE = ("noted", "examining", "corrected", "erased", "not-used")
 """The closed words of rectification (docs/formats.md, Rectification)."""
 
+UNUSUAL_KINDS = ("equal-run", "hit-ratio", "hours", "limit", "repeated", "single-run", "split", "volume")
+EXPLANATIONS = ("planned", "backlog", "urgent", "test", "technical", "mistake", "examining")
+"""The closed words of unusual use (docs/formats.md, Unusual use)."""
+
 Shape = Callable[[object], bool]
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -45,6 +50,7 @@ _KEY_ID = re.compile(r"[0-9a-f]{32}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SHORT_DIGEST = re.compile(r"[0-9a-f]{32}")
 _PUBLIC_KEY = re.compile(r"[0-9a-f]{2432}")
+_DAY = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
@@ -229,6 +235,18 @@ _SHAPES: dict[str, dict[str, Shape]] = {
         "party": _like(_NAME),
         "notice": _like(_KEY_ID),
         "done": _one_of(*DONE),
+        "not_after": is_time,
+    },
+    UNUSUAL_USE: {
+        **_HEAD,
+        "party": _like(_NAME),
+        "item": _like(_KEY_ID),
+        "kind": _one_of(*UNUSUAL_KINDS),
+        "purpose": _like(_NAME),
+        "day": _like(_DAY),
+        "first": _number(0, 2**53 - 1),
+        "last": _number(0, 2**53 - 1),
+        "explanation": _one_of(*EXPLANATIONS),
         "not_after": is_time,
     },
 }

@@ -393,6 +393,10 @@ class Transport(Protocol):
         """A page of receipts of the agency's exchanges, and where to go on; an empty page is the end."""
         ...
 
+    def explain_unusual_use(self, signed: SignedStatement) -> Receipt:
+        """Explains an item of unusual use; a repeat gives the first one's receipt."""
+        ...
+
     def inclusion(self, index: int, size: int) -> tuple[bytes, ...]:
         """The audit path of entry `index` in the tree of `size` entries, leaf side first."""
         ...

@@ -153,6 +153,7 @@ CALLS = {
     "GetCheckpoint": lambda t: t.checkpoint(),
     "GetConsistencyProof": lambda t: t.consistency(1, 2),
     "ListReceipts": lambda t: t.receipts(0),
+    "ExplainUnusualUse": lambda t: t.explain_unusual_use(SIGNED),
     "GetInclusionProof": lambda t: t.inclusion(1, 2),
     "ListEntries": lambda t: t.entries(0),
 }

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from sluis_client import __version__
-from sluis_client.cli import answerer, asker, keys, log, proofs, reconciling
+from sluis_client.cli import answerer, asker, keys, log, proofs, reconciling, unusual
 from sluis_client.cli.session import profile_before
 from sluis_client.errors import ClientError, Exit
 
@@ -33,6 +33,7 @@ answerer.mount(app)
 proofs.mount(app)
 log.mount(app)
 reconciling.mount(app)
+unusual.mount(app)
 
 
 def _print_version(value: bool) -> None:

@@ -14,6 +14,8 @@ from sluis.v1 import (
     exchange_pb2_grpc,
     keys_pb2,
     keys_pb2_grpc,
+    notices_pb2,
+    notices_pb2_grpc,
     register_pb2,
     register_pb2_grpc,
 )
@@ -86,6 +88,7 @@ class GrpcTransport:
         self._registers = register_pb2_grpc.RegisterServiceStub(channel)
         self._keys = keys_pb2_grpc.KeyServiceStub(channel)
         self._audit = audit_pb2_grpc.AuditServiceStub(channel)
+        self._notices = notices_pb2_grpc.NoticeServiceStub(channel)
 
     def __enter__(self) -> Self:
         return self
@@ -289,6 +292,12 @@ class GrpcTransport:
         request = audit_pb2.ListReceiptsRequest(from_index=from_index, page_size=200, exchange=exchange)
         reply = self._retries.run(lambda: self._audit.ListReceipts(request, timeout=UNARY_SECONDS))
         return tuple(convert.receipt(item) for item in reply.receipts), reply.next_index
+
+    def explain_unusual_use(self, signed: SignedStatement) -> Receipt:
+        """See Transport."""
+        request = notices_pb2.ExplainUnusualUseRequest(signed=convert.signed_message(signed))
+        reply = self._retries.run(lambda: self._notices.ExplainUnusualUse(request, timeout=UNARY_SECONDS))
+        return convert.receipt(reply.receipt)
 
     def inclusion(self, index: int, size: int) -> tuple[bytes, ...]:
         """See Transport."""

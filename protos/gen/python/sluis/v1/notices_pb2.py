@@ -26,15 +26,15 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from sluis.v1 import common_pb2 as sluis_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16sluis/v1/notices.proto\x12\x08sluis.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15sluis/v1/common.proto\"S\n\x12ListNoticesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x16\n\x0eunacknowledged\x18\x03 \x01(\x08\"Q\n\x13ListNoticesResponse\x12!\n\x07notices\x18\x01 \x03(\x0b\x32\x10.sluis.v1.Notice\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8c\x03\n\x06Notice\x12\x0e\n\x06notice\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.sluis.v1.NoticeKind\x12.\n\nnoticed_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\r\n\x05\x65poch\x18\x05 \x01(\t\x12\x0e\n\x06scheme\x18\x06 \x01(\t\x12)\n\x06signed\x18\x07 \x01(\x0b\x32\x19.sluis.v1.SignedStatement\x12\"\n\x07receipt\x18\x08 \x01(\x0b\x32\x11.sluis.v1.Receipt\x12,\n\texchanges\x18\t \x03(\x0b\x32\x19.sluis.v1.NoticedExchange\x12!\n\x06record\x18\n \x01(\x0b\x32\x11.sluis.v1.Opening\x12\x19\n\x0c\x61\x63knowledged\x18\x0b \x01(\x04H\x00\x88\x01\x01\x12\x15\n\x08resolved\x18\x0c \x01(\x04H\x01\x88\x01\x01\x42\x0f\n\r_acknowledgedB\x0b\n\t_resolved\"\x88\x01\n\x0fNoticedExchange\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x11\n\task_index\x18\x02 \x01(\x04\x12,\n\x08\x61sked_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpositions\x18\x04 \x01(\x0c\x12\x0f\n\x07\x63\x65rtain\x18\x05 \x01(\x08\"E\n\x18\x41\x63knowledgeNoticeRequest\x12)\n\x06signed\x18\x01 \x01(\x0b\x32\x19.sluis.v1.SignedStatement\"?\n\x19\x41\x63knowledgeNoticeResponse\x12\"\n\x07receipt\x18\x01 \x01(\x0b\x32\x11.sluis.v1.Receipt*^\n\nNoticeKind\x12\x1b\n\x17NOTICE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16NOTICE_KIND_CORRECTION\x10\x01\x12\x17\n\x13NOTICE_KIND_DISPUTE\x10\x02\x32\xb9\x01\n\rNoticeService\x12J\n\x0bListNotices\x12\x1c.sluis.v1.ListNoticesRequest\x1a\x1d.sluis.v1.ListNoticesResponse\x12\\\n\x11\x41\x63knowledgeNotice\x12\".sluis.v1.AcknowledgeNoticeRequest\x1a#.sluis.v1.AcknowledgeNoticeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16sluis/v1/notices.proto\x12\x08sluis.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15sluis/v1/common.proto\"S\n\x12ListNoticesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x16\n\x0eunacknowledged\x18\x03 \x01(\x08\"Q\n\x13ListNoticesResponse\x12!\n\x07notices\x18\x01 \x03(\x0b\x32\x10.sluis.v1.Notice\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8c\x03\n\x06Notice\x12\x0e\n\x06notice\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.sluis.v1.NoticeKind\x12.\n\nnoticed_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\r\n\x05\x65poch\x18\x05 \x01(\t\x12\x0e\n\x06scheme\x18\x06 \x01(\t\x12)\n\x06signed\x18\x07 \x01(\x0b\x32\x19.sluis.v1.SignedStatement\x12\"\n\x07receipt\x18\x08 \x01(\x0b\x32\x11.sluis.v1.Receipt\x12,\n\texchanges\x18\t \x03(\x0b\x32\x19.sluis.v1.NoticedExchange\x12!\n\x06record\x18\n \x01(\x0b\x32\x11.sluis.v1.Opening\x12\x19\n\x0c\x61\x63knowledged\x18\x0b \x01(\x04H\x00\x88\x01\x01\x12\x15\n\x08resolved\x18\x0c \x01(\x04H\x01\x88\x01\x01\x42\x0f\n\r_acknowledgedB\x0b\n\t_resolved\"\x88\x01\n\x0fNoticedExchange\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x11\n\task_index\x18\x02 \x01(\x04\x12,\n\x08\x61sked_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpositions\x18\x04 \x01(\x0c\x12\x0f\n\x07\x63\x65rtain\x18\x05 \x01(\x08\"E\n\x18\x41\x63knowledgeNoticeRequest\x12)\n\x06signed\x18\x01 \x01(\x0b\x32\x19.sluis.v1.SignedStatement\"?\n\x19\x41\x63knowledgeNoticeResponse\x12\"\n\x07receipt\x18\x01 \x01(\x0b\x32\x11.sluis.v1.Receipt\"E\n\x18\x45xplainUnusualUseRequest\x12)\n\x06signed\x18\x01 \x01(\x0b\x32\x19.sluis.v1.SignedStatement\"?\n\x19\x45xplainUnusualUseResponse\x12\"\n\x07receipt\x18\x01 \x01(\x0b\x32\x11.sluis.v1.Receipt*^\n\nNoticeKind\x12\x1b\n\x17NOTICE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16NOTICE_KIND_CORRECTION\x10\x01\x12\x17\n\x13NOTICE_KIND_DISPUTE\x10\x02\x32\x97\x02\n\rNoticeService\x12J\n\x0bListNotices\x12\x1c.sluis.v1.ListNoticesRequest\x1a\x1d.sluis.v1.ListNoticesResponse\x12\\\n\x11\x41\x63knowledgeNotice\x12\".sluis.v1.AcknowledgeNoticeRequest\x1a#.sluis.v1.AcknowledgeNoticeResponse\x12\\\n\x11\x45xplainUnusualUse\x12\".sluis.v1.ExplainUnusualUseRequest\x1a#.sluis.v1.ExplainUnusualUseResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sluis.v1.notices_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_NOTICEKIND']._serialized_start=934
-  _globals['_NOTICEKIND']._serialized_end=1028
+  _globals['_NOTICEKIND']._serialized_start=1070
+  _globals['_NOTICEKIND']._serialized_end=1164
   _globals['_LISTNOTICESREQUEST']._serialized_start=92
   _globals['_LISTNOTICESREQUEST']._serialized_end=175
   _globals['_LISTNOTICESRESPONSE']._serialized_start=177
@@ -47,6 +47,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACKNOWLEDGENOTICEREQUEST']._serialized_end=867
   _globals['_ACKNOWLEDGENOTICERESPONSE']._serialized_start=869
   _globals['_ACKNOWLEDGENOTICERESPONSE']._serialized_end=932
-  _globals['_NOTICESERVICE']._serialized_start=1031
-  _globals['_NOTICESERVICE']._serialized_end=1216
+  _globals['_EXPLAINUNUSUALUSEREQUEST']._serialized_start=934
+  _globals['_EXPLAINUNUSUALUSEREQUEST']._serialized_end=1003
+  _globals['_EXPLAINUNUSUALUSERESPONSE']._serialized_start=1005
+  _globals['_EXPLAINUNUSUALUSERESPONSE']._serialized_end=1068
+  _globals['_NOTICESERVICE']._serialized_start=1167
+  _globals['_NOTICESERVICE']._serialized_end=1446
 # @@protoc_insertion_point(module_scope)

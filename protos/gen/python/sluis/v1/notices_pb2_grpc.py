@@ -45,6 +45,11 @@ class NoticeServiceStub:
                 request_serializer=sluis_dot_v1_dot_notices__pb2.AcknowledgeNoticeRequest.SerializeToString,
                 response_deserializer=sluis_dot_v1_dot_notices__pb2.AcknowledgeNoticeResponse.FromString,
                 _registered_method=True)
+        self.ExplainUnusualUse = channel.unary_unary(
+                '/sluis.v1.NoticeService/ExplainUnusualUse',
+                request_serializer=sluis_dot_v1_dot_notices__pb2.ExplainUnusualUseRequest.SerializeToString,
+                response_deserializer=sluis_dot_v1_dot_notices__pb2.ExplainUnusualUseResponse.FromString,
+                _registered_method=True)
 
 
 class NoticeServiceServicer:
@@ -65,6 +70,14 @@ class NoticeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainUnusualUse(self, request, context):
+        """The caller, whose use of the broker stood out (`sluis audit unusual`), says what was behind it. Logged once for each
+        item and explanation: a repeat gives the same receipt.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NoticeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +90,11 @@ def add_NoticeServiceServicer_to_server(servicer, server):
                     servicer.AcknowledgeNotice,
                     request_deserializer=sluis_dot_v1_dot_notices__pb2.AcknowledgeNoticeRequest.FromString,
                     response_serializer=sluis_dot_v1_dot_notices__pb2.AcknowledgeNoticeResponse.SerializeToString,
+            ),
+            'ExplainUnusualUse': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainUnusualUse,
+                    request_deserializer=sluis_dot_v1_dot_notices__pb2.ExplainUnusualUseRequest.FromString,
+                    response_serializer=sluis_dot_v1_dot_notices__pb2.ExplainUnusualUseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +152,33 @@ class NoticeService:
             '/sluis.v1.NoticeService/AcknowledgeNotice',
             sluis_dot_v1_dot_notices__pb2.AcknowledgeNoticeRequest.SerializeToString,
             sluis_dot_v1_dot_notices__pb2.AcknowledgeNoticeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainUnusualUse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sluis.v1.NoticeService/ExplainUnusualUse',
+            sluis_dot_v1_dot_notices__pb2.ExplainUnusualUseRequest.SerializeToString,
+            sluis_dot_v1_dot_notices__pb2.ExplainUnusualUseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,10 @@ class NoticeServiceStub:
     """The caller's notices, oldest first."""
     AcknowledgeNotice: _grpc.UnaryUnaryMultiCallable[_notices_pb2.AcknowledgeNoticeRequest, _notices_pb2.AcknowledgeNoticeResponse]
     """Says that the caller took note, and what it did. Logged once for a notice: a repeat gives the same receipt."""
+    ExplainUnusualUse: _grpc.UnaryUnaryMultiCallable[_notices_pb2.ExplainUnusualUseRequest, _notices_pb2.ExplainUnusualUseResponse]
+    """The caller, whose use of the broker stood out (`sluis audit unusual`), says what was behind it. Logged once for each
+    item and explanation: a repeat gives the same receipt.
+    """
 
 @_typing.type_check_only
 class NoticeServiceAsyncStub(NoticeServiceStub):
@@ -47,6 +51,10 @@ class NoticeServiceAsyncStub(NoticeServiceStub):
     """The caller's notices, oldest first."""
     AcknowledgeNotice: _aio.UnaryUnaryMultiCallable[_notices_pb2.AcknowledgeNoticeRequest, _notices_pb2.AcknowledgeNoticeResponse]  # type: ignore[assignment]
     """Says that the caller took note, and what it did. Logged once for a notice: a repeat gives the same receipt."""
+    ExplainUnusualUse: _aio.UnaryUnaryMultiCallable[_notices_pb2.ExplainUnusualUseRequest, _notices_pb2.ExplainUnusualUseResponse]  # type: ignore[assignment]
+    """The caller, whose use of the broker stood out (`sluis audit unusual`), says what was behind it. Logged once for each
+    item and explanation: a repeat gives the same receipt.
+    """
 
 class NoticeServiceServicer(metaclass=_abc_1.ABCMeta):
     """For every party: what it was told about a record that it holds or answers (GDPR article 19), and that it took note."""
@@ -66,5 +74,15 @@ class NoticeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_notices_pb2.AcknowledgeNoticeResponse, _abc.Awaitable[_notices_pb2.AcknowledgeNoticeResponse]]:
         """Says that the caller took note, and what it did. Logged once for a notice: a repeat gives the same receipt."""
+
+    @_abc_1.abstractmethod
+    def ExplainUnusualUse(
+        self,
+        request: _notices_pb2.ExplainUnusualUseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notices_pb2.ExplainUnusualUseResponse, _abc.Awaitable[_notices_pb2.ExplainUnusualUseResponse]]:
+        """The caller, whose use of the broker stood out (`sluis audit unusual`), says what was behind it. Logged once for each
+        item and explanation: a repeat gives the same receipt.
+        """
 
 def add_NoticeServiceServicer_to_server(servicer: NoticeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
