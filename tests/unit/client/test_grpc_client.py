@@ -16,6 +16,8 @@ from sluis.v1 import (
     exchange_pb2_grpc,
     keys_pb2,
     keys_pb2_grpc,
+    notices_pb2,
+    notices_pb2_grpc,
     register_pb2,
     register_pb2_grpc,
 )
@@ -97,7 +99,7 @@ STAMP = Timestamp()
 STAMP.FromDatetime(datetime(2026, 11, 23, tzinfo=UTC))
 RESPONSES = {
     rpc.name: getattr(module, rpc.output_type.name)
-    for module in (exchange_pb2, register_pb2, keys_pb2, audit_pb2)
+    for module in (exchange_pb2, register_pb2, keys_pb2, audit_pb2, notices_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
     for rpc in service.methods
 }
@@ -106,6 +108,7 @@ BASES = (
     (register_pb2_grpc.add_RegisterServiceServicer_to_server, register_pb2_grpc.RegisterServiceServicer),
     (keys_pb2_grpc.add_KeyServiceServicer_to_server, keys_pb2_grpc.KeyServiceServicer),
     (audit_pb2_grpc.add_AuditServiceServicer_to_server, audit_pb2_grpc.AuditServiceServicer),
+    (notices_pb2_grpc.add_NoticeServiceServicer_to_server, notices_pb2_grpc.NoticeServiceServicer),
 )
 
 
