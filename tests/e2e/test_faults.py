@@ -96,6 +96,14 @@ def test_when_the_log_fails_nothing_leaves_and_a_repeat_is_answered(
     assert answered.positions == list(range(10))
     exchange = ask.statement["request_id"]
     assert len(entries(world, "ask", exchange)) == len(entries(world, "release", exchange)) == 1
+    # and asked once more: the very same receipts, of the entries that are there
+    again = utrecht.send(ask)["snf"]
+    assert answered.receipts is not None
+    assert again.receipts is not None
+    for part in ("ask", "release"):
+        first, second = getattr(answered.receipts, part), getattr(again.receipts, part)
+        assert (first.index, first.leaf) == (second.index, second.leaf)
+        assert json.loads(first.leaf)["body"] == entries(world, part, exchange)[0]
 
 
 def test_a_repeat_after_a_failed_release_is_debited_once(

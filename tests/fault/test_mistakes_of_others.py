@@ -77,15 +77,25 @@ MISTAKES: dict[str, tuple[str, ...]] = {
         "tests/unit/test_stamping.py::test_an_outage_delays_stamps_and_stops_nothing",
         "tests/unit/test_stamping.py::test_a_time_stamper_that_hangs_holds_up_neither_writes_nor_the_end",
     ),
+    "a restore that brings erased subjects back": (
+        "tests/unit/test_erasure.py::test_what_a_restore_brought_back_is_erased_again",
+        "tests/unit/test_erasure.py::test_an_erased_commitment_is_never_made_again",
+    ),
     "a health check that says ready while a key is locked": (
         "tests/unit/exchange_log/test_append.py::test_a_locked_key_stops_the_log_and_health_says_so",
     ),
     "dropping log records when a buffer is full": (
         "tests/fault/test_mistakes_of_others.py::test_a_stalled_log_drops_nothing_of_what_waits",
+        "tests/unit/otlp/test_follower.py::test_a_full_collector_loses_nothing",
+        "tests/unit/otlp/test_follower.py::test_killed_between_any_two_requests_every_record_comes_at_least_once",
     ),
 }
 PURPOSE = "snf-locatie"
 BAGS = [f"034401{number:010d}" for number in range(5)]
+
+
+def test_all_ten_are_in_the_table() -> None:
+    assert len(MISTAKES) == 10
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
@@ -96,9 +106,9 @@ def test_each_mistake_has_tests_that_can_fail(mistake: str) -> None:
         (found,) = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function]
         marks = [ast.unparse(mark) for mark in found.decorator_list]
         assert not [mark for mark in marks if "skip" in mark or "xfail" in mark], name
-        calls = {node.func for node in ast.walk(found) if isinstance(node, ast.Call)}
+        calls = [node.func for node in ast.walk(found) if isinstance(node, ast.Call)]
         judged = [node for node in ast.walk(found) if isinstance(node, ast.Assert)]
-        judged += [call for call in calls if ast.unparse(call).startswith(("pytest.raises", "check", "refused"))]
+        judged += [call for call in calls if ast.unparse(call).startswith(("pytest.raises", "check", "refus"))]
         assert judged, f"{name} judges nothing"
 
 

@@ -6,7 +6,8 @@ it leaves this machine, so that a statement in the log which is not in the journ
     {"journal":"sluis-client/journal/1","at":...,"log_size":n}        the first line; the log held n entries then
     {"what":"signed","at":...,"type":...,"digest":...,"name":...}     digest: SHA-256 of the statement, hex
     {"what":"withdraw","at":...,"name":...}                           a register, before the broker was asked
-    {"what":"entry","index":n,"kind":...,"leaf":...,"exchange":...,"answerer":...}   leaf: its RFC 6962 hash, hex
+    {"what":"entry","index":n,"kind":...,"leaf":...,"exchange":...,"asker":...,"answerer":...}
+                                                                      leaf: its RFC 6962 hash, hex
 
 Nothing in it is personal: statements hold salted commitments, and only their digests are kept.
 """
@@ -26,7 +27,7 @@ from typing import Any
 from sluis_client.errors import ClientError, Exit
 
 FORMAT = "sluis-client/journal/1"
-_ENTRY = {"what", "index", "kind", "leaf", "exchange", "answerer"}
+_ENTRY = ("index", "kind", "leaf", "exchange", "asker", "answerer")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class HeldEntry:
     kind: str
     leaf: str
     exchange: str = ""
+    asker: str = ""
     answerer: str = ""
 
 
@@ -111,7 +113,7 @@ class Journal:
 
 def held(index: int, kind: str, leaf: bytes, body: Mapping[str, Any]) -> dict[str, Any]:
     """The line of an entry; `leaf` is its hash."""
-    named = {name: body.get(name) or "" for name in ("exchange", "answerer")}
+    named = {name: body.get(name) or "" for name in ("exchange", "asker", "answerer")}
     return {"what": "entry", "index": index, "kind": kind, "leaf": leaf.hex(), **named}
 
 
@@ -138,7 +140,7 @@ def _take(record: Record, value: Mapping[str, Any]) -> None:
     elif value["what"] == "withdraw":
         record.withdrawn[value["name"]] += 1
     elif value["what"] == "entry":
-        entry = HeldEntry(**{name: value[name] for name in _ENTRY - {"what"}})
+        entry = HeldEntry(*(value[name] for name in _ENTRY))
         known = record.entries.setdefault(entry.index, entry)
         if known.leaf != entry.leaf:
             record.doubled.append(entry)

@@ -79,7 +79,8 @@ class Reconciler:
         self._record = record
         self._standing = standing
         known = sorted(record.entries.values(), key=lambda one: -one.index)
-        self._seen = {(one.kind, one.exchange, one.answerer): one.index for one in known}  # the first of each
+        # the first of each
+        self._seen = {(one.kind, one.asker, one.exchange, one.answerer): one.index for one in known}
         self._released_to_us = set(self._seen)
         self._unheld: dict[tuple[str, str], Finding] = {}
         self._found: list[Finding] = []
@@ -113,6 +114,7 @@ class Reconciler:
         return tuple(sorted([*self._found, *self._unheld.values()], key=lambda one: one.index))
 
     def _ask(self, index: int, body: Mapping[str, Any]) -> None:
+        self._once("ask", index, body, "ASK_TWICE", "the same question is logged a second time")
         if body["answerer"] == self._party:
             self.asked_by[body["asker"]] += 1
             self._check_register(index, body, in_force=True)
@@ -121,7 +123,6 @@ class Reconciler:
         if self._digest(body) not in self._record.signed:
             text = f"a question to {body['answerer']} under {body['purpose']} that was not signed here: "
             self._fault("ASK_NOT_MADE", index, text + self._whose_signature(body))
-        self._once("ask", index, body, "ASK_TWICE", "the same question is logged a second time")
 
     def _release(self, index: int, body: Mapping[str, Any]) -> None:
         if body["answerer"] == self._party:
@@ -132,7 +133,10 @@ class Reconciler:
         exchange = body["exchange"]
         if exchange not in self._record.exchanges and exchange not in self._standing.older:
             self._fault("RELEASE_NOT_ASKED", index, f"a release by {body['answerer']} to a question not put here")
-        elif body["outcome"] == "authorised" and ("release", exchange, body["answerer"]) not in self._released_to_us:
+        elif (
+            body["outcome"] == "authorised"
+            and ("release", self._party, exchange, body["answerer"]) not in self._released_to_us
+        ):
             text = (
                 f"the log says that {body['answerer']} answered exchange {exchange}, and no such answer was received "
                 "here: run its `match` again, or it was cut off and left so"
@@ -140,7 +144,7 @@ class Reconciler:
             self._unheld[exchange, body["answerer"]] = Finding("ANSWER_NOT_RECEIVED", index, text, grave=False)
 
     def _once(self, kind: str, index: int, body: Mapping[str, Any], code: str, text: str) -> None:
-        key = (kind, body["exchange"], body["answerer"])
+        key = (kind, body["asker"], body["exchange"], body["answerer"])
         if self._seen.setdefault(key, index) != index:
             self._fault(code, index, f"{text}: the first is entry {self._seen[key]}")
 

@@ -13,7 +13,16 @@ NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
 
 def entry(index, leaf="ab", **named):
-    return {"what": "entry", "index": index, "kind": "ask", "leaf": leaf, "exchange": "", "answerer": "", **named}
+    return {
+        "what": "entry",
+        "index": index,
+        "kind": "ask",
+        "leaf": leaf,
+        "exchange": "",
+        "asker": "",
+        "answerer": "",
+        **named,
+    }
 
 
 def test_lines_come_back(tmp_path):
@@ -24,7 +33,7 @@ def test_lines_come_back(tmp_path):
     journal.append([{"what": "withdraw", "at": "x", "name": "snf/p/2026Q4/bag"}], now=NOW, log_size=99)
     record = Journal(journal.path).read()
     assert (record.log_size, record.signed, record.exchanges) == (7, {"d1": "r1"}, {"r1"})
-    assert record.entries == {9: HeldEntry(9, "ask", "ab", "r1", "snf")}
+    assert record.entries == {9: HeldEntry(9, "ask", "ab", "r1", "", "snf")}
     assert record.withdrawn == {"snf/p/2026Q4/bag": 1}
     assert journal.path.stat().st_mode & 0o777 == 0o600
 

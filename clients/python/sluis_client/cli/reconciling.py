@@ -116,7 +116,8 @@ def _told(found: Reconciled) -> Iterator[str]:
     from sluis_client.reconcile import NOT_COMPARED
 
     kinds = ", ".join(f"{count} {kind}" for kind, count in found.counts.items()) or "none"
-    yield f"entries {found.from_index} to {found.size}: {found.entries} about you, each proven ({kinds})"
+    span = f"entries {found.from_index} to {found.size - 1}" if found.size > found.from_index else "nothing new"
+    yield f"{span}: {found.entries} about you, each proven ({kinds})"
     if found.asked_by:
         yield "you were asked by: " + ", ".join(f"{name} ({count})" for name, count in found.asked_by.items())
     if found.before_journal:
