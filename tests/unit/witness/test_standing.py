@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -252,22 +253,27 @@ def test_one_of_three_that_shows_another_tree_stops_nothing(tmp_path: Path, log:
             assert fed.code() == ""
 
 
-def test_stop_waits_for_no_witness(tmp_path: Path, log: Log) -> None:
+def test_stop_waits_for_no_witness(log: Log) -> None:
     other = liar("witness.example/liar")
+    called, released = threading.Event(), threading.Event()
 
-    def slow(_: bytes) -> tuple[int, str, bytes]:
-        time.sleep(1.0)
+    def hangs(_: bytes) -> tuple[int, str, bytes]:
+        called.set()
+        released.wait(30)
         return 500, "text/plain", b""
 
-    with answering(slow) as url:
-        fed = Fed(log, [WitnessEnd(url, other.public)], quorum=1)
+    with answering(hangs) as url:
+        fed = Fed(log, [WitnessEnd(url, other.public, seconds=30)], quorum=1)
         fed.feeder.start()
-        time.sleep(0.1)
-        began = time.monotonic()
-        fed.feeder.stop()
-        assert time.monotonic() - began < 0.5
-        fed.feeder.settle(5)
-        assert time.monotonic() - began < 0.5
+        assert called.wait(10)
+        ending = threading.Thread(target=lambda: (fed.feeder.stop(), fed.feeder.settle(60)), daemon=True)
+        ending.start()
+        ending.join(20)
+        assert not ending.is_alive(), "it waits for a witness that hangs"
+        released.set()
+        fed.feeder._threads[1].join(10)
+        assert not fed.feeder._threads[1].is_alive()
+        assert fed.told == [], "what it answers after the stop changes nothing"
 
 
 def test_a_log_that_cannot_be_written_loses_the_cosignature_and_gets_it_again(tmp_path: Path, log: Log) -> None:
