@@ -12,6 +12,8 @@ from cryptography.exceptions import InvalidSignature
 
 from broker.ed25519_keys import public_key_of
 
+_sha256 = hashlib.sha256
+
 LogKeys = Mapping[tuple[str, bytes], bytes]
 """(name, key hash) -> Ed25519 public key."""
 
@@ -43,11 +45,11 @@ class GrowingTree:
 
     def add(self, leaf: bytes) -> None:
         """One more leaf."""
-        height, value = 0, hash_leaf(leaf)
-        while self._stack and self._stack[-1][0] == height:
-            value = hash_children(self._stack.pop()[1], value)
+        stack, height, value = self._stack, 0, _sha256(b"\x00" + leaf).digest()
+        while stack and stack[-1][0] == height:
+            value = _sha256(b"\x01" + stack.pop()[1] + value).digest()
             height += 1
-        self._stack.append((height, value))
+        stack.append((height, value))
         self.size += 1
 
     def root(self) -> bytes:

@@ -58,7 +58,8 @@ def leaf_of(line: bytes) -> bytes | None:
             data = binascii.a2b_base64(text, strict_mode=True)
         except (binascii.Error, ValueError):
             return None
-        if binascii.b2a_base64(data, newline=False) == text:
+        # strict mode lets one thing pass that has two forms: bits of the last four letters that stand for nothing
+        if binascii.b2a_base64(data[len(data) - (len(data) % 3 or 3) :], newline=False) == text[-4:]:
             return data
     return None
 
