@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audit_kit import authority
-from log_kit import START, FakeClock, access_body, ask_body, time_text
+from audit_kit import SIGNERS, authority, policy_bundle, policy_set, public
+from log_kit import ORIGIN, START, FakeClock, Log, access_body, ask_body, time_text
 from witnesses import OwnWitness
 
 from broker import log_life, log_loss
@@ -34,14 +34,16 @@ from broker.exchange_log.checkpoint import parse_checkpoint, parse_verifier_key,
 from broker.exchange_log.cosignature import parse_witness_key, verify_cosigned
 from broker.exchange_log.entry import Entry, parse_leaf
 from broker.exchange_log.opening import check_whole, genesis, key_periods
+from broker.in_force import InForce, PolicyRules
 from broker.log_loss import Loss, assess
 from broker.own_log import high_water_mark, own_log
 from broker.parties import Environment
 from broker.policy.suspension import DOCUMENT, with_notice
 from broker.ports import Transaction
 from broker.questions import counts_counter, requests_counter
+from broker.statements import Scope
 from broker.storage.high_water import FileHighWater
-from broker.succession import POLICY_FLOOR
+from broker.succession import POLICY_FLOOR, Carried
 from broker.trust_making import trust_of
 
 OLD, NEW = "sluis.example/test-2026", "sluis.example/test-2027"
@@ -512,3 +514,22 @@ def test_the_last_checkpoint_is_cosigned_and_a_witness_tells_of_a_loss(
         shutil.rmtree(place.old.data)
         loss = log_loss.assess(place.old, [], CLOCK.now())
         assert (loss.found[0], loss.known.size) == (0, 7), "the witness tells what the database held"
+
+
+def test_the_next_log_goes_on_from_the_policy_set_that_was_in_force(tmp_path: Path) -> None:
+    rules = PolicyRules([public(key) for key in SIGNERS], 2, False, lambda _: None)
+    scope = Scope(ORIGIN, Environment.TEST)
+    in_force = policy_set(policy_bundle(revision=2))
+    with Log(tmp_path) as log:
+        carried = Carried(policy={"digest": in_force.digest, "revision": 2})
+        log.sequencer.submit(carried.write)
+        held = InForce(sequencer=log.sequencer, reader=log.reader, clock=log.clock, scope=scope, rules=rules)
+        for bundle, words in (
+            (policy_bundle(revision=1), "lower than 2, in force when the log before this one ended"),
+            (policy_bundle(revision=2, shadow=True), "another policy set was in force under revision 2"),
+        ):
+            with pytest.raises(SluisError, match=words) as caught:
+                held.open(bundle)
+            assert caught.value.code is Code.POLICY_REVISION_LOWER
+        assert held.open(policy_bundle(revision=2)) is None
+        assert [parse_leaf(entry.leaf).kind for entry in log.reader.entries(0, 9)] == ["genesis", "config", "policy"]
