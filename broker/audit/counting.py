@@ -76,10 +76,11 @@ class Counting:
         counted = _Counted(statement["subjects"], statement["tokens"], at + kept)
         self._counted.setdefault(key, []).append(counted)
 
-    def erased(self, tokens: str) -> None:
-        """The rows of a question, by their commitment, are gone: no later count can be compared with it."""
+    def erased(self, entry: LogEntry) -> None:
+        """An `erasure`: questions whose rows are gone, by their commitments, can be compared with no later count."""
+        gone = set(entry.body["commitments"])
         for key, counted in self._counted.items():
-            self._counted[key] = [one for one in counted if one.tokens != tokens]
+            self._counted[key] = [one for one in counted if one.tokens not in gone]
 
 
 def _key(statement: Mapping[str, Any], answerer: str) -> _CountKey:

@@ -310,7 +310,7 @@ class _Verification:
             "config": self._config,
             "recovery": self._continuity.recovery,
             "seal": self._continuity.seal,
-            "erasure": self._erasures.erasure,
+            "erasure": self._erasure,
         }
         check = checks.get(entry.kind)
         if check is not None:
@@ -341,6 +341,10 @@ class _Verification:
         self._closing.ask(entry, policies)
         self._erasures.ask(entry, policies)
         self._check_decision(entry, replay(archived, entry.body, leaf=self._read))
+
+    def _erasure(self, entry: LogEntry) -> None:
+        self._erasures.erasure(entry)
+        self._counting.erased(entry)
 
     def _release(self, entry: LogEntry) -> None:
         ask = self._releases.waiting(entry.body["ask_index"])

@@ -8,6 +8,7 @@ from audit_kit import EPOCH, OFFICERS, START, World, authority, policy_bundle
 
 from broker.audit.advice import advice_on
 from broker.audit.counting import Counting
+from broker.audit.entries import LogEntry
 from broker.audit.findings import Code, Fault, Findings
 from broker.audit.verify import leaf_of
 from broker.exchange import Want
@@ -128,7 +129,8 @@ def test_a_count_is_the_first_again_once_the_rows_of_the_others_are_gone() -> No
     entries = [made.entry(index) for index in range(made.size)]
     first = next(body for kind, body in entries if kind == "ask")
     counting.permitted("sna", first["statement"], START, made.policies)
-    counting.erased(first["statement"]["tokens"])
+    body = {"what": "retention", "purpose": "sna-overzicht", "commitments": [first["statement"]["tokens"]]}
+    counting.erased(LogEntry(99, "erasure", START, "", body))
     assert counting._counted[("nla", "sna", "sna-overzicht", EPOCH)] == []
 
 
