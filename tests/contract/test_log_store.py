@@ -15,7 +15,7 @@ from log_kit import ORIGIN, START, Keys, access_body, ask_body, release_body
 from broker.canonical import canonical_json, commitment
 from broker.custody.keys import SystemEntropy
 from broker.errors import Code, SluisError
-from broker.exchange import AnswerStatus, ExchangeState, RegisterVersion
+from broker.exchange import AnswerStatus, DisputedRecord, ExchangeState, RegisterVersion, StoredNotice
 from broker.exchange_log.checkpoint import parse_verifier_key, sign_checkpoint
 from broker.exchange_log.merkle import leaf_hash, verify_inclusion
 from broker.parties import Environment
@@ -480,3 +480,72 @@ def test_listing_registers(store: LogStore) -> None:
 def test_version_numbers_are_never_handed_out_twice(store: LogStore) -> None:
     assert write(store, lambda tx: [tx.next_version("a"), tx.next_version("a"), tx.next_version("b")]) == [1, 2, 1]
     assert write(store, lambda tx: tx.next_version("a")) == 3
+
+
+# rectification
+def test_asks_that_may_hold_a_record(store: Any) -> None:
+    def work(tx: Transaction) -> list[int]:
+        made = [opened(tx, state(f"x{number}", counted=number == 3)) for number in range(5)]
+        tx.close_exchange(made[0], AnswerStatus.ANSWERED, 1, {"hits": 1})
+        tx.close_exchange(made[1], AnswerStatus.NO_REGISTER, 1, {})
+        assert tx.asks_at("snf", "snf-locatie", "2026Q4") == tuple(made[at].ask_index for at in (0, 2, 4))
+        return [one.ask_index for one in made]
+
+    indices = write(store, work)
+    reader = store.reader
+    assert reader.asks_at("snf", "snf-locatie", "2026Q4") == (indices[0], indices[2], indices[4])
+    assert reader.asks_at("snf", "snf-locatie", "2027Q1") == reader.asks_at("sna", "snf-locatie", "2026Q4") == ()
+    found = reader.exchange_at(indices[0])
+    assert (found.exchange, found.answer) == ("x0", {"hits": 1})
+    assert reader.exchange_at(10_000) is None
+
+
+def disputed(notice: str = "aa", epoch: str = "2026Q4", entry: int = 1) -> DisputedRecord:
+    return DisputedRecord(notice, "utrecht", "x1", "snf", "snf-locatie", epoch, "cd" * 32, entry, START)
+
+
+def test_a_dispute_stands_under_its_epochs_until_it_is_ended(store: Any) -> None:
+    write(store, lambda tx: (tx.add_dispute(disputed()), tx.add_dispute(disputed(epoch="2027Q1", entry=2))))
+    write(store, lambda tx: tx.add_dispute(disputed("bb", entry=3)))
+    reader = store.reader
+    assert [one.epoch for one in reader.dispute("aa")] == ["2026Q4", "2027Q1"]
+    assert reader.open_disputes("snf", "snf-locatie", "2026Q4") == (disputed(), disputed("bb", entry=3))
+    assert write(store, lambda tx: tx.resolve_dispute("aa", 9)) is True
+    assert write(store, lambda tx: tx.resolve_dispute("aa", 10)) is False
+    assert [one.resolved for one in reader.dispute("aa")] == [9, 9]
+    assert reader.open_disputes("snf", "snf-locatie", "2027Q1") == ()
+    assert reader.dispute("cc") == ()
+
+
+def test_notices_are_listed_and_acknowledged_once(store: Any) -> None:
+    made = [StoredNotice(f"n{number}", "utrecht" if number % 2 else "snf", number) for number in range(6)]
+    write(store, lambda tx: [tx.add_notice(one) for one in made])
+    reader = store.reader
+    assert write(store, lambda tx: tx.acknowledge("n3", 20)) is True
+    assert write(store, lambda tx: tx.acknowledge("n3", 21)) is False
+    assert write(store, lambda tx: tx.acknowledge("none", 21)) is False
+
+    def of(after: int = -1, limit: int = 10, unacknowledged: bool = False) -> list[str]:
+        found = reader.notices_of("utrecht", after=after, limit=limit, unacknowledged=unacknowledged)
+        return [one.notice for one in found]
+
+    assert (of(), of(after=1), of(limit=1), of(unacknowledged=True)) == (
+        ["n1", "n3", "n5"],
+        ["n3", "n5"],
+        ["n1"],
+        ["n1", "n5"],
+    )
+    assert reader.notice("n3") == StoredNotice("n3", "utrecht", 3, 20)
+    assert reader.notice("none") is None
+
+
+def test_a_work_that_fails_leaves_no_notice_and_no_dispute(store: Any) -> None:
+    def work(tx: Transaction) -> None:
+        tx.add_notice(StoredNotice("n", "snf", 1))
+        tx.add_dispute(disputed())
+        raise SluisError(Code.NOT_FOUND, "no")
+
+    with pytest.raises(SluisError):
+        write(store, work)
+    assert store.reader.notice("n") is None
+    assert store.reader.dispute("aa") == ()

@@ -70,7 +70,7 @@ def answer_lines(
     places = [named_column(table.header, name, name) for name in keep]
     attributes = sorted({name for answer in answers for name in answer.attributes})
     head = ["row", *(table.header[place] for place in places), "answerer", "status", "match key", *attributes]
-    yield [*head, "as of", "coverage", "note"]
+    yield [*head, "as of", "coverage", "disputed since", "position", "note"]
     reasons = {problem.row: str(problem).partition(": ")[2] for problem in normal.problems}
     for answer in answers:
         by_position: dict[int, list[Row]] = {}
@@ -82,7 +82,11 @@ def answer_lines(
             kept = [table.rows[index][place] for place in places]
             for status, match_key, values, note in _of_row(answer, normal.positions[index], by_position, reasons, line):
                 cells = [values.get(name) or "" for name in attributes]
-                yield [str(line), *kept, answer.answerer, status, match_key, *cells, as_of, coverage, note]
+                position = normal.positions[index]
+                since = _day(answer.disputed[position]) if position in answer.disputed else ""
+                place = "" if position < 0 else str(position)
+                about = [as_of, coverage, since, place, note]
+                yield [str(line), *kept, answer.answerer, status, match_key, *cells, *about]
 
 
 def _of_row(
@@ -138,6 +142,7 @@ def answer_summary(answer: CheckedAnswer) -> dict[str, Any]:
         "count": answer.count,
         "band": answer.band or None,
         "rows": statuses,
+        "disputed": len(answer.disputed),
         "attributes": list(answer.attributes),
         "register": None
         if register is None

@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from sluis_client.answer_rows import Posed, Row, broken, open_rows
@@ -32,8 +32,9 @@ from sluis_client.transport import (
 )
 
 _NAMES_REGISTER = frozenset({"ANSWERED", "EXPIRED"})
+_LAST_SECOND = 2**35
+"""Far in the future, and still a date."""
 _OUTCOMES = {"ANSWERED": "authorised", "FAILED": "failed", "UNKNOWN": "unknown"}
-_RESULT_MEMBERS = {"hits", "count", "band", "rows"}
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class CheckedAnswer:
     certificate: bytes | None
     """The answerer's certificate (DER) that its manifest verified with."""
     received: Answer
+    disputed: Mapping[int, datetime] = field(default_factory=dict)
+    """Positions of hits whose record somebody disputes, and since when."""
 
 
 def check_answers(
@@ -97,12 +100,16 @@ def check_answers(
         rows: tuple[Row, ...] = ()
         if register is not None and answer.runs:
             rows = open_rows(posed, answer, (register.name, register.version), progress)
-        checked.append(_checked(answer, register, certificate, rows))
+        checked.append(_checked(answer, register, certificate, rows, disputed_of(answer, rows)))
     return tuple(checked)
 
 
 def _checked(
-    answer: Answer, register: RegisterSaid | None, certificate: bytes | None, rows: tuple[Row, ...]
+    answer: Answer,
+    register: RegisterSaid | None,
+    certificate: bytes | None,
+    rows: tuple[Row, ...],
+    disputed: Mapping[int, datetime],
 ) -> CheckedAnswer:
     assert answer.ask is not None
     return CheckedAnswer(
@@ -119,6 +126,7 @@ def _checked(
         release_index=answer.release.index if answer.release else None,
         certificate=certificate,
         received=answer,
+        disputed=disputed,
     )
 
 
@@ -222,18 +230,31 @@ def _check_release(statement: Mapping[str, Any], release: Mapping[str, Any], ans
     if answer.result is None:
         raise broken(who, "the opening of its result commitment is missing")
     rows = rows_digest(answer.runs) if answered and not want["count"] else None
-    check_result(release["result"], answer.result, who, answer.hits, answer.count, answer.band or None, rows)
+    value: dict[str, Any] = {"hits": answer.hits, "count": answer.count, "band": answer.band or None, "rows": rows}
+    if any(answer.disputed):
+        value["disputed"] = hashlib.sha256(encode(*answer.disputed)).hexdigest()
+    check_result(release["result"], answer.result, who, value)
 
 
-def check_result(
-    committed: str, opening: Opening, who: str, hits: int, count: int | None, band: str | None, rows: str | None
-) -> None:
+def check_result(committed: str, opening: Opening, who: str, expected: Mapping[str, Any]) -> None:
     """Refuses a result that is not the one a release entry commits to. Raises ANSWER_BROKEN."""
     if commitment("result", opening.salt, opening.value) != committed:
         raise broken(who, "its result is not the one that the log commits to")
-    value = parse_canonical(opening.value)
-    if set(value) != _RESULT_MEMBERS or value != {"hits": hits, "count": count, "band": band, "rows": rows}:
+    if parse_canonical(opening.value) != expected:
         raise broken(who, "what was received is not what the log says was released")
+
+
+def disputed_of(answer: Answer, rows: Sequence[Row]) -> dict[int, datetime]:
+    """Which hits are disputed, and since when. Raises ANSWER_BROKEN unless they are hits, each once, rising."""
+    packed, since = answer.disputed
+    positions = [int.from_bytes(packed[at : at + 4], "little") for at in range(0, len(packed), 4)]
+    seconds = [int.from_bytes(since[at : at + 8], "little") for at in range(0, len(since), 8)]
+    hits = {row.position for row in rows if row.status == "hit"}
+    good = len(packed) == 4 * len(seconds) and len(since) == 8 * len(positions) and positions == sorted(set(positions))
+    if not good or not hits.issuperset(positions) or any(moment >= _LAST_SECOND for moment in seconds):
+        raise broken(answer.answerer, "it calls rows disputed that are no hits of it")
+    moments = (datetime.fromtimestamp(moment, UTC) for moment in seconds)
+    return dict(zip(positions, moments, strict=True))
 
 
 def rows_digest(runs: Sequence[AnswerRun]) -> str:

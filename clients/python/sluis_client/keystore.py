@@ -8,6 +8,7 @@
     exchanges/<id>            a question: enough to put it again with the very same bytes
     journal.jsonl             what was signed, and which entries were proven (see sluis_client.journal)
     reconciled.json           how far the log was held against the journal, and what did not fit
+    statements/<id>           a correction, dispute or outcome under way: the very same bytes go out again
     evidence/<id>             two views of the log that contradict each other, should that ever happen
     local.key                 keys the fingerprints of input files, so that they tell nothing of what is in the files
 
@@ -37,7 +38,7 @@ from sluis_client.statements import SignedStatement, parse_utc, utc
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.Q-]{0,140}")
 _EPOCH_FILE = re.compile(r"(?P<purpose>[a-z][a-z0-9-]{0,62})\.(?P<epoch>[0-9]{4}(?:Q[1-4]|-[01][0-9])?)")
-_PARTS = ("epochs", "uploads", "exchanges", "evidence")
+_PARTS = ("epochs", "uploads", "exchanges", "statements", "evidence")
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ class Keystore:
         return hmac.digest(data, encoded, "sha256").hex()
 
     def record(self, kind: str, name: str) -> dict[str, Any] | None:
-        """A record of `uploads`, `exchanges` or `evidence`, or None."""
+        """A record of `uploads`, `exchanges`, `statements` or `evidence`, or None."""
         return self._read_json(f"{kind}/{_checked(name)}")
 
     def keep_record(self, kind: str, name: str, value: Mapping[str, Any]) -> None:

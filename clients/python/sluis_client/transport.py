@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from sluis_client.notice_transport import RectificationTransport
 from sluis_client.pseudonymise import Column
 from sluis_client.statements import SignedStatement
 
@@ -148,6 +149,8 @@ class Answer:
     ask: Receipt | None = None
     release: Receipt | None = None
     result: Opening | None = None
+    disputed: tuple[bytes, bytes] = (b"", b"")
+    """Positions of disputed hits, 4 bytes little-endian each, and since when, 8 bytes each; as received."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -306,7 +309,7 @@ class PublishedEpoch:
     envelope: bytes
 
 
-class Transport(Protocol):
+class Transport(RectificationTransport, Protocol):
     """The broker, seen from one agency."""
 
     def match(self, question: Question, progress: Progress = silent) -> tuple[Answer, ...]:

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 from fake_broker import Log, World, transport_of
-from sluis_client.answer_rows import ROW_AMBIGUOUS, ROW_INVALID
+from sluis_client.answer_rows import ROW_AMBIGUOUS, ROW_INVALID, Row
+from sluis_client.answers import check_result, disputed_of
 from sluis_client.ask import Plan, ask
 from sluis_client.canonical import canonical_json, commitment, parse_canonical
 from sluis_client.custody import create_epoch, init_encryption_key
@@ -14,7 +15,7 @@ from sluis_client.publish import Plan as PublishPlan
 from sluis_client.publish import prepare, publish
 from sluis_client.schemes import SCHEMES
 from sluis_client.tables import normalise_table, read_table
-from sluis_client.transport import AnswerRun, Check, Decision, Opening, Want
+from sluis_client.transport import Answer, AnswerRun, Check, Decision, Opening, Want
 
 BAGS = [f"034401{number:010d}" for number in range(9)]
 VESTIGINGEN = [f"0000{number:08d}" for number in range(1, 10)]
@@ -596,3 +597,43 @@ def test_a_damaged_checkpoint_of_ours_is_not_blamed_on_the_broker(world, damage)
         put(world)
     assert (caught.value.code, caught.value.exit_code) == ("STATE_UNREADABLE", Exit.KEY_TROUBLE)
     assert str(path) in caught.value.message
+
+
+def _marked(positions: list[int], seconds: list[int]) -> Answer:
+    packed = b"".join(position.to_bytes(4, "little") for position in positions)
+    since = b"".join(second.to_bytes(8, "little") for second in seconds)
+    head = Answer("snf", 1, "x", Decision(True, (), ""), None, 2, None, "", ())
+    return replace(head, disputed=(packed, since))
+
+
+_ROWS = (Row(0, "hit", 1), Row(3, "hit", 1), Row(4, "ambiguous", 0))
+
+
+def test_marks_of_disputed_hits_are_read() -> None:
+    found = disputed_of(_marked([0, 3], [1_795_000_000, 1_795_000_060]), _ROWS)
+    assert list(found) == [0, 3]
+    assert (found[3] - found[0]).total_seconds() == 60
+    assert disputed_of(_marked([], []), _ROWS) == {}
+
+
+@pytest.mark.parametrize(
+    ("positions", "seconds"),
+    [([1], [1]), ([4], [1]), ([3, 0], [1, 1]), ([0, 0], [1, 1]), ([0, 3], [1]), ([0], [2**63])],
+)
+def test_marks_of_anything_but_hits_are_refused(positions: list[int], seconds: list[int]) -> None:
+    with pytest.raises(ClientError, match="disputed"):
+        disputed_of(_marked(positions, seconds), _ROWS)
+
+
+def test_marks_that_the_result_does_not_commit_to_are_refused() -> None:
+    value = {"band": None, "count": None, "hits": 1, "rows": "ab" * 32}
+    salt = bytes(32)
+    opening = Opening(salt, canonical_json(value))
+    committed = commitment("result", salt, canonical_json(value))
+    check_result(committed, opening, "snf", value)
+    with pytest.raises(ClientError, match="not what the log says"):
+        check_result(committed, opening, "snf", {**value, "disputed": "cd" * 32})
+    opened = {**value, "disputed": "cd" * 32}
+    committed = commitment("result", salt, canonical_json(opened))
+    with pytest.raises(ClientError, match="not what the log says"):
+        check_result(committed, Opening(salt, canonical_json(opened)), "snf", value)

@@ -239,6 +239,8 @@ def _answer_told(answer: CheckedAnswer, *, count: bool) -> Iterator[str]:
     else:
         ambiguous = sum(row.status == "ambiguous" for row in answer.rows)
         yield f"{answer.answerer}: {answer.hits} hits" + (f", {ambiguous} ambiguous" if ambiguous else "")
+        if answer.disputed:
+            yield f'  {len(answer.disputed)} of the hits are DISPUTED: see the column "disputed since" before use'
     if answer.register is not None:
         register = answer.register
         day = f"{register.as_of.astimezone(AMSTERDAM):%Y-%m-%d}"

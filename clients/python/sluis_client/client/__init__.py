@@ -11,17 +11,16 @@ from sluis.v1 import (
     audit_pb2,
     audit_pb2_grpc,
     exchange_pb2,
-    exchange_pb2_grpc,
     keys_pb2,
     keys_pb2_grpc,
     notices_pb2,
     notices_pb2_grpc,
     register_pb2,
-    register_pb2_grpc,
 )
 
 from sluis_client.client import convert
 from sluis_client.client.calls import LONG_SECONDS, STREAM_SECONDS, UNARY_SECONDS, Outgoing, Retries
+from sluis_client.client.rectifying import RectifyingCalls
 from sluis_client.profile import Profile
 from sluis_client.statements import SignedStatement
 from sluis_client.transport import (
@@ -78,14 +77,12 @@ def connect(profile: Profile, retries: Retries | None = None) -> GrpcTransport:
     return GrpcTransport(grpc.secure_channel(profile.broker, credentials, options=options), retries)
 
 
-class GrpcTransport:
+class GrpcTransport(RectifyingCalls):
     """`sluis_client.transport.Transport` over a channel, which it closes. Safe for several threads."""
 
     def __init__(self, channel: grpc.Channel, retries: Retries | None = None) -> None:
         self._channel = channel
-        self._retries = retries or Retries()
-        self._exchanges = exchange_pb2_grpc.ExchangeServiceStub(channel)
-        self._registers = register_pb2_grpc.RegisterServiceStub(channel)
+        super().__init__(channel, retries or Retries())
         self._keys = keys_pb2_grpc.KeyServiceStub(channel)
         self._audit = audit_pb2_grpc.AuditServiceStub(channel)
         self._notices = notices_pb2_grpc.NoticeServiceStub(channel)

@@ -128,6 +128,7 @@ def _answer(
         ask=receipt(receipts.ask) if receipts.HasField("ask") else None,
         release=receipt(receipts.release) if receipts.HasField("release") else None,
         result=Opening(receipts.result.salt, receipts.result.value) if receipts.HasField("result") else None,
+        disputed=(answer.disputed.positions, answer.disputed.since),
     )
 
 
