@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from test_agency import BAGS, PURPOSE, Shell, agency, locations, write_profile
-from world import make_world, texts_for
+from world import MovingClock, make_world, texts_for
 
 pytestmark = pytest.mark.slow
 
@@ -22,6 +22,7 @@ MATCH = ("match", "addresses.csv", "--purpose", PURPOSE, "--scheme", "bag", "--a
 def shell(tmp_path: Path) -> Iterator[Shell]:
     now = datetime.now(UTC).replace(microsecond=0)
     world = make_world(tmp_path, texts_for(now), start=now)
+    world.clock = MovingClock(now)
     world.start()
     for party in ("snf", "utrecht"):
         write_profile(world, party)

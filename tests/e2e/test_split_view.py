@@ -15,7 +15,7 @@ import pytest
 from test_agency import BAGS, Shell, put_in_force, share_key, write_profile
 from test_exported_log import run as audit
 from test_exported_log import trust_of
-from world import World, make_world, texts_for
+from world import MovingClock, World, make_world, texts_for
 
 pytestmark = pytest.mark.slow
 
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.slow
 def world(tmp_path: Path) -> Iterator[World]:
     now = datetime.now(UTC).replace(microsecond=0)
     made = make_world(tmp_path, texts_for(now), start=now)
+    made.clock = MovingClock(now)
     made.start()
     for party in ("snf", "utrecht"):
         write_profile(made, party)

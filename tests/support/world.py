@@ -43,6 +43,15 @@ class SetClock:
         return self.at
 
 
+class MovingClock(SetClock):
+    """The machine's clock, never twice the same: for worlds in which processes of their own take part for long."""
+
+    def now(self) -> datetime:
+        """Each reading is later than the one before."""
+        self.at = max(self.at + timedelta(microseconds=1), datetime.now(UTC))
+        return self.at
+
+
 def policy_texts(directory: Path = ROOT / "policies") -> dict[str, str]:
     """The sample policies as texts by file name."""
     files = [directory / "catalogue.yaml", *sorted((directory / "purposes").glob("*.yaml"))]
