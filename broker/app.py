@@ -63,6 +63,11 @@ from broker.witnesses import watch, witness_ends
 log = structlog.get_logger("broker.app")
 
 
+def exports_of(config: Config) -> Path:
+    """Where `sluis audit export --with-vault` asks for the entry that announces it."""
+    return config.data / "vault-exports"
+
+
 def orders_of(config: Config) -> Path:
     """Where vault orders are handed in (docs/formats.md section 15)."""
     return config.data / "orders"
@@ -343,6 +348,9 @@ class Broker:
     def _take_orders(self) -> None:
         later = LATER | {Code.EXCHANGE_OPEN}
         take_files(orders_of(self._config), "vault order", MAX_ORDER_BYTES, self._take_order, later)
+
+        exports = exports_of(self._config)
+        take_files(exports, "request for a vault export", MAX_ORDER_BYTES, self._erasure.announce_export, LATER)
 
     def _take_order(self, order: bytes) -> None:
         self._erasure.take(order)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from broker.canonical import canonical_json
+from broker.canonical import canonical_json, parse_canonical
 from broker.errors import Code, SluisError
 from broker.exchange import ANSWER_KEPT, ANSWER_LABEL, VaultSlot
 from broker.exchange_log.append import Sequencer
@@ -36,6 +36,8 @@ HOLDS = ("legal-hold", "current")
 """Kind and key of the document that lists the holds that were not lifted."""
 ORDER = "vault-order"
 """Kind of the documents that say which entry did what an order says, by the order's id."""
+EXPORT = "vault-export"
+"""Kind of the documents that say which entry announced an export, by the export's id."""
 PAGE = 500
 """Slots that go in one work."""
 _IN_ENTRY = 400
@@ -103,6 +105,27 @@ class Erasure:
                 for use in self._reader.uses(asker, exchange):
                     self._spool.drop(f"{asker}.{exchange}.{use.answerer}")
         return order
+
+    def announce_export(self, data: bytes) -> None:
+        """Logs, once, that the vault is exported for an auditor; only then is it.
+
+        Raises:
+            SluisError: ORDER_INVALID for another form, or a party that the catalogue does not list under `auditors`.
+        """
+        try:
+            asked = parse_canonical(data)
+            export, auditor, key = asked["export"], asked["auditor"], asked["key"]
+        except (SluisError, KeyError) as error:
+            raise SluisError(Code.ORDER_INVALID, "not a request for a vault export") from error
+        if auditor not in self._policies().catalogue.auditors:
+            raise SluisError(Code.ORDER_INVALID, f"the catalogue does not list {auditor} under `auditors`")
+
+        def work(tx: Transaction) -> None:
+            if tx.document(EXPORT, export) is None:
+                body = {"party": auditor, "what": "vault-export", "exchange": None, "key": key}
+                tx.put_document(EXPORT, export, str(tx.append("access", body)).encode())
+
+        self._sequencer.submit(work)
 
     def reapply(self) -> int:
         """Erases again what a restore brought back, with a `recovery` entry; returns how many slots that were.

@@ -22,7 +22,9 @@ from broker.ports import LogReader, Mark
 from broker.storage.answers import FileAnswerSpool
 from broker.storage.high_water import FileHighWater, read_mark
 from broker.storage.registers import FileRegisterStore
-from broker.storage.sqlite import SqliteLogStore
+from broker.storage.sqlite import SqliteLogReader, SqliteLogStore
+from broker.storage.sqlite_rows import AnswerHeads
+from broker.storage.sqlite_vault import Vault
 
 
 def open_high_water(
@@ -75,6 +77,14 @@ def own_log(config: Config, now: datetime, *, followed_by: str = "") -> Iterator
         store.close()
         if high_water is not None:
             high_water.close()
+
+
+def open_vault(config: Config) -> SqliteLogReader:
+    """The log with what opens its commitments, for reading beside a running broker; needs the broker's keys."""
+    keys = FileKeys.load(config.keys, origin=config.origin)
+    path = config.data / "sluis.db"
+    vault = Vault(path.with_name(path.name + ".vault"), keys.at_rest, SystemEntropy())
+    return SqliteLogReader(path, vault, AnswerHeads(keys.at_rest, SystemEntropy()))
 
 
 def begin_high_water(config: Config, mark: Mark, *, replace: bool) -> None:

@@ -23,7 +23,7 @@ class Accesses:
             exchange = body["exchange"]
             if exchange is None or not self._exchanges.was_asked(body["party"], exchange):
                 self._findings.add(Code.ACCESS_UNKNOWN, index=entry.index)
-        elif body["what"] == "entries":
+        elif body["what"] in ("entries", "vault-export"):
             policies = self._policies.current
             if policies is not None and body["party"] not in policies.catalogue.auditors:
                 self._findings.add(Code.ACCESS_PARTY, index=entry.index)

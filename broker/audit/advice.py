@@ -34,6 +34,10 @@ _CLASSES: Mapping[Fault, Advice] = {
         "the log is not the one that its key signed: entries were altered, moved, left out or added, or the file was",
         f"{_NEW_EXPORT}; if the new one shows the same, the operator's log is broken or was tampered with",
     ),
+    Fault.VAULT: Advice(
+        "what opens the log's commitments was destroyed, came back, or was exchanged, against what the log says",
+        "ask the operator for the order or backup behind it, and the party whose question it was for its own copy",
+    ),
     Fault.ORIGIN: Advice(
         "this log, or its key, is not the one that your trust file names",
         "check that you took the right bundle and the right trust file, and compare its fingerprint once more",

@@ -1,4 +1,4 @@
-"""Every commitment that a log makes, kept small: 73 bytes each in one table, joined at the end with what was erased."""
+"""Every commitment that a log makes, kept small: 77 bytes each in one table, joined at the end with what was erased."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MARK_BYTES = 16
 """A commitment is known by so many of its 32 bytes: to find two alike is 2^64 work, one like a given one 2^128."""
 NOBODY = 0
 """The number of no name."""
-_ROW = struct.Struct("<16s16sqqqIIIIB")
+_ROW = struct.Struct("<16s16sqqqIIIIIB")
 _TYPE = np.dtype(
     [
         ("mark", "S16"),
@@ -27,6 +27,7 @@ _TYPE = np.dtype(
         ("asker", "<u4"),
         ("principal", "<u4"),
         ("answerer", "<u4"),
+        ("subjects", "<u4"),
         ("label", "u1"),
     ]
 )
@@ -45,6 +46,7 @@ class Use:
     asker: int
     principal: int
     answerer: int
+    subjects: int = 0
 
 
 NO_USE = Use(b"", 0, 0, NOBODY, NOBODY, NOBODY, NOBODY)
@@ -77,6 +79,7 @@ class Commitments:
             use.asker,
             use.principal,
             use.answerer,
+            use.subjects,
             LABELS.index(label),
         )
 

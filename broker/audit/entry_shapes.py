@@ -154,7 +154,7 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, str]]]] = {
             "carried": {"counters": "map", "policy": "map?", "suspended": "map"},
         },
     ),
-    "access": ("what", {"answer-repeated": {}, "entries": {}}),
+    "access": ("what", {"answer-repeated": {}, "entries": {}, "vault-export": {"key": "hex"}}),
     "erasure": ("what", {"retention": {}, "request": _ORDER}),
 }
 """Kind -> the member that decides, and what members a body has besides, by each value that this verifier knows."""

@@ -90,6 +90,7 @@ class Erasures:
             number(body["asker"]),
             number(body["principal"]),
             number(body["answerer"]),
+            min(statement["subjects"], 2**32 - 1) if is_number(statement.get("subjects")) else 0,
         )
         for member, label in (
             ("tokens", "tokens"),

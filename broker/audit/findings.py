@@ -180,6 +180,14 @@ class Code(Enum):
     ERASURE_TWICE = (Fault.VAULT, "something was erased twice: it had come back")
     ERASURE_EARLY = (Fault.VAULT, "something was erased as due before its purpose says so")
     ERASURE_HELD = (Fault.VAULT, "something was erased while a legal hold kept it")
+    VAULT_FORM = (Fault.VAULT, "the vault export was altered, cut, or is not for this key")
+    VAULT_OTHER = (Fault.VAULT, "the vault export is of another log, or was made with another bundle")
+    VAULT_OPENING = (Fault.VAULT, "a vault slot does not open to what the log committed to")
+    VAULT_SWAPPED = (Fault.VAULT, "a vault slot opens to what another commitment of the log stands for")
+    VAULT_MISSING = (Fault.VAULT, "a commitment can no longer be opened, and no entry says that it was erased")
+    VAULT_ERASED = (Fault.VAULT, "a vault slot is there although an entry says that it was erased")
+    VAULT_UNKNOWN = (Fault.VAULT, "a vault slot belongs to no commitment of the log, or stands there twice")
+    VAULT_STATEMENT = (Fault.VAULT, "what a vault slot opens to cannot be what its statement says")
 
     @property
     def fault(self) -> Fault:
@@ -252,6 +260,15 @@ class Witnessed:
 
 
 @dataclass(frozen=True)
+class VaultChecked:
+    """What came of comparing a log with a vault export: commitments that opened, and that an entry erased."""
+
+    auditor: str
+    opened: int
+    erased: int
+
+
+@dataclass(frozen=True)
 class Report:
     """The outcome of a verification."""
 
@@ -292,6 +309,8 @@ class Report:
     """Checkpoints that a quorum of the trusted witnesses cosigned."""
     cosigned_unchecked: int = 0
     """Cosigned checkpoints when the trust file names no witnesses."""
+    vault: VaultChecked | None = None
+    """What came of comparing the commitments with a vault export; None without one."""
     witnessed: Witnessed | None = None
     """The newest of those with a quorum."""
 

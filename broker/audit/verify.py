@@ -25,7 +25,7 @@ from broker.audit.erasures import Erasures
 from broker.audit.exchanges import Exchanges, is_fresh
 from broker.audit.expected import Expectations
 from broker.audit.explained import Explanations
-from broker.audit.findings import BundleError, Code, Finding, Findings, Report
+from broker.audit.findings import BundleError, Code, Finding, Findings, Report, VaultChecked
 from broker.audit.policies import Policies
 from broker.audit.preceding import Preceding
 from broker.audit.rectifications import Rectifications
@@ -36,6 +36,8 @@ from broker.audit.stamps import Stamps
 from broker.audit.statement_forms import StatementForms
 from broker.audit.tree import GrowingTree, NoteError, read_checkpoint
 from broker.audit.trust import Trust
+from broker.audit.vault_check import check_vault
+from broker.audit.vault_export import VaultFile
 from broker.audit.witnessing import Witnessing
 
 MAX_LINE_BYTES = 80 << 20
@@ -70,15 +72,17 @@ def verify(
     *,
     expect: bytes | None = None,
     preceding: Preceding | None = None,
+    vault: VaultFile | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Checks everything that can be checked offline and reports all that is wrong.
 
     `lines`: the bundle's lines with their newlines, as `read_lines` gives them. `expect`: the bytes of a checkpoint or
-    receipt that came another way. `preceding`: the log before, from `verify_preceding`. `progress`: called with
-    (entries read, entries stated) now and then.
+    receipt that came another way. `preceding`: the log before, from `verify_preceding`. `vault`: a vault export made
+    with the bundle; without one commitments are not checked. `progress`: called with (entries
+    read, entries stated) now and then.
     """
-    return _run(_Verification(trust, preceding, progress), lines, expect)
+    return _run(_Verification(trust, preceding, progress, vault), lines, expect)
 
 
 def verify_preceding(
@@ -112,7 +116,13 @@ def _run(run: _Verification, lines: Iterable[bytes], expect: bytes | None) -> Re
 class _Verification:
     """One pass over a bundle."""
 
-    def __init__(self, trust: Trust, preceding: Preceding | None, progress: Callable[[int, int], None] | None) -> None:
+    def __init__(
+        self,
+        trust: Trust,
+        preceding: Preceding | None,
+        progress: Callable[[int, int], None] | None,
+        vault: VaultFile | None = None,
+    ) -> None:
         self.findings = Findings()
         self.stopped = False
         self._trust = trust
@@ -139,6 +149,8 @@ class _Verification:
         self._rectifications = Rectifications(trust, self.findings, self._policies)
         self._read = b""
         """The entry that is being read."""
+        self._vault = vault
+        self._vault_checked: VaultChecked | None = None
         self._erasures = Erasures(trust, self.findings, self._policies)
         self._explanations = Explanations(trust, self.findings)
         self._replayed: Counter[Replayed] = Counter()
@@ -203,7 +215,10 @@ class _Verification:
             self._closing.settle()
             self._rectifications.settle()
             self._continuity.settle()
-            self._erasures.settle()
+            erased = self._erasures.settle()
+            if self._vault is not None:
+                origin, size = self._trust.origin, self._tree.size
+                self._vault_checked = check_vault(self._vault, erased, origin=origin, size=size, findings=self.findings)
             if not self._ended:
                 self.findings.add(Code.BUNDLE_TRUNCATED, line=self._line + 1)
             if self._tree.size != self._stated:
@@ -228,6 +243,7 @@ class _Verification:
             not_replayable=self._replayed[Replayed.NOT_REPLAYABLE],
             expected=self._expectations.given,
             bundle=self._hash.hexdigest(),
+            vault=self._vault_checked,
             follows=self._continuity.follows_text,
             preceded=self._preceded,
             sealed=self._continuity.next_origin,

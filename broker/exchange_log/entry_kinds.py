@@ -190,7 +190,11 @@ KINDS: Mapping[str, Mapping[str, Shape]] = {
         **_SIGNED,
     },
     "refusal": {"party": _or_null(_text), "rpc": _text, "code": _text, "request_id": _or_null(_text)},
-    "access": {"party": _name, "what": _one_of("answer-repeated", "entries"), "exchange": _or_null(_text)},
+    "access": {
+        "party": _name,
+        "what": _one_of("answer-repeated", "entries", "vault-export"),
+        "exchange": _or_null(_text),
+    },
     "recovery": {"what": _text, "detail": _text},
     "config": {"what": _one_of("log-key", "carried", "legal-hold-added", "legal-hold-lifted")},
     "seal": {"next_origin": _text, "next_key": _text},
@@ -272,6 +276,7 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, Shape]]]] = {
         },
     ),
     "erasure": ("what", {"request": _ORDER}),
+    "access": ("what", {"vault-export": {"key": _hex64}}),
 }
 """Kind -> the member that decides, and what members a body has besides, by the value of that member."""
 

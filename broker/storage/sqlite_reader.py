@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -44,6 +45,16 @@ class SqliteLogReader:
             sessions, self._sessions = self._sessions, []
         for session in sessions:
             session.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What this thread reads inside is all of one moment, however long it takes."""
+        session = self._session
+        session.run("BEGIN")
+        try:
+            yield
+        finally:
+            session.run("ROLLBACK")
 
     def size(self) -> int:
         """Number of committed leaves."""

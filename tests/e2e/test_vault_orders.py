@@ -121,6 +121,35 @@ def test_retention_is_logged_and_verifies(world: World) -> None:
     assert kinds["erasure"] == 1
 
 
+def test_a_vault_export_opens_for_its_auditor_and_is_logged(world: World, tmp_path: Path) -> None:
+    _, _, exchange = answered(world)
+    made = run(world, "keys", "--out", str(tmp_path / "auditor"), config=False)
+    assert made.exit_code == 0, made.output
+    assert (tmp_path / "auditor.key").stat().st_mode & 0o777 == 0o600
+    bundle, vault = str(tmp_path / "log.bundle"), str(tmp_path / "log.vault")
+    named = ("--out", bundle, "--with-vault", vault, "--auditor-key", str(tmp_path / "auditor.pub"))
+    refused = run(world, "export", *named, "--for", "snf")
+    assert "auditors" in str(refused.exception)
+    assert not Path(vault).exists()
+    exported = run(world, "export", *named, "--for", "privacy-auditor")
+    assert exported.exit_code == 0, exported.output
+    trust = ("--trust", str(tmp_path / "trust.yaml"))
+    opened = ("--vault", vault, "--key", str(tmp_path / "auditor.key"))
+    told = run(world, "verify", bundle, *trust, *opened, config=False)
+    assert told.exit_code == 0, told.output
+    assert "commitments  2 opened, 0 erased by an entry" in told.stdout
+    assert "commitments  not checked" in run(world, "verify", bundle, *trust, config=False).stdout
+    key = key_of(world, "utrecht", world.officers.keys["utrecht"])
+    run(world, "erase", "--exchange", f"utrecht/{exchange}", "--key", key, "--reason", "granted")
+    assert run(world, "export", *named, "--for", "privacy-auditor").exit_code == 0
+    told = run(world, "verify", bundle, *trust, *opened, config=False)
+    assert told.exit_code == 0, told.output
+    assert "commitments  0 opened, 2 erased by an entry" in told.stdout
+    world.stop()
+    alone = run(world, "export", *named, "--for", "privacy-auditor", "--wait", "0")
+    assert "only when the log says for whom" in str(alone.exception)
+
+
 def test_without_a_broker_an_order_waits(world: World) -> None:
     _, _, exchange = answered(world)
     world.stop()

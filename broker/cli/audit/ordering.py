@@ -48,10 +48,6 @@ def erase(
     exchange: Annotated[
         list[str] | None, typer.Option("--exchange", help="ASKER/EXCHANGE-ID; may be repeated.")
     ] = None,
-    answer: Annotated[
-        Path | None,
-        typer.Option("--answer", help="Every exchange in this answer of `sluis-client subject`.", exists=True),
-    ] = None,
     key: _Key = None,
     reason: _Reason = "",
     case: Annotated[str, typer.Option("--case", help="Your case reference; only a commitment to it is logged.")] = "",
@@ -73,9 +69,9 @@ def erase(
     """
 
     def make(log: dict[str, Any]) -> Callable[[Ed25519PrivateKey], VaultOrder]:
-        named = [*map(_exchange, exchange or ()), *_answered(answer)]
+        named = [_exchange(text) for text in exchange or ()]
         if not named:
-            raise typer.BadParameter("name at least one exchange, with --exchange or --answer")
+            raise typer.BadParameter("name at least one exchange, with --exchange")
         return erase_order(named, reason, case=(os.urandom(32), case) if case else None, **log)
 
     _carry_out(ERASE, make, _Way(key, order, out, trust, config, wait, as_json))
@@ -268,18 +264,6 @@ def _exchange(text: str) -> tuple[str, str]:
     if not separator:
         raise typer.BadParameter("--exchange reads ASKER/EXCHANGE-ID, such as utrecht/0b0e6a3c-...")
     return asker, exchange
-
-
-def _answered(path: Path | None) -> list[tuple[str, str]]:
-    """The exchanges in a subject's answer (docs/formats.md section 16)."""
-    if path is None:
-        return []
-    try:
-        value = json.loads(path.read_bytes())
-        listed = value["answer"]["exchanges"]
-        return [(str(item["asker"]), str(item["exchange"])) for item in listed]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SluisError(Code.ORDER_INVALID, f"{path}: is no answer as `sluis-client subject` writes it") from error
 
 
 def _day(text: str, option: str, *, after: bool = False) -> datetime:

@@ -5,22 +5,27 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import typer
 
 from broker.audit.advice import advice_on
 from broker.audit.findings import Code, Finding, Report
 from broker.audit.preceding import Preceding
+from broker.audit.vault_export import VaultFile, VaultFileError, read_export
 from broker.audit.verify import read_lines, verify, verify_preceding
 from broker.cli.audit.root import SHOWN_FINDINGS, AsJson, BundleFile, app, on_terminal, read_trust
+from broker.errors import Code as Refusal
+from broker.errors import SluisError
 
 
 @app.command("verify")
 def verify_command(
     bundle: BundleFile,
+    *,
     trust: Annotated[Path, typer.Option("--trust", help="The trust file, got another way.", exists=True)],
     expect: Annotated[
         Path | None,
@@ -34,6 +39,10 @@ def verify_command(
         list[Path] | None,
         typer.Option("--previous-trust", help="Its trust file; as often as --previous, in that order.", exists=True),
     ] = None,
+    vault: Annotated[
+        Path | None, typer.Option("--vault", help="The vault export that came with the bundle.", exists=True)
+    ] = None,
+    key: Annotated[Path | None, typer.Option("--key", help="Your key that it is encrypted to.", exists=True)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a bundle against a trust file: every byte, hash, signature, decision and counter.
@@ -47,12 +56,15 @@ def verify_command(
     """
     tell = None if as_json else _told_with_rate(on_terminal("{:,} of {:,} entries, {:,} a second"))
     before = _verify_chain(previous or [], previous_trust or [], tell, as_json=as_json)
-    with bundle.open("rb") as stream:
+    with ExitStack() as files:
+        stream = files.enter_context(bundle.open("rb"))
+        sealed = None if vault is None else _vault(files.enter_context(vault.open("rb")), key)
         report = verify(
             read_lines(stream),
             read_trust(trust),
             expect=None if expect is None else expect.read_bytes(),
             preceding=before,
+            vault=sealed,
             progress=tell,
         )
     if as_json:
@@ -60,6 +72,17 @@ def verify_command(
     else:
         _print_report(report)
     raise typer.Exit(report.exit_code)
+
+
+def _vault(stream: BinaryIO, key: Path | None) -> VaultFile:
+    if key is None:
+        raise typer.BadParameter("--vault needs the key it is encrypted to", param_hint="--key")
+    try:
+        return read_export(stream, bytes.fromhex(key.read_text("ascii").strip()))
+    except VaultFileError as error:
+        raise SluisError(Refusal.STATEMENT_INVALID, f"the vault export cannot be used: {error}") from error
+    except (OSError, ValueError) as error:
+        raise SluisError(Refusal.CONFIG_INVALID, f"{key}: is no .key file of `sluis audit keys`") from error
 
 
 def _verify_chain(
@@ -111,6 +134,10 @@ def _print_report(report: Report) -> None:
         f"decisions    {report.replayed_same} replayed the same, {report.replayed_differ} differ, "
         f"{report.not_replayable} not replayable; {report.open_asks} asks still open at the end"
     )
+    if report.vault is None:
+        print("commitments  not checked; give --vault and --key when you have a vault export")
+    else:
+        print(f"commitments  {report.vault.opened} opened, {report.vault.erased} erased by an entry")
     _print_witnesses(report)
     if report.stamped is not None:
         stamped = report.stamped
