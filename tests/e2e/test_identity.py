@@ -15,7 +15,8 @@ from participant import Participant, reason_of
 from sluis.v1 import exchange_pb2
 from world import START, World, make_world, policy_texts, running
 
-from broker.app import Broker, check_bundle
+from broker.acceptance import check_bundle
+from broker.app import Broker
 from broker.config import load_config
 from broker.dev_pki import ThrowAwayCa
 from broker.doctor import _examine_in_force

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from test_agency import PURPOSE, Shell
-from test_reconcile import shell as shell  # noqa: PLC0414  # the fixture
+from test_reconciling import shell as shell  # noqa: PLC0414  # the fixture
 from typer.testing import CliRunner
 
 from broker.audit.unusual import item_id
