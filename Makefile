@@ -39,6 +39,7 @@ lint: $(STAMP) ## ruff and buf lint
 
 types: $(STAMP) ## mypy --strict
 	$(BIN)/mypy
+	$(BIN)/mypy clients/auditor/sluis_verify.py
 
 imports: $(STAMP) ## import rules
 	$(BIN)/lint-imports
