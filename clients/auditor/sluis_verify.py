@@ -59,7 +59,8 @@ CODES: dict[str, int] = {}
 """Finding -> class of fault, which is the exit code."""
 for _fault, _names in {
     10: "BUNDLE_TRUNCATED BUNDLE_TRAILING BUNDLE_DIGEST BUNDLE_LINE LEAF_FORM",
-    11: "INDEX GENESIS CHECKPOINT_FORM CHECKPOINT_SIZE CHECKPOINT_ROOT CHECKPOINT_SIGNATURE TAIL_UNSIGNED SIZE TIME_ORDER",
+    11: "INDEX GENESIS CHECKPOINT_FORM CHECKPOINT_SIZE CHECKPOINT_ROOT CHECKPOINT_SIGNATURE TAIL_UNSIGNED SIZE "
+    "TIME_ORDER",
     12: "ORIGIN ENVIRONMENT LOG_KEY",
     13: "EXPECTED_FORM EXPECTED_MISSING EXPECTED_DIFFERS",
     14: "POLICY_ARCHIVE POLICY_MISSING POLICY_SIGNATURES POLICY_UNKNOWN POLICY_APPROVALS ENGINE_UNTRUSTED",
@@ -1023,7 +1024,7 @@ _QUESTION = {"asker", "principal", "purpose", "epoch", "scheme", "match_keys", "
 def decide(policies: PolicySet, name: str, ask: Mapping[str, Any], engine: str) -> dict[str, Any]:
     """The decision on an ask under the purpose `name`, as it would stand in the log. Raises Malformed, KeyError."""
     facts, statement = ask["facts"], ask["statement"]
-    if not _QUESTION <= statement.keys() or not statement["want"].keys() >= WANT.keys():
+    if not statement.keys() >= _QUESTION or not statement["want"].keys() >= WANT.keys():
         raise Malformed("the statement")
     if facts.keys() - {"suspended_since"} != _FACTS or facts["modes_available"] != sorted(
         set(facts["modes_available"])
