@@ -1,26 +1,29 @@
 #!/usr/bin/env python3
 """Verify an exchange log of Sluis without Sluis: one file, Python 3.11 or later and the package `cryptography`.
 
-    python sluis_verify.py log.bundle --trust trust.yaml [--expect FILE]
+    python sluis_verify.py log.bundle --trust trust.yaml [--expect FILE] [--previous BUNDLE --previous-trust TRUST]
 
 For an auditor who would rather read a program than trust one. It shares no line with the broker or with the command
 `sluis audit verify`; both follow docs/formats.md, and the tests demand that they find the same in every good and bad
 bundle. Read it from the top, in about an hour:
 
-    1. bytes         canonical JSON, and the members of every kind of log entry
-    2. the tree      RFC 6962 hashes, checkpoints as C2SP signed notes
+    1. bytes         canonical JSON, and the members of every kind of log entry and signed statement
+    2. the tree      RFC 6962 hashes, checkpoints as C2SP signed notes, cosignatures of witnesses
     3. trust         the trust file, which comes to you by another way than the bundle
     4. signatures    parties' certificates, and what was signed with them
     5. policies      archived policy sets: digests, signers, approvals of both sides
     6. decisions     every decision taken again, from the policy's meaning and the facts in the log
-    7. the story     asks, releases, registers, keys, counters, suspensions: what must follow from what
+    7. the story     keys, registers, asks, releases, corrections, erasures, the log's own life: what follows from what
     8. the verdict   one pass over the bundle, and what was found
 
 Exit codes are those of `sluis audit verify`: 0 verified; 10 format, 11 tree, 12 another log, 13 not what you expected,
-14 policy, 15 signature, 16 exchange, 17 decision; 2 for wrong usage or a file that cannot be read.
+14 policy, 15 signature, 16 exchange, 17 decision, 18 witness, 19 vault; 2 for wrong usage or an unreadable file.
 
-What it does not do: it decides from the *meaning* of a policy set (signed together with the text) and does not read
-the YAML text again.
+What it does not do, and `sluis audit verify` does:
+
+    - it does not check time stamps (RFC 3161), and says how many there are;
+    - it opens no vault export, so it does not see what lies behind a commitment;
+    - it decides from the *meaning* of a policy set (signed together with the text) and does not read the YAML text.
 """
 
 from __future__ import annotations
@@ -32,10 +35,11 @@ import hashlib
 import json
 import re
 import sys
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -54,21 +58,30 @@ GRACE = timedelta(seconds=60)
 """How long before its entry a decision may have been taken, and how long a replaced set or certificate still counts."""
 
 FAULTS = {10: "format", 11: "tree", 12: "another log", 13: "not what you expected", 14: "policy", 15: "signature"}
-FAULTS |= {16: "exchange", 17: "decision"}
+FAULTS |= {16: "exchange", 17: "decision", 18: "witness", 19: "vault"}
 CODES: dict[str, int] = {}
 """Finding -> class of fault, which is the exit code."""
 for _fault, _names in {
     10: "BUNDLE_TRUNCATED BUNDLE_TRAILING BUNDLE_DIGEST BUNDLE_LINE LEAF_FORM",
     11: "INDEX GENESIS CHECKPOINT_FORM CHECKPOINT_SIZE CHECKPOINT_ROOT CHECKPOINT_SIGNATURE TAIL_UNSIGNED SIZE "
-    "TIME_ORDER",
+    "TIME_ORDER AFTER_SEAL KEY_CHANGE KEY_NOT_IN_FORCE PREVIOUS RECOVERY_GAP SEAL_NEXT",
     12: "ORIGIN ENVIRONMENT LOG_KEY",
-    13: "EXPECTED_FORM EXPECTED_MISSING EXPECTED_DIFFERS",
-    14: "POLICY_ARCHIVE POLICY_MISSING POLICY_SIGNATURES POLICY_UNKNOWN POLICY_APPROVALS ENGINE_UNTRUSTED",
-    15: "CERTIFICATE_UNKNOWN CERTIFICATE_CHAIN CERTIFICATE_TIME CERTIFICATE_REVOKED CERTIFICATE_OIN STATEMENT_FORM "
-    "STATEMENT_SIGNATURE STATEMENT_DIFFERS NOTICE",
-    16: "DECIDED_AT REQUEST_ID_REUSED ANSWERER_MISSING REGISTER_ORDER REGISTER_DIFFERS RELEASE_UNASKED RELEASE_DENIED "
-    "RELEASE_TWICE RELEASE_OUTCOME SUSPENSION RELEASE_CLOSED SHADOW COUNTER_REQUESTS COUNTER_COUNTS FACTS",
+    13: "EXPECTED_FORM EXPECTED_MISSING EXPECTED_DIFFERS PREVIOUS_DIFFERS",
+    14: "POLICY_ARCHIVE POLICY_MISSING POLICY_SIGNATURES POLICY_UNKNOWN POLICY_APPROVALS POLICY_EXPIRED "
+    "ENGINE_UNTRUSTED",
+    15: "CERTIFICATE_UNKNOWN CERTIFICATE_CHAIN CERTIFICATE_TIME CERTIFICATE_REVOKED REVOCATION_STALE REVOCATION_UNDONE "
+    "CERTIFICATE_OIN CERTIFICATE_DROPPED STATEMENT_FORM STATEMENT_SIGNATURE STATEMENT_DIFFERS NOTICE KEY_STEWARD "
+    "KEY_RECIPIENTS KEY_ENCRYPTION KEY_SECOND KEY_TERMS KEY_REPEATED REGISTER_PARTY",
+    16: "DECIDED_AT REQUEST_ID_REUSED ANSWERER_MISSING REGISTER_ORDER REGISTER_DIFFERS REGISTER_TERMS REGISTER_KEY "
+    "ASK_KEY EXCHANGE_DIFFERS RELEASE_UNASKED RELEASE_DENIED RELEASE_TWICE RELEASE_OUTCOME RELEASE_ATTRIBUTES "
+    "RELEASE_NO_REGISTER RELEASE_EXPIRED RELEASE_NOT_COVERED RELEASE_KEY RELEASE_WITHDRAWN RELEASE_STATUS "
+    "RELEASE_TOO_SOON RELEASE_LATE RELEASE_MISSING ACCESS_UNKNOWN ACCESS_PARTY SUSPENSION RELEASE_CLOSED SHADOW "
+    "SEAL_OPEN CARRIED COUNTER_REQUESTS COUNTER_COUNTS COUNT_DISTANCE FACTS_MODES HIT_UNKNOWN RECTIFIED_TWICE "
+    "STATEMENT_AGE NOT_ANSWERER CORRECTION_SEARCH UNUSUAL_USE CORRECTION_NOTICES NOTICE_ASK DISPUTE_UNKNOWN "
+    "ACKNOWLEDGEMENT FACTS",
     17: "REPLAY_DIFFERS NOT_REPLAYABLE",
+    18: "COSIGNED_FORM COSIGNED_DIFFERS COSIGNATURE_WRONG COSIGNATURE_TIME WITNESS_QUORUM WITNESS_GAP",
+    19: "ERASURE_ORDER ERASURE_UNORDERED ERASURE_UNKNOWN ERASURE_TWICE ERASURE_EARLY ERASURE_HELD",
 }.items():
     CODES.update(dict.fromkeys(_names.split(), _fault))
 
@@ -155,24 +168,80 @@ def moment(text: object) -> datetime:
     raise Malformed("not a time in UTC")
 
 
+_LONG_NUMBER = re.compile(r"[0-9]{8}|\b([0-9]{3}[ .-]){2}[0-9]{3}\b|\b[0-9]{4}[ .][0-9]{2}[ .][0-9]{3}\b")
+"""What may be the number of a person, as people write it."""
+
+
+def _matches(pattern: str) -> Callable[[Any], bool]:
+    return lambda v: isinstance(v, str) and re.fullmatch(pattern, v, re.ASCII) is not None
+
+
+def _rising(values: Sequence[Any]) -> bool:
+    return all(one < other for one, other in pairwise(values))
+
+
+def _is_reason(v: Any) -> bool:
+    """One line that will stand in the log."""
+    is_line = isinstance(v, str) and 1 <= len(v) <= 300 and v.isprintable() and bool(v.strip())
+    return is_line and not _LONG_NUMBER.search(v)
+
+
+def _are_exchanges(v: Any) -> bool:
+    """What an order to erase names: asker and exchange, sorted, each once."""
+    good = isinstance(v, list) and 1 <= len(v) <= 150 and all(has_form(one, EXCHANGE) for one in v)
+    return good and _rising([(one["asker"], one["exchange"]) for one in v])
+
+
 SHAPES: dict[str, Callable[[Any], bool]] = {
     "text": lambda v: isinstance(v, str),
     "texts": lambda v: isinstance(v, list) and all(isinstance(item, str) for item in v),
+    "sorted": lambda v: SHAPES["texts"](v) and _rising(v),
+    "answerers": lambda v: SHAPES["sorted"](v) and 1 <= len(v) <= 400,
     "number": lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0,
-    "hex": lambda v: isinstance(v, str) and re.fullmatch("[0-9a-f]{64}", v) is not None,
-    "time": lambda v: isinstance(v, str) and _TIME.fullmatch(v) is not None,
+    "numbers": lambda v: isinstance(v, list) and all(map(SHAPES["number"], v)),
+    "hex": _matches("[0-9a-f]{64}"),
+    "hex16": _matches("[0-9a-f]{16}"),
+    "hex32": _matches("[0-9a-f]{32}"),
+    "hex128": _matches("[0-9a-f]{128}"),
+    "hex2432": _matches("[0-9a-f]{2432}"),
+    "uuid": _matches("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"),
+    "name": _matches("[a-z][a-z0-9-]{0,62}"),
+    "day": _matches(r"20\d\d-\d\d-\d\d"),
+    "second": _matches(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"),
+    "time": _matches(_TIME.pattern),
     "map": lambda v: isinstance(v, dict),
     "flag": lambda v: isinstance(v, bool),
-    "null": lambda v: v is None,
     "any": lambda _: True,
+    "reason": _is_reason,
+    "exchanges": _are_exchanges,
+    "want": lambda v: has_form(v, WANT),
+    "recipients": lambda v: isinstance(v, dict) and len(v) > 0 and all(has_form(one, RECIPIENT) for one in v.values()),
 }
 
 Form = dict[str, str]
 
 
 def form(text: str) -> Form:
-    """Members and their shapes, written `name:shape name:shape`; a shape with `?` allows null."""
-    return {name: shape for name, _, shape in (item.partition(":") for item in text.split())}
+    """Members and their shapes, written `name:shape name:shape`.
+
+    A shape with `?` allows null; `=one|two` allows these words only; `&group` stands for the members of a group.
+    """
+    members: Form = {}
+    for item in text.split():
+        name, _, shape = item.partition(":")
+        members |= GROUPS[name[1:]] if name.startswith("&") else {name: shape}
+    return members
+
+
+def forms(text: str) -> dict[str, Form]:
+    """One form a paragraph of lines: its name stands before the first `|`."""
+    found: dict[str, Form] = {}
+    name = ""
+    for line in text.strip().splitlines():
+        first, _, members = line.partition("| ")
+        name = first.strip() or name
+        found[name] = found.get(name, {}) | form(members)
+    return found
 
 
 def has_form(value: object, members: Form) -> bool:
@@ -180,66 +249,104 @@ def has_form(value: object, members: Form) -> bool:
     return (
         isinstance(value, dict)
         and value.keys() == members.keys()
-        and all(
-            (value[name] is None and shape.endswith("?")) or SHAPES[shape.rstrip("?")](value[name])
-            for name, shape in members.items()
-        )
+        and all(_has_shape(value[name], shape) for name, shape in members.items())
     )
 
 
-_SIGNATURE = form("statement:map signature:text certificate:hex")
-ENTRIES: dict[str, Form] = {
-    "genesis": form("origin:text environment:text engine:text verifier_key:text previous:null"),
-    "policy": form("digest:hex text_digest:hex revision:number expires:time? signers:texts engine:text"),
-    "party": form("party:text oin:text kind:text certificates:texts issuers:texts revoked:texts crl_this_update:time?"),
-    "key encryption-key": form("action:text party:text") | _SIGNATURE,
-    "key epoch": form("action:text party:text") | _SIGNATURE,
-    "register published": form("action:text party:text register:text version:number") | _SIGNATURE,
-    "register withdrawn": form("action:text party:text register:text version:number"),
-    "ask": form(
-        "exchange:text asker:text principal:text? answerer:text purpose:text decided_at:time facts:map decision:map "
-        "policy_set:hex engine:text register:map? trace_id:text? nonce:text"
-    )
-    | _SIGNATURE,
-    "release": form(
-        "exchange:text asker:text answerer:text ask_index:number outcome:text status:text register:map? "
-        "attributes:texts result:hex? nonce:text"
-    ),
-    "evaluation": form("party:text purpose:text answerers:texts decided_at:time effects:any"),
-    "evaluation shadow": form(
-        "party:text purpose:text shadow_of:text exchange:text answerer:text ask_index:number decided_at:time "
-        "decision:map policy_set:hex engine:text"
-    ),
-    "notice policy-suspension": form("what:text purpose:text notice:text statement:map signature:text key:hex"),
-    "refusal": form("party:text? rpc:text code:text request_id:text?"),
-    "access answer-repeated": form("party:text what:text exchange:text?"),
-    "access entries": form("party:text what:text exchange:text?"),
-    "recovery": form("what:text detail:text"),
-}
+def _has_shape(value: object, shape: str) -> bool:
+    if shape.startswith("="):
+        return value in shape[1:].split("|")
+    return (value is None and shape.endswith("?")) or SHAPES[shape.rstrip("?")](value)
+
+
+GROUPS: dict[str, Form] = {}
+GROUPS |= forms("""
+signed    | statement:map signature:text certificate:hex
+order     | order:text statement:map signature:text key:hex
+head      | type:text origin:text environment:text
+""")
+GROUPS |= forms("""
+latest    | &head not_after:time request_id:text
+made      | &head made_at:second reason:reason
+""")
+GROUPS |= forms("""
+hit       | &latest asker:text answerer:text exchange:text position:hex
+""")
+ENTRIES = forms("""
+genesis                    | origin:text environment:text engine:text verifier_key:text previous:map?
+policy                     | digest:hex text_digest:hex revision:number expires:time? signers:texts engine:text
+party                      | party:text oin:text kind:text certificates:texts issuers:texts revoked:texts
+                           | crl_this_update:time?
+key encryption-key         | action:text party:text &signed
+key epoch                  | action:text party:text &signed
+register published         | action:text party:text register:text version:number &signed
+register withdrawn         | action:text party:text register:text version:number
+ask                        | exchange:text asker:text principal:text? answerer:text purpose:text decided_at:time
+                           | facts:map decision:map policy_set:hex engine:text register:map? trace_id:text? nonce:text
+                           | &signed
+release                    | exchange:text asker:text answerer:text ask_index:number outcome:text status:text
+                           | register:map? attributes:texts result:hex? nonce:text
+evaluation                 | party:text purpose:text answerers:texts decided_at:time effects:any
+evaluation shadow          | party:text purpose:text shadow_of:text exchange:text answerer:text ask_index:number
+                           | decided_at:time decision:map policy_set:hex engine:text
+notice policy-suspension   | what:text purpose:text notice:text statement:map signature:text key:hex
+notice dispute-notice      | what:text purpose:text notice:text asker:text answerer:text exchange:text
+                           | ask_index:number epoch:text record:hex &signed
+notice correction-notice   | what:text purpose:text notice:text party:text correction:number asks:numbers positions:hex
+notice acknowledged        | what:text purpose:text notice:text party:text &signed
+notice unusual-use         | what:text purpose:text notice:text party:text &signed
+correction                 | answerer:text purpose:text epoch:text searched:number unsearched:number notices:number
+                           | &signed
+outcome                    | asker:text answerer:text exchange:text ask_index:number purpose:text &signed
+refusal                    | party:text? rpc:text code:text request_id:text?
+access answer-repeated     | party:text what:text exchange:text?
+access entries             | party:text what:text exchange:text?
+access vault-export        | party:text what:text exchange:text? key:hex
+recovery                   | what:text detail:text
+recovery entries-lost      | what:text detail:text origin:text found_size:number found_root:hex known_size:number
+                           | known_root:hex from:time? until:time
+config log-key             | what:text previous_key:text verifier_key:text
+config carried             | what:text counters:map policy:map? suspended:map
+config legal-hold-added    | what:text &order
+config legal-hold-lifted   | what:text &order
+seal                       | next_origin:text next_key:text
+erasure retention          | what:text purpose:text? commitments:texts
+erasure request            | what:text purpose:text? commitments:texts &order
+""")
 """Every kind of entry, with the value of the member that tells its variants apart."""
-_VARIANT = {"key": "action", "register": "action", "notice": "what", "access": "what"}
-
-STATEMENTS = {
-    "sluis/v1/ask": form(
-        "answerers:texts asker:text case_number:hex? cooperation_ref:hex? environment:text epoch:text key_id:text "
-        "match_keys:number not_after:time origin:text principal:text? purpose:text request_id:text scheme:text "
-        "subjects:number tokens:hex type:text want:map"
-    ),
-    "sluis/v1/register": form(
-        "answerer:text as_of:time attributes:texts coverage:text digest:hex environment:text epoch:text "
-        "expires_at:time key_id:text match_keys:number origin:text purpose:text rows:number rules:map scheme:text "
-        "type:text version:number"
-    ),
-    "sluis/v1/encryption-key": form(
-        "created_at:text environment:text kem:text origin:text party:text public_key:text type:text"
-    ),
-    "sluis/v1/epoch": form(
-        "created_at:time environment:text epoch:text key_id:text mode:text origin:text purpose:text recipients:map "
-        "steward:text type:text valid_from:time valid_until:time"
-    ),
-}
-WANT = form("attributes:texts count:flag hit:flag")
-RECIPIENT = form("envelope:text key:text")
+_VARIANT = dict.fromkeys(("key", "register"), "action")
+_VARIANT |= dict.fromkeys(("notice", "access", "config", "erasure"), "what")
+STATEMENTS = forms("""
+sluis/v1/ask               | &latest answerers:answerers asker:text case_number:hex? cooperation_ref:hex? epoch:text
+                           | key_id:text match_keys:number principal:text? purpose:text scheme:text subjects:number
+                           | tokens:hex want:want
+sluis/v1/register          | &head answerer:text as_of:time attributes:sorted coverage:text digest:hex epoch:text
+                           | expires_at:time key_id:text match_keys:number purpose:text rows:number rules:map
+                           | scheme:text version:number
+sluis/v1/encryption-key    | &head created_at:time kem:=MLKEM768-X25519 party:text public_key:hex2432
+sluis/v1/epoch             | &head created_at:time epoch:text key_id:text mode:text purpose:text recipients:recipients
+                           | steward:text valid_from:time valid_until:time
+sluis/v1/correction        | &latest answerer:text purpose:text epoch:text scheme:text match_keys:number record:hex
+                           | dispute:text? what:=corrected|withdrawn|upheld|still-disputed
+| reason:=wrong-value|out-of-date|wrong-subject|entered-by-mistake|not-lawful|order-of-authority|examined|new-epoch
+sluis/v1/dispute           | &hit reason:=wrong-value|out-of-date|wrong-subject|not-lawful|contested-by-subject
+sluis/v1/outcome           | &hit outcome:=confirmed|rejected
+                           | role:=case-worker|inspector|analyst|lawyer|team-lead|privacy-officer
+sluis/v1/acknowledgement   | &head not_after:time party:text notice:text
+                           | done:=noted|examining|corrected|erased|not-used
+sluis/v1/unusual-use       | &head not_after:time party:text item:text purpose:text day:text first:number last:number
+                           | kind:=equal-run|hit-ratio|hours|limit|repeated|single-run|split|volume
+                           | explanation:=planned|backlog|urgent|test|technical|mistake|examining
+sluis/v1/erasure-order     | &made exchanges:exchanges case:hex?
+sluis/v1/legal-hold        | &made purpose:name? party:name? exchange:uuid? asked_from:second? asked_until:second?
+                           | until:second
+sluis/v1/legal-hold-lift   | &made hold:hex16
+""")
+"""What parties and officers sign: the members of each type."""
+WANT: Form = form("attributes:sorted count:flag hit:flag")
+RECIPIENT: Form = form("envelope:hex32 key:hex32")
+EXCHANGE: Form = form("asker:name exchange:uuid")
+PREVIOUS = form("origin:text size:number root:hex checkpoint:text reason:text")
 
 
 @dataclass(frozen=True)
@@ -250,6 +357,8 @@ class Entry:
     kind: str
     at: datetime
     body: dict[str, Any]
+    form: str
+    """Its name in ENTRIES."""
 
 
 def read_entry(leaf: bytes) -> Entry:
@@ -262,11 +371,15 @@ def read_entry(leaf: bytes) -> Entry:
     if len(value["sequenced_at"]) != 27:
         raise Malformed("its time has not microseconds")
     kind, body = value["kind"], value["body"]
-    variant = "shadow" if kind == "evaluation" and "shadow_of" in body else body.get(_VARIANT.get(kind, ""), "")
-    members = ENTRIES.get(f"{kind} {variant}".strip()) if isinstance(variant, str) else None
-    if members is None or not has_form(body, members):
+    variant = body.get(_VARIANT.get(kind, ""), "")
+    if kind == "evaluation" and "shadow_of" in body:
+        variant = "shadow"
+    elif kind == "recovery" and body.get("what") == "entries-lost":
+        variant = "entries-lost"
+    name = f"{kind} {variant}".strip() if isinstance(variant, str) and " " not in kind else ""
+    if name not in ENTRIES or not has_form(body, ENTRIES[name]):
         raise Malformed("a kind, or members of it, that this verifier does not know")
-    return Entry(value["index"], kind, moment(value["sequenced_at"]), body)
+    return Entry(value["index"], kind, moment(value["sequenced_at"]), body, name)
 
 
 # --- 2. The tree -----------------------------------------------------------------------------------------------------
@@ -327,38 +440,60 @@ P = 2**255 - 19
 _ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 
 
-def ed25519_signed(key: bytes, signature: bytes, message: bytes) -> bool:
-    """Whether an Ed25519 signature is right. Keys of small order, under which anybody can sign, never count."""
+def is_ed25519_key(key: bytes) -> bool:
+    """Whether only one who has the private key can sign: not of small order, and in its one spelling."""
     y = int.from_bytes(key, "little") & (2**255 - 1)
-    if len(key) != 32 or y >= P or y in (0, 1, P - 1, _ORDER_8, P - _ORDER_8):
-        return False
+    return len(key) == 32 and y < P and y not in (0, 1, P - 1, _ORDER_8, P - _ORDER_8)
+
+
+def ed25519_signed(key: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether an Ed25519 signature is right."""
     try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+        if is_ed25519_key(key):
+            Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+            return True
     except (InvalidSignature, ValueError):
+        pass
+    return False
+
+
+def officer_signed(body: Mapping[str, Any]) -> bool:
+    """Whether `statement` is signed with `key`, both hex: notices of suspension and vault orders are."""
+    try:
+        key, signature = bytes.fromhex(body["key"]), bytes.fromhex(body["signature"])
+    except ValueError:
         return False
-    return True
+    return ed25519_signed(key, signature, SIGNED + write(body["statement"]))
+
+
+def digest_of(value: object) -> str:
+    """Hex SHA-256 of the canonical bytes."""
+    return hashlib.sha256(write(value)).hexdigest()
+
+
+KeyId = tuple[str, bytes]
+"""Name and key hash (4 bytes) of a C2SP verifier key."""
+LogKeys = dict[KeyId, bytes]
+"""Their Ed25519 public keys."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a signed note states of a log."""
+    """What a signed note states of a log, and the keys you trust that signed it."""
 
     origin: str
     size: int
     root: bytes
+    signers: frozenset[KeyId] = frozenset()
 
 
-LogKeys = dict[tuple[str, bytes], bytes]
-"""Name and key hash (4 bytes) of a C2SP verifier key -> its Ed25519 public key."""
-
-
-def log_key(text: str) -> tuple[tuple[str, bytes], bytes]:
-    """A C2SP verifier key `name+hash+base64(0x01 || key)`. Raises Malformed."""
+def read_key(text: str, kind: int = 1) -> tuple[KeyId, bytes]:
+    """A C2SP verifier key `name+hash+base64(kind || key)`: 1 for logs, 4 for witnesses. Raises Malformed."""
     name, _, rest = text.partition("+")
     hash_text, _, key_text = rest.partition("+")
     key = unbase64(key_text)
     mark = hashlib.sha256(name.encode() + b"\n" + key).digest()[:4]
-    if not name or re.search(r"[^!-~]", name) or len(key) != 33 or key[0] != 1 or mark.hex() != hash_text:
+    if not name or re.search(r"[^!-~]", name) or len(key) != 33 or key[0] != kind or mark.hex() != hash_text:
         raise Malformed("not an Ed25519 verifier key")
     return (name, mark), key[1:]
 
@@ -367,8 +502,8 @@ class Unsigned(Malformed):
     """A checkpoint that no trusted key signed, or where such a signature is wrong."""
 
 
-def read_checkpoint(note: object, keys: LogKeys) -> Checkpoint:
-    """A checkpoint (C2SP tlog-checkpoint) signed by a trusted key of its origin. Raises Malformed, Unsigned."""
+def read_note(note: object) -> tuple[Checkpoint, bytes, list[tuple[str, bytes]]]:
+    """What a note states, the text that is signed, and its signature lines; none is checked. Raises Malformed."""
     if not isinstance(note, str) or len(note) > 65_536 or not note.endswith("\n"):
         raise Malformed("not a signed note")
     text, blank, signatures = note.partition("\n\n")
@@ -378,21 +513,48 @@ def read_checkpoint(note: object, keys: LogKeys) -> Checkpoint:
     root = unbase64(lines[2])
     if len(root) != 32:
         raise Malformed("not a root")
-    good = 0
+    signed = []
     for line in signatures[:-1].split("\n"):
-        found = re.fullmatch(r"— (\S+) (\S+)", line)
+        found = re.fullmatch(r"— ([^\s+]+) (\S+)", line)
         blob = unbase64(found[2]) if found else b""
         if found is None or len(blob) < 5:
             raise Malformed("not a signature line")
-        key = keys.get((found[1], blob[:4]))
+        signed.append((found[1], blob))
+    return Checkpoint(lines[0], int(lines[1]), root), f"{text}\n".encode(), signed
+
+
+def read_checkpoint(note: object, keys: LogKeys) -> Checkpoint:
+    """A checkpoint (C2SP tlog-checkpoint) signed by a trusted key of its origin. Raises Malformed, Unsigned."""
+    tree, text, signed = read_note(note)
+    good = set()
+    for name, blob in signed:
+        key = keys.get((name, blob[:4]))
         if key is None:
             continue
-        if not ed25519_signed(key, blob[4:], f"{text}\n".encode()):
+        if not ed25519_signed(key, blob[4:], text):
             raise Unsigned("a wrong signature")
-        good += found[1] == lines[0]
+        if name == tree.origin:
+            good.add((name, blob[:4]))
     if not good:
         raise Unsigned("no signature of a key you trust")
-    return Checkpoint(lines[0], int(lines[1]), root)
+    return Checkpoint(tree.origin, tree.size, tree.root, frozenset(good))
+
+
+def read_cosignatures(note: object, keys: LogKeys) -> dict[str, datetime]:
+    """Which witnesses cosigned a note (C2SP tlog-cosignature), and when; the newest of each. Raises Malformed."""
+    _, text, signed = read_note(note)
+    times: dict[str, datetime] = {}
+    for name, blob in signed:
+        key = keys.get((name, blob[:4]))
+        if key is None:
+            continue
+        seconds = int.from_bytes(blob[4:12], "big")
+        message = f"cosignature/v1\ntime {seconds}\n".encode() + text
+        if len(blob) != 76 or not 0 < seconds < 253_402_300_800 or not ed25519_signed(key, blob[12:], message):
+            raise Malformed(f"of {name}")
+        at = datetime.fromtimestamp(seconds, UTC)
+        times[name] = max(at, times.get(name, at))
+    return times
 
 
 # --- 3. Trust --------------------------------------------------------------------------------------------------------
@@ -412,6 +574,14 @@ class Trust:
     engines: frozenset[str]
     approvals: bool
     fingerprint: str
+    list_age: timedelta | None
+    """How old the broker lets a revocation list become; None: not asked of the log."""
+    witnesses: LogKeys
+    """Whose cosignatures count; without any none is checked."""
+    quorum: int
+    grace: timedelta
+    """How long entries may stand without a quorum before an ask is a fault."""
+    witnessed_from: int
 
 
 def read_plain_yaml(text: str) -> dict[str, Any]:
@@ -464,52 +634,92 @@ def _scalar(text: str, number: int) -> str:
     return text
 
 
-_TRUST = ("origin", "environment", "log_keys", "issuers", "policy_signers", "policy_quorum", "engines")
+_TRUST = {"origin", "environment", "log_keys", "issuers", "policy_signers", "policy_quorum", "engines"}
+_LISTS = {"log_keys", "issuers", "policy_signers", "engines"}
+_LISTS_TOO = {"witnesses", "time_stampers"}
+_NUMBERS = {
+    "policy_quorum": (0, 99),
+    "revocation_max_age_hours": (1, 720),
+    "witness_quorum": (1, 10**15),
+    "witness_grace_minutes": (0, 1440),
+    "witness_from": (0, 10**15),
+}
+"""Members that are numbers, from and up to."""
 
 
 def read_trust(text: str) -> Trust:
     """The trust file (docs/formats.md section 8). Raises Malformed."""
     value = read_plain_yaml(text)
     approvals = value.pop("policy_approvals", "required")
-    if set(value) != set(_TRUST):
-        raise Malformed(f"it has exactly these members: {', '.join(_TRUST)}")
-    lists = {name: value[name] for name in ("log_keys", "issuers", "policy_signers", "engines")}
-    if not all(isinstance(items, list) for items in lists.values()):
-        raise Malformed("log_keys, issuers, policy_signers and engines are lists")
-    origin, environment, quorum = (str(value[name]) for name in ("origin", "environment", "policy_quorum"))
-    signers = frozenset(lists["policy_signers"])
-    in_test = environment == "test"
-    if environment not in ("test", "production") or not re.fullmatch("[0-9]{1,2}", quorum):
-        raise Malformed("environment is test or production, policy_quorum a number")
-    if not all(SHAPES["hex"](key) for key in signers) or not (0 if in_test else 1) <= int(quorum) <= len(signers):
+    if not _TRUST <= set(value) <= _TRUST | _LISTS_TOO | _NUMBERS.keys():
+        raise Malformed(f"it has these members: {', '.join(sorted(_TRUST))}; and others of docs/formats.md section 8")
+    meaning: dict[str, Any] = {name: _member(name, value[name]) for name in value}
+    in_test = meaning["environment"] == "test"
+    signers, quorum = set(meaning["policy_signers"]), meaning["policy_quorum"]
+    if not in_test and meaning["environment"] != "production":
+        raise Malformed("environment is test or production")
+    if not all(map(SHAPES["hex"], signers)) or not (0 if in_test else 1) <= quorum <= len(signers):
         raise Malformed("policy_signers are 64 hex digits each, and at least policy_quorum of them")
     if approvals != "required" and not (approvals == "none" and in_test):
         raise Malformed("policy_approvals is none only in a test environment")
-    keys = dict(log_key(text) for text in lists["log_keys"])
-    try:
-        issuers = [c for pem in lists["issuers"] for c in x509.load_pem_x509_certificates(pem.encode())]
-    except ValueError:
-        raise Malformed("issuers are certificates in PEM") from None
-    if not keys or not issuers or not lists["engines"] or any(name != origin for name, _ in keys):
-        raise Malformed("a key of the origin, an issuer and an engine at least")
-    meaning: dict[str, Any] = {name: sorted(set(items)) for name, items in lists.items()}
-    meaning |= {"origin": origin, "environment": environment, "policy_quorum": int(quorum)}
-    meaning["issuers"] = sorted({issuer.public_bytes(Encoding.DER).hex() for issuer in issuers})
+    keys = dict(map(read_key, meaning["log_keys"]))
+    if not meaning["origin"] or not meaning["engines"] or not keys or any(n != meaning["origin"] for n, _ in keys):
+        raise Malformed("an origin, a key of it and an engine at least")
+    if value.keys() & {"witnesses", "witness_quorum", "witness_grace_minutes", "witness_from"}:
+        meaning = {"witness_grace_minutes": 15, "witness_from": 0, **meaning}
+    witnesses = dict(read_key(text, 4) for text in meaning.get("witnesses", []))
+    most = len(set(filter(is_ed25519_key, witnesses.values())))
+    if ("witness_from" in meaning) != (1 <= meaning.get("witness_quorum", 0) <= most) or most != len(
+        meaning.get("witnesses", [])
+    ):
+        raise Malformed("witnesses are keys, each once, and witness_quorum is 1 to their number")
+    issuers, stampers = (_certificates(value[name]) if name in value else [] for name in ("issuers", "time_stampers"))
     if approvals == "none":
         meaning["policy_approvals"] = "none"
-    mark = hashlib.sha256(b"sluis/v1/trust\n" + write(meaning)).hexdigest()
+    marked: dict[str, Any] = {n: sorted(set(v)) if isinstance(v, list) else v for n, v in meaning.items()}
+    for name, found in (("issuers", issuers), ("time_stampers", stampers)):
+        if found:
+            marked[name] = sorted({certificate.public_bytes(Encoding.DER).hex() for certificate in found})
+    mark = hashlib.sha256(b"sluis/v1/trust\n" + write(marked)).hexdigest()
+    hours = meaning.get("revocation_max_age_hours")
     return Trust(
-        origin=origin,
-        environment=environment,
+        origin=meaning["origin"],
+        environment=meaning["environment"],
         log_keys=keys,
-        log_key_texts=frozenset(lists["log_keys"]),
+        log_key_texts=frozenset(meaning["log_keys"]),
         issuers=tuple(issuers),
-        policy_signers=signers,
-        policy_quorum=int(quorum),
-        engines=frozenset(lists["engines"]),
+        policy_signers=frozenset(signers),
+        policy_quorum=quorum,
+        engines=frozenset(meaning["engines"]),
         approvals=approvals == "required",
         fingerprint=" ".join(mark[at : at + 4] for at in range(0, 64, 4)),
+        list_age=None if hours is None else timedelta(hours=hours),
+        witnesses=witnesses,
+        quorum=meaning.get("witness_quorum", 0),
+        grace=timedelta(minutes=meaning.get("witness_grace_minutes", 0)),
+        witnessed_from=meaning.get("witness_from", 0),
     )
+
+
+def _member(name: str, value: Any) -> Any:
+    if isinstance(value, list) != (name in _LISTS | _LISTS_TOO):
+        raise Malformed(f"{name} is {'no list' if isinstance(value, list) else 'a list'}")
+    if name not in _NUMBERS:
+        return value
+    least, most = _NUMBERS[name]
+    if not re.fullmatch("0|[1-9][0-9]{0,15}", value) or not least <= int(value) <= most:
+        raise Malformed(f"{name} is a number from {least} to {most}")
+    return int(value)
+
+
+def _certificates(pems: list[str]) -> list[x509.Certificate]:
+    try:
+        found = [c for pem in pems for c in x509.load_pem_x509_certificates(pem.encode())]
+    except ValueError:
+        found = []
+    if not found:
+        raise Malformed("issuers and time_stampers are certificates in PEM, one at least")
+    return found
 
 
 # --- 4. Signatures ---------------------------------------------------------------------------------------------------
@@ -567,13 +777,61 @@ def chain_above(
 
 
 @dataclass
+class Known:
+    """A certificate that a `party` entry names, and the chain above it; None: it leads to no CA that you trust."""
+
+    certificate: x509.Certificate
+    above: list[x509.Certificate] | None
+    oin: str
+    """Its one Subject.serialNumber; "" when there is not exactly one."""
+
+    @property
+    def serial(self) -> str:
+        return f"{self.certificate.serial_number:x}"
+
+    @property
+    def first(self) -> datetime:
+        """From when it, and every CA above it, is valid."""
+        dates: list[datetime] = [c.not_valid_before_utc for c in (self.certificate, *(self.above or ()))]
+        return max(dates)
+
+    @property
+    def last(self) -> datetime:
+        """Until when."""
+        dates: list[datetime] = [c.not_valid_after_utc for c in (self.certificate, *(self.above or ()))]
+        return min(dates)
+
+
+def oin_of(certificate: x509.Certificate) -> str:
+    """The one Subject.serialNumber; "" when there is not exactly one."""
+    try:
+        numbers = certificate.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
+    except ValueError:
+        return ""
+    return str(numbers[0].value) if len(numbers) == 1 else ""
+
+
+@dataclass
 class Party:
     """What a `party` entry says of a party, from its place in the log on."""
 
-    certificates: dict[str, tuple[x509.Certificate, list[x509.Certificate] | None]]
-    """Fingerprint -> certificate, and the chain above it."""
+    certificates: dict[str, Known]
+    """By fingerprint."""
+    issuers: list[str]
     revoked: frozenset[str]
+    lists: datetime | None
+    """Date of its CAs' oldest revocation list."""
     since: datetime
+
+    def undone_by(self, later: Party) -> bool:
+        """Whether `later` rests on older lists of the same CAs, or frees a revoked certificate before it expired.
+
+        A list keeps a revoked certificate at least until then (RFC 5280 section 3.3).
+        """
+        same = self.issuers == later.issuers and self.certificates.keys() == later.certificates.keys()
+        older = self.lists is not None and (later.lists is None or later.lists < self.lists)
+        freed = self.revoked - later.revoked
+        return (same and older) or any(c.serial in freed and later.since <= c.last for c in self.certificates.values())
 
 
 # --- 5. Policies -----------------------------------------------------------------------------------------------------
@@ -641,7 +899,19 @@ class PolicySet:
             "dpia": catalogue.get("dpias", {}).get(purpose["dpia"]) if purpose["dpia"] else None,
             "guardrails": catalogue["guardrails"],
         }
-        return hashlib.sha256(write(covered)).hexdigest()
+        return digest_of(covered)
+
+    def signs_for(self, key: str) -> set[str]:
+        """The parties that an officer's key signs for."""
+        officers = self.meaning.get("officers", {}).values()
+        return {party for officer in officers if officer["key"] == key for party in self.parties(officer["signs_for"])}
+
+    def concerned(self, name: object) -> set[str]:
+        """Askers, answerers and principals of a purpose; nobody when there is no such purpose."""
+        purpose = self.meaning["purposes"].get(name) if isinstance(name, str) else None
+        if purpose is None:
+            return set()
+        return {*purpose["asks"], *purpose["answers"], *(pair["principal"] for pair in purpose["on_behalf_of"])}
 
     def sides(self, purpose: Mapping[str, Any], officer: Mapping[str, Any]) -> tuple[bool, bool]:
         """Whether an officer may sign for the asking and for the answering side of a purpose."""
@@ -675,18 +945,13 @@ class PolicySet:
 
     def may_suspend(self, signers: Iterable[str], key: str, name: str) -> bool:
         """Whether a key may close a purpose: a policy signer's, or an officer's of a party that takes part."""
-        purpose = self.purpose(name)
-        if purpose is None:
+        if self.purpose(name) is None:
             return False
-        return key in signers or any(
-            officer["key"] == key and any(self.sides(purpose, officer))
-            for officer in self.meaning.get("officers", {}).values()
-        )
+        return key in signers or bool(self.signs_for(key) & self.concerned(name))
 
 
 _MANIFEST = form("digest:hex expires:time revision:number text_digest:hex type:text")
-_APPROVAL = form("approved_on:text digest:hex officer:text purpose:text signature:text")
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_APPROVAL = form("approved_on:day digest:hex officer:name purpose:name signature:hex128")
 
 
 def read_policy_set(bundle: object) -> PolicySet:
@@ -700,14 +965,11 @@ def read_policy_set(bundle: object) -> PolicySet:
         raise Malformed("its manifest")
     if not isinstance(meaning, dict) or not isinstance(texts, dict) or not SHAPES["texts"](list(texts.values())):
         raise Malformed("its texts")
-    digests = [hashlib.sha256(write(part)).hexdigest() for part in (meaning, texts)]
+    digests = [digest_of(meaning), digest_of(texts)]
     if [*digests, "sluis/v1/policy-set"] != [manifest["digest"], manifest["text_digest"], manifest["type"]]:
         raise Malformed("its digests")
-    for approval in approvals:
-        good = has_form(approval, _APPROVAL) and re.fullmatch("[0-9a-f]{128}", approval["signature"])
-        dated = good and re.fullmatch(r"20\d\d-\d\d-\d\d", approval["approved_on"], re.ASCII)
-        if not dated or not all(_NAME.fullmatch(approval[name]) for name in ("officer", "purpose")):
-            raise Malformed("its approvals")
+    if not all(has_form(approval, _APPROVAL) for approval in approvals):
+        raise Malformed("its approvals")
     signers = set()
     for item in signatures:
         try:
@@ -731,18 +993,29 @@ def read_policy_set(bundle: object) -> PolicySet:
 # Each check says whether it is met, why, and where the policy says so. A decision in the log must be the same in all.
 
 
-def amsterdam_day(at: datetime) -> date:
-    """The calendar day in the Netherlands: UTC+1, and UTC+2 between the last Sundays of March and October, 01:00 UTC.
+def _last_sunday(year: int, month: int) -> datetime:
+    day = datetime(year, month, 31, 1, tzinfo=UTC)
+    return day - timedelta(days=(day.weekday() + 1) % 7)
+
+
+def _ahead(at: datetime) -> timedelta:
+    """How far Dutch clocks are ahead of UTC: an hour, and two from the last Sunday of March to that of October.
 
     Written out, because not every machine has a time-zone database (directive 2000/84/EC; in force since 1996).
     """
+    summer = _last_sunday(at.year, 3) <= at < _last_sunday(at.year, 10)
+    return timedelta(hours=2 if summer else 1)
 
-    def last_sunday(month: int) -> datetime:
-        day = datetime(at.year, month, 31, 1, tzinfo=UTC)
-        return day - timedelta(days=(day.weekday() + 1) % 7)
 
-    summer = last_sunday(3) <= at < last_sunday(10)
-    return (at + timedelta(hours=2 if summer else 1)).date()
+def amsterdam_day(at: datetime) -> date:
+    """The calendar day in the Netherlands."""
+    return (at + _ahead(at)).date()
+
+
+def midnight(day: date) -> datetime:
+    """When a day begins in the Netherlands; clocks change later in the night."""
+    at = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return at - _ahead(at - timedelta(hours=1))
 
 
 def epoch_name(period: str, day: date) -> str:
@@ -750,6 +1023,15 @@ def epoch_name(period: str, day: date) -> str:
     if period == "quarter":
         return f"{day.year}Q{(day.month + 2) // 3}"
     return f"{day.year}-{day.month:02d}" if period == "month" else str(day.year)
+
+
+def epoch_at(period: str, at: datetime) -> tuple[str, datetime, datetime]:
+    """Name of the key epoch at a moment, when it begins and when it ends."""
+    day, months = amsterdam_day(at), {"quarter": 3, "month": 1, "year": 12}[period]
+    first = (day.month - 1) // months * months
+    years, after = divmod(first + months, 12)
+    begins, ends = date(day.year, first + 1, 1), date(day.year + years, after + 1, 1)
+    return epoch_name(period, day), midnight(begins), midnight(ends)
 
 
 def shown(word: object) -> str:
@@ -777,6 +1059,17 @@ _STATES = {
     "withdrawn": "withdrawn",
 }
 _RULE_PATHS = {"look_back_years": "look_back.years", "look_back_counted_from": "look_back.counted_from"}
+
+
+def row_rules(purpose: Mapping[str, Any]) -> dict[str, Any]:
+    """What a register under this purpose must declare of its rows."""
+    rules: dict[str, Any] = {}
+    if purpose["look_back"] is not None:
+        rules["look_back_years"] = purpose["look_back"]["years"]
+        rules["look_back_counted_from"] = purpose["look_back"]["counted_from"]
+    if purpose["valid_on"] is not None:
+        rules["valid_on"] = purpose["valid_on"]
+    return rules | {n: True for n in ("exclude_natural_persons", "hit_only_if_natural_person") if purpose[n]}
 
 
 class Case:
@@ -936,13 +1229,7 @@ class Case:
         return False, "a co-operation reference is required, and none was given", "cooperation_ref"
 
     def register_rules(self) -> Verdict:
-        p, demanded = self.p, {}
-        if p["look_back"] is not None:
-            demanded["look_back_years"] = p["look_back"]["years"]
-            demanded["look_back_counted_from"] = p["look_back"]["counted_from"]
-        if p["valid_on"] is not None:
-            demanded["valid_on"] = p["valid_on"]
-        demanded |= {name: True for name in ("exclude_natural_persons", "hit_only_if_natural_person") if p[name]}
+        demanded = row_rules(self.p)
         if not demanded:
             return True, "no row rules are demanded", ""
         paths = [_RULE_PATHS.get(name, name) for name in demanded]
@@ -1082,15 +1369,29 @@ def normal(decision: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
+class Register:
+    """A register version in force: how asks and releases name it, and what its party signed."""
+
+    reference: dict[str, Any]
+    stated: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Waiting:
     """A permitted ask that has no release yet."""
 
-    exchange: str
-    asker: str
-    answerer: str
-    purpose: str
-    attributes: list[str]
-    register: dict[str, Any] | None
+    body: dict[str, Any]
+    register: Register | None
+    hindrance: str
+    """Why no row could be matched: NO_REGISTER, EXPIRED or NOT_COVERED; "" when some could."""
+    decided: datetime
+    batch: int
+
+    @property
+    def stated(self) -> dict[str, Any]:
+        """What was signed."""
+        stated: dict[str, Any] = self.body["statement"]
+        return stated
 
 
 @dataclass
@@ -1098,82 +1399,198 @@ class Exchange:
     """The asks of one exchange, which stand side by side in one batch."""
 
     key: tuple[str, str]
-    statement: dict[str, Any]
-    counter: tuple[str, str, date]
+    first: dict[str, Any]
+    """Body of the first of them."""
+    counter: tuple[str, str, str]
     permitted: bool = False
     answerers: list[str] = field(default_factory=list)
 
 
-_STATUSES = {
+@dataclass(frozen=True)
+class Counted:
+    """A permitted count, which later ones are compared with as long as its rows are kept."""
+
+    subjects: int
+    tokens: str
+    kept_until: datetime
+
+
+LEASE = timedelta(minutes=15)
+"""How long after its decision an ask may be answered; then it can only become `unknown`."""
+CLOSING = timedelta(minutes=5)
+"""How long a running broker may take to log that."""
+AHEAD = timedelta(minutes=10)
+"""How far a statement's last moment may lie ahead."""
+SECOND = timedelta(seconds=1)
+ALIKE = ("decided_at", "certificate", "signature", "policy_set", "engine", "trace_id")
+"""What all asks of one exchange have in common, besides their statement."""
+STATUSES = {
     "authorised": {"ANSWERED"},
     "withheld": {"NO_REGISTER", "EXPIRED", "NOT_COVERED", "WITHHELD"},
     "failed": {"FAILED"},
     "unknown": {"UNKNOWN"},
 }
+HINDRANCES = {
+    "NO_REGISTER": "RELEASE_NO_REGISTER",
+    "EXPIRED": "RELEASE_EXPIRED",
+    "NOT_COVERED": "RELEASE_NOT_COVERED",
+}
+"""Status -> what it is to answer nevertheless."""
+SIGNERS = {
+    "key encryption-key": "party",
+    "key epoch": "party",
+    "register published": "party",
+    "ask": "asker",
+    "correction": "answerer",
+    "outcome": "asker",
+    "notice dispute-notice": "asker",
+    "notice acknowledged": "party",
+    "notice unusual-use": "party",
+}
+"""Form of an entry with a party's signature -> the member that names who signed it."""
 
 
 class Story:
     """What each entry demands of those before it. Calls `find(code, index, detail)` for all that is wrong."""
 
-    def __init__(self, trust: Trust, find: Callable[..., None]) -> None:
+    def __init__(self, trust: Trust, find: Callable[..., None], before: Ended | None = None) -> None:
         self.trust, self.find = trust, find
         self.archive: dict[str, list[PolicySet]] = defaultdict(list)
         self.in_force: dict[str, PolicySet | None] = {}
-        self.current: tuple[str, int] | None = None
+        self.current: tuple[str, int, str, datetime | None] | None = None
         self.replaced: tuple[str, datetime] | None = None
+        self.sets: list[PolicySet | None] = []
+        """The last two put in force; None for one that the archive lacks."""
+        self.since: datetime | None = None
         self.parties: dict[str, list[Party]] = defaultdict(list)
-        self.registers: dict[str, tuple[dict[str, Any], dict[str, Any]] | None] = {}
+        self.chains: dict[str, list[x509.Certificate]] = {}
+        self.key_digests: set[str] = set()
+        self.encryption_keys: dict[str, list[tuple[str, datetime]]] = defaultdict(list)
+        self.epoch_keys: dict[tuple[str, str], str] = {}
+        self.registers: dict[str, Register] = {}
         self.versions: dict[str, int] = {}
+        self.withdrawn: dict[str, tuple[int, datetime]] = {}
         self.exchange: Exchange | None = None
         self.seen: set[bytes] = set()
+        self.batch = 0
         self.waiting: dict[int, Waiting] = {}
-        self.denied: set[int] = set()
-        self.released: set[int] = set()
-        self.requests: Counter[tuple[str, str, date]] = Counter()
+        self.in_order: deque[int] = deque()
+        self.overdue: dict[int, datetime] = {}
+        self.fate: dict[int, str] = {}
+        """Index of an ask -> the code of a release that comes nevertheless."""
+        self.requests: Counter[tuple[str, ...]] = Counter()
         self.counts: Counter[tuple[str, ...]] = Counter()
+        self.counted: dict[tuple[str, ...], list[Counted]] = defaultdict(list)
         self.notices: dict[str, dict[str, datetime]] = defaultdict(dict)
+        self.askers: dict[int, tuple[str, str]] = {}
+        """Index of an ask -> its asker and purpose."""
+        self.explained: set[tuple[str, str]] = set()
         self.last_ask: Entry | None = None
         self.shadows_due: list[str] = []
         self.decisions: Counter[str] = Counter()
+        self.life = life = Life(self, before)
+        self.rectified = rectified = Rectified(self)
+        self.vault = vault = Vault(self)
+        self.steps: dict[str, tuple[Callable[[Entry], None], ...]] = {
+            "genesis": (life.genesis,),
+            "policy": (self._policy,),
+            "party": (self._party,),
+            "key encryption-key": (self._encryption_key,),
+            "key epoch": (self._epoch,),
+            "register published": (self._published,),
+            "register withdrawn": (self._withdrawn,),
+            "ask": (self._ask,),
+            "release": (self._release, rectified.release, vault.release),
+            "evaluation": (self._dry_run,),
+            "evaluation shadow": (self._shadow,),
+            "notice policy-suspension": (self._suspension,),
+            "notice dispute-notice": (rectified.dispute, vault.rectification),
+            "notice correction-notice": (rectified.notice, vault.rectification),
+            "notice acknowledged": (rectified.acknowledged,),
+            "notice unusual-use": (self._unusual_use,),
+            "correction": (rectified.correction, vault.rectification),
+            "outcome": (rectified.outcome, vault.rectification),
+            "access answer-repeated": (self._repeated,),
+            "access entries": (self._read_by,),
+            "access vault-export": (self._read_by,),
+            "recovery entries-lost": (life.loss,),
+            "config log-key": (life.change_key,),
+            "config carried": (life.carry,),
+            "config legal-hold-added": (vault.hold,),
+            "config legal-hold-lifted": (vault.hold,),
+            "seal": (life.seal,),
+            "erasure retention": (vault.erasure, self._rows_gone),
+            "erasure request": (vault.erasure, self._rows_gone),
+        }
+        """Form of an entry -> what looks at it. One that is not here demands its form only."""
 
     @property
     def policies(self) -> PolicySet | None:
         """The policy set in force."""
-        return self.in_force.get(self.current[0]) if self.current else None
+        return self.sets[-1] if self.sets else None
 
     def tell(self, entry: Entry) -> None:
         """One entry, in the order of the log."""
+        self.life.entry(entry)
         if entry.kind not in ("ask", "evaluation"):
             self.end_of_shadows()
-        step = getattr(self, f"_{entry.kind}", None)
-        if step is not None:
+        self._leases(entry.at)
+        if entry.form != "notice correction-notice":
+            self.rectified.end_of_notices()
+        if entry.form in SIGNERS:
+            self._check_signature(entry, entry.body[SIGNERS[entry.form]])
+        for step in self.steps.get(entry.form, ()):
             step(entry)
 
-    def _genesis(self, entry: Entry) -> None:
-        if entry.body["origin"] != self.trust.origin:
-            self.find("ORIGIN", entry.index)
-        if entry.body["environment"] != self.trust.environment:
-            self.find("ENVIRONMENT", entry.index)
-        if entry.body["verifier_key"] not in self.trust.log_key_texts:
-            self.find("LOG_KEY", entry.index)
+    def end(self) -> None:
+        """The end of the bundle."""
+        self.end_of_exchange()
+        self.end_of_shadows()
+        self.rectified.end_of_notices()
+        self.life.end_of_beginning()
+        self.vault.end()
+
+    def _find_all(self, faults: Mapping[str, bool], index: int) -> None:
+        for code, wrong in faults.items():
+            if wrong:
+                self.find(code, index)
+
+    def _repeated(self, entry: Entry) -> None:
+        """An answer given again, of an exchange in the log."""
+        if _mark(entry.body["party"], entry.body["exchange"] or "") not in self.seen:
+            self.find("ACCESS_UNKNOWN", entry.index)
+
+    def _read_by(self, entry: Entry) -> None:
+        """Entries of others, or what they commit to, given to an auditor of the policy set."""
+        if self.policies and entry.body["party"] not in self.policies.meaning["catalogue"].get("auditors", ()):
+            self.find("ACCESS_PARTY", entry.index)
+
+    def _rows_gone(self, entry: Entry) -> None:
+        """No later count is compared with a question whose rows were erased."""
+        gone = set(entry.body["commitments"])
+        for key, counted in self.counted.items():
+            self.counted[key] = [one for one in counted if one.tokens not in gone]
 
     # Policies and parties
 
     def _policy(self, entry: Entry) -> None:
         body = entry.body
-        stated = (body["text_digest"], body["revision"], None if body["expires"] is None else moment(body["expires"]))
+        expires = None if body["expires"] is None else moment(body["expires"])
         found = None
-        for policies in self.archive[body["digest"]]:
-            if (policies.text_digest, policies.revision, policies.expires) == stated:
-                found = policies
+        for one in self.archive[body["digest"]]:
+            if (one.text_digest, one.revision, one.expires) == (body["text_digest"], body["revision"], expires):
+                found = one
         self.in_force[body["digest"]] = found
-        now = (body["digest"], body["revision"])
+        now = (body["digest"], body["revision"], body["text_digest"], expires)
         if self.current is not None and now != self.current:
             if now[1] <= self.current[1]:
                 self.find("POLICY_UNKNOWN", entry.index)
             if now[0] != self.current[0]:
                 self.replaced = (self.current[0], entry.at)
-        self.current = now
+        self.current, self.since = now, entry.at
+        self.sets = [*self.sets[-1:], found]
+        if expires is not None and expires <= entry.at - GRACE:
+            self.find("POLICY_EXPIRED", entry.index)
         if body["engine"] not in self.trust.engines:
             self.find("ENGINE_UNTRUSTED", entry.index)
         if found is None:
@@ -1197,26 +1614,28 @@ class Story:
 
     def _party(self, entry: Entry) -> None:
         body, name = entry.body, entry.body["party"]
-        oins = self.policies.oins(name) if self.policies else set()
-        if body["oin"] not in oins or not self._oin_fits(body["oin"]):
-            self.find("CERTIFICATE_OIN", entry.index)
         between = [c for text in body["issuers"] if (c := self._certificate(text, entry)) is not None]
-        known = {}
+        certificates = {}
+        oins = [body["oin"]]
         for text in body["certificates"]:
             certificate = self._certificate(text, entry)
             if certificate is None:
                 continue
-            chain = chain_above(certificate, between, self.trust.issuers)
+            mark = certificate.fingerprint(hashes.SHA256()).hex()
+            chain = self.chains.get(mark) or chain_above(certificate, between, self.trust.issuers)
             if chain is None:
                 self.find("CERTIFICATE_CHAIN", entry.index)
-            try:
-                numbers = [a.value for a in certificate.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)]
-            except ValueError:
-                numbers = []
-            if len(numbers) != 1 or numbers[0] not in oins or not self._oin_fits(str(numbers[0])):
-                self.find("CERTIFICATE_OIN", entry.index)
-            known[certificate.fingerprint(hashes.SHA256()).hex()] = (certificate, chain)
-        self.parties[name] = [*self.parties[name], Party(known, frozenset(body["revoked"]), entry.at)][-2:]
+            else:
+                self.chains[mark] = chain
+            certificates[mark] = Known(certificate, chain, oin_of(certificate))
+            oins.append(certificates[mark].oin)
+        if not all(_has_oin(self.sets[-1:], name, oin) and self._oin_fits(oin) for oin in oins):
+            self.find("CERTIFICATE_OIN", entry.index)
+        lists = None if body["crl_this_update"] is None else moment(body["crl_this_update"])
+        party = Party(certificates, body["issuers"], frozenset(body["revoked"]), lists, entry.at)
+        if self.parties[name] and self.parties[name][-1].undone_by(party):
+            self.find("REVOCATION_UNDONE", entry.index)
+        self.parties[name] = [*self.parties[name][-1:], party]
 
     def _oin_fits(self, oin: str) -> bool:
         return len(oin) == 20 and not (self.trust.environment == "production" and oin.startswith("00000099"))
@@ -1230,172 +1649,255 @@ class Story:
 
     def _check_signature(self, entry: Entry, party: str) -> None:
         """By a certificate that the log had for the party (or had until a minute ago), valid and not revoked then."""
-        stated = self.parties[party]
-        stands = [one for n, one in enumerate(stated, 1) if n == len(stated) or entry.at - stated[-1].since <= GRACE]
+        stated, at, index = self.parties[party], entry.at, entry.index
+        stands = [one for n, one in enumerate(stated, 1) if n == len(stated) or at - stated[-1].since <= GRACE]
         mark = entry.body["certificate"]
-        found = next((one.certificates[mark] for one in reversed(stands) if mark in one.certificates), None)
-        if found is None:
-            self.find("CERTIFICATE_UNKNOWN", entry.index)
+        known = next((one.certificates[mark] for one in reversed(stands) if mark in one.certificates), None)
+        if known is None:
+            self.find("CERTIFICATE_UNKNOWN", index)
             return
-        certificate, above = found
-        if above is None:
-            self.find("CERTIFICATE_CHAIN", entry.index)
-        if not all(c.not_valid_before_utc <= entry.at <= c.not_valid_after_utc for c in (certificate, *(above or ()))):
-            self.find("CERTIFICATE_TIME", entry.index)
-        if all(f"{certificate.serial_number:x}" in one.revoked for one in stands):
-            self.find("CERTIFICATE_REVOKED", entry.index)
-        if not signed_by(certificate, entry.body["signature"], entry.body["statement"]):
-            self.find("STATEMENT_SIGNATURE", entry.index)
+        age, lists = self.trust.list_age, stated[-1].lists
+        faults = {
+            "CERTIFICATE_CHAIN": known.above is None,
+            "CERTIFICATE_TIME": not known.first <= at <= known.last + GRACE,
+            "CERTIFICATE_REVOKED": all(known.serial in one.revoked for one in stands),
+            # a list is logged when it is newer by half the age that the broker allows
+            "REVOCATION_STALE": age is not None and (lists is None or at - lists > age * 1.5 + GRACE),
+            "CERTIFICATE_DROPPED": self._is_dropped(party, known.oin, at),
+            "STATEMENT_SIGNATURE": not signed_by(known.certificate, entry.body["signature"], entry.body["statement"]),
+        }
+        self._find_all(faults, index)
 
-    def _statement(self, entry: Entry, kind: str) -> dict[str, Any] | None:
-        """The entry's signed statement when it has the form of its type; of this log and environment."""
-        statement: dict[str, Any] = entry.body["statement"]
-        if not has_form(statement, STATEMENTS[kind]) or statement["type"] != kind:
+    def _is_dropped(self, party: str, oin: str, at: datetime) -> bool:
+        """Whether the set in force no longer gives a party this OIN. A call in flight is under the one before."""
+        if _has_oin(self.sets[-1:], party, oin) or self.since is None:
+            return False
+        return at > self.since + GRACE or not _has_oin(self.sets[:-1], party, oin)
+
+    def statement(self, entry: Entry, kind: str, same: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The entry's signed statement when it has the form of its type. Of this log, and saying what `same` says."""
+        stated: dict[str, Any] = entry.body["statement"]
+        if not has_form(stated, STATEMENTS[kind]) or stated["type"] != kind:
             self.find("STATEMENT_FORM", entry.index)
             return None
-        if (statement["origin"], statement["environment"]) != (self.trust.origin, self.trust.environment):
+        same = {**same, "origin": self.trust.origin, "environment": self.trust.environment}
+        if any(stated[name] != value for name, value in same.items()):
             self.find("STATEMENT_DIFFERS", entry.index)
-        return statement
+        return stated
 
     # Keys and registers
 
-    def _key(self, entry: Entry) -> None:
-        body = entry.body
-        self._check_signature(entry, body["party"])
-        statement = self._statement(entry, f"sluis/v1/{body['action']}")
-        if statement is None:
-            return
-        if statement["party" if body["action"] == "encryption-key" else "steward"] != body["party"]:
-            self.find("STATEMENT_DIFFERS", entry.index)
-        if body["action"] == "epoch":
-            people = statement["recipients"].values()
-            short = re.compile("[0-9a-f]{32}")
-            good = all(has_form(p, RECIPIENT) and all(map(short.fullmatch, p.values())) for p in people)
-            if not people or not good:
-                self.find("STATEMENT_FORM", entry.index)
+    def _new_key(self, entry: Entry, kind: str, owner: str) -> dict[str, Any] | None:
+        stated = self.statement(entry, kind, {owner: entry.body["party"]})
+        if stated is not None and digest_of(stated) in self.key_digests:
+            self.find("KEY_REPEATED", entry.index)
+        self.key_digests |= {digest_of(stated)} if stated else set()
+        return stated
 
-    def _register(self, entry: Entry) -> None:
+    def _encryption_key(self, entry: Entry) -> None:
+        stated = self._new_key(entry, "sluis/v1/encryption-key", "party")
+        if stated is not None:
+            keys = self.encryption_keys[stated["party"]]
+            self.encryption_keys[stated["party"]] = [*keys[-1:], (digest_of(stated)[:32], entry.at)]
+
+    def _epoch(self, entry: Entry) -> None:
+        stated = self._new_key(entry, "sluis/v1/epoch", "steward")
+        if stated is None:
+            return
+        key = (stated["purpose"], stated["epoch"])
+        if self.epoch_keys.setdefault(key, stated["key_id"]) != stated["key_id"]:
+            self.find("KEY_SECOND", entry.index)
+        for party, recipient in stated["recipients"].items():
+            if recipient["key"] not in self._keys_of(party, entry.at):
+                self.find("KEY_ENCRYPTION", entry.index, party)
+        policies = self.policies
+        if policies is None:
+            return
+        purpose = policies.purpose(stated["purpose"])
+        if purpose is None:
+            self.find("KEY_TERMS", entry.index)
+            return
+        terms = purpose["pseudonyms"]
+        first, until = moment(stated["valid_from"]), moment(stated["valid_until"])
+        in_period = (stated["epoch"], first, until) == epoch_at(terms["epoch"], first)
+        faults = {
+            "KEY_STEWARD": stated["steward"] != terms["steward"],
+            "KEY_RECIPIENTS": not set(stated["recipients"]) <= {*purpose["asks"], *purpose["answers"]},
+            "KEY_TERMS": stated["mode"] != terms["mode"] or not in_period or until <= entry.at - GRACE,
+        }
+        self._find_all(faults, entry.index)
+
+    def _keys_of(self, party: str, at: datetime) -> set[str]:
+        """The party's encryption key in force, and the one that was until a moment ago."""
+        keys = self.encryption_keys[party]
+        return {digest for n, (digest, _) in enumerate(keys, 1) if n == len(keys) or at - keys[-1][1] <= GRACE}
+
+    def _withdrawn(self, entry: Entry) -> None:
         body, name, version = entry.body, entry.body["register"], entry.body["version"]
-        if body["action"] == "withdrawn":
-            known = self.registers.get(name)
-            if known is None or known[0]["version"] != version or not name.startswith(f"{body['party']}/"):
-                self.find("REGISTER_ORDER", entry.index)
-            self.registers[name] = None
-            return
-        self._check_signature(entry, body["party"])
-        statement = self._statement(entry, "sluis/v1/register")
-        if statement is None:
-            return
-        path = "/".join(statement[part] for part in ("answerer", "purpose", "epoch", "scheme"))
-        if (path, statement["answerer"], statement["version"]) != (name, body["party"], version):
-            self.find("STATEMENT_DIFFERS", entry.index)
-        if version <= self.versions.get(name, 0):
+        known = self.registers.pop(name, None)
+        if known is None or known.reference["version"] != version or not name.startswith(f"{body['party']}/"):
             self.find("REGISTER_ORDER", entry.index)
-        self.versions[name] = version
-        manifest = hashlib.sha256(write(statement)).hexdigest()
-        self.registers[name] = ({"name": name, "version": version, "manifest": manifest}, statement["rules"])
+        self.withdrawn[name] = (version, entry.at)
 
-    # Asks, releases, and what stands beside them
+    def _published(self, entry: Entry) -> None:
+        body, name, version = entry.body, entry.body["register"], entry.body["version"]
+        stated = self.statement(entry, "sluis/v1/register", {"answerer": body["party"], "version": version})
+        if stated is None:
+            return
+        path = _path(stated["answerer"], stated)
+        purpose = self.policies.purpose(stated["purpose"]) if self.policies else None
+        stranger = self.policies is not None and (purpose is None or stated["answerer"] not in purpose["answers"])
+        faults = {
+            "STATEMENT_DIFFERS": path != name,
+            "REGISTER_ORDER": version <= self.versions.get(name, 0),
+            "REGISTER_PARTY": stranger,
+            "REGISTER_TERMS": not stranger and purpose is not None and not self._in_terms(entry, stated, purpose),
+            "REGISTER_KEY": self.epoch_keys.get((stated["purpose"], stated["epoch"])) != stated["key_id"],
+        }
+        self._find_all(faults, entry.index)
+        self.versions[name] = version
+        reference = {"name": name, "version": version, "manifest": digest_of(stated)}
+        self.registers[path] = Register(reference, stated)
+
+    def _in_terms(self, entry: Entry, stated: dict[str, Any], purpose: dict[str, Any]) -> bool:
+        """Whether the purpose, as the set in force has it, lets an answerer publish this."""
+        assert self.policies is not None
+        scheme = self.policies.meaning["catalogue"]["identifiers"].get(stated["scheme"])
+        return (
+            purpose["state"] in ("active", "shadow")
+            and stated["scheme"] in purpose["identified_by"]
+            and scheme is not None
+            and stated["match_keys"] == scheme["match_keys"]
+            and set(stated["attributes"]) <= set(purpose["may_learn"]["attributes"])
+            and set(stated["rules"]) <= set(row_rules(purpose))
+            and moment(stated["as_of"]) <= entry.at + timedelta(days=1)
+        )
+
+    # Asks
 
     def _ask(self, entry: Entry) -> None:
         body = entry.body
-        self._check_signature(entry, body["asker"])
-        statement = self._statement(entry, "sluis/v1/ask")
-        if statement is not None and not has_form(statement["want"], WANT):
-            self.find("STATEMENT_FORM", entry.index)
-            statement = None
-        if statement is not None:
-            self._asked(entry, statement)
+        self.rectified.ask(entry)
+        self.askers[entry.index] = (body["asker"], body["purpose"])
         policies = self._decided_under(entry)
-        self._ask_or_suspended(entry, policies)
+        names = {"asker": "asker", "principal": "principal", "purpose": "purpose", "request_id": "exchange"}
+        stated = self.statement(entry, "sluis/v1/ask", {name: body[of] for name, of in names.items()})
+        if stated is not None:
+            self._asked(entry, stated, policies)
+        self.end_of_shadows()
+        since = body["facts"].get("suspended_since")
+        if (None if since is None else moment(since)) != self._suspended(body["purpose"], policies):
+            self.find("SUSPENSION", entry.index)
+        self.last_ask = entry
+        self.shadows_due = policies.shadows(body["purpose"]) if policies else []
+        self.vault.ask(entry, policies)
         self._take_again(entry, policies, body["statement"].get("purpose"), body)
 
-    def _asked(self, entry: Entry, statement: dict[str, Any]) -> None:
-        body, permitted = entry.body, entry.body["decision"].get("effect") == "permit"
-        pairs = [("asker", "asker"), ("principal", "principal"), ("purpose", "purpose"), ("exchange", "request_id")]
-        if any(body[a] != statement[b] for a, b in pairs) or body["answerer"] not in statement["answerers"]:
+    def _asked(self, entry: Entry, stated: dict[str, Any], policies: PolicySet | None) -> None:
+        body = entry.body
+        if body["answerer"] not in stated["answerers"]:
             self.find("STATEMENT_DIFFERS", entry.index)
-        decided, until = moment(body["decided_at"]), moment(statement["not_after"])
+        decided, until = moment(body["decided_at"]), moment(stated["not_after"])
         self._check_decided(entry)
-        second = timedelta(seconds=1)
-        if not decided - second <= until <= decided + timedelta(minutes=10) + second:
+        if not decided - SECOND <= until <= decided + AHEAD + SECOND:
             self.find("DECIDED_AT", entry.index)
-        exchange = self._exchange_of(entry, statement, decided)
-        self._check_facts(entry, statement, exchange)
-        exchange.permitted |= permitted
+        exchange = self._exchange_of(entry, decided)
+        register = self.registers.get(_path(body["answerer"], stated))
+        permitted = body["decision"].get("effect") == "permit"
+        self._check_facts(entry, stated, register)
+        self._check_counters(entry, stated, exchange, decided, permitted)
         if not permitted:
-            self.denied.add(entry.index)
+            self.fate[entry.index] = "RELEASE_DENIED"
             return
-        if statement["want"]["count"]:
-            self.counts[self._count_key(body, statement)] += 1
-        ask = Waiting(
-            body["exchange"],
-            body["asker"],
-            body["answerer"],
-            body["purpose"],
-            statement["want"]["attributes"],
-            body["register"],
-        )
-        self.waiting[entry.index] = ask
+        exchange.permitted = True
+        if self.epoch_keys.get((stated["purpose"], stated["epoch"])) != stated["key_id"]:
+            self.find("ASK_KEY", entry.index)
+        if stated["want"]["count"]:
+            purpose = policies.purpose(stated["purpose"]) if policies else None
+            kept = decided + timedelta(days=purpose["vault_keep_days"] if purpose else 0)
+            key = _count_key(body, stated)
+            self.counts[key] += 1
+            self.counted[key].append(Counted(stated["subjects"], stated["tokens"], kept))
+        hindrance = self._hindrance(body["answerer"], stated, register, decided)
+        self.waiting[entry.index] = Waiting(body, register, hindrance, decided, self.batch)
+        self.in_order.append(entry.index)
 
-    @staticmethod
-    def _count_key(body: Mapping[str, Any], statement: Mapping[str, Any]) -> tuple[str, ...]:
-        return statement["asker"], body["answerer"], statement["purpose"], statement["epoch"]
+    def _hindrance(self, answerer: str, stated: dict[str, Any], register: Register | None, at: datetime) -> str:
+        """Why no row could be matched at the time of the decision."""
+        if register is None:
+            folder = _path(answerer, {**stated, "scheme": ""})
+            others = any(name.rpartition("/")[0] + "/" == folder for name in self.registers)
+            return "NOT_COVERED" if others else "NO_REGISTER"
+        if not set(stated["want"]["attributes"]) <= set(register.stated["attributes"]):
+            return "NOT_COVERED"
+        return "EXPIRED" if moment(register.stated["expires_at"]) <= at else ""
 
-    def _check_decided(self, entry: Entry) -> None:
-        decided = moment(entry.body["decided_at"])
-        if not decided <= entry.at <= decided + GRACE:
-            self.find("DECIDED_AT", entry.index)
-
-    def _exchange_of(self, entry: Entry, statement: dict[str, Any], decided: datetime) -> Exchange:
+    def _exchange_of(self, entry: Entry, decided: datetime) -> Exchange:
         body = entry.body
         key = (body["asker"], body["exchange"])
         if self.exchange is None or self.exchange.key != key:
-            self.end_of_batch()
-            mark = hashlib.sha256(write(list(key))).digest()[:16]
-            if mark in self.seen:
+            self.end_of_exchange()
+            if _mark(*key) in self.seen:
                 self.find("REQUEST_ID_REUSED", entry.index)
-            self.seen.add(mark)
-            self.exchange = Exchange(key, statement, (body["asker"], body["purpose"], amsterdam_day(decided)))
-        elif self.exchange.statement != statement:
+            self.seen.add(_mark(*key))
+            counter = (body["asker"], body["purpose"], amsterdam_day(decided).isoformat())
+            self.exchange = Exchange(key, body, counter)
+        elif self.exchange.first["statement"] != body["statement"]:
             self.find("REQUEST_ID_REUSED", entry.index)
+        elif any(self.exchange.first[name] != body[name] for name in ALIKE):
+            self.find("EXCHANGE_DIFFERS", entry.index)
         self.exchange.answerers.append(body["answerer"])
         return self.exchange
 
-    def _check_facts(self, entry: Entry, statement: dict[str, Any], exchange: Exchange) -> None:
+    def end_of_exchange(self) -> None:
+        """The asks of an exchange stand in one batch: one for every answerer of its statement."""
+        exchange, self.exchange = self.exchange, None
+        if exchange is None:
+            return
+        if exchange.permitted:
+            self.requests[exchange.counter] += 1
+        if exchange.answerers != exchange.first["statement"]["answerers"]:
+            self.find("ANSWERER_MISSING", None)
+
+    def end_of_batch(self) -> None:
+        """A checkpoint: what stands before it is durable."""
+        self.end_of_exchange()
+        self.rectified.end_of_notices()
+        self.batch += 1
+
+    def _check_facts(self, entry: Entry, stated: dict[str, Any], register: Register | None) -> None:
         body, facts = entry.body, entry.body["facts"]
-        if facts.get("requests_today") != self.requests[exchange.counter]:
-            self.find("COUNTER_REQUESTS", entry.index)
-        counts = self.counts[self._count_key(body, statement)] if statement["want"]["count"] else 0
-        if facts.get("counts_this_epoch") != counts:
-            self.find("COUNTER_COUNTS", entry.index)
-        name = "/".join((body["answerer"], statement["purpose"], statement["epoch"], statement["scheme"]))
-        known = self.registers.get(name)
-        if body["register"] != (known[0] if known else None):
-            self.find("REGISTER_DIFFERS", entry.index)
         facts_fit = (
             facts.get("now") == body["decided_at"]
-            and (facts.get("case_number") == "absent") == (statement["case_number"] is None)
-            and facts.get("cooperation_ref") is (statement["cooperation_ref"] is not None)
-            and facts.get("register") == ({"rules": known[1]} if known else None)
+            and (facts.get("case_number") == "absent") == (stated["case_number"] is None)
+            and facts.get("cooperation_ref") is (stated["cooperation_ref"] is not None)
+            and facts.get("register") == ({"rules": register.stated["rules"]} if register else None)
         )
-        if not facts_fit:
-            self.find("FACTS", entry.index)
+        faults = {
+            "REGISTER_DIFFERS": body["register"] != (register.reference if register else None),
+            "FACTS_MODES": facts.get("modes_available") != ["keyed"],
+            "FACTS": not facts_fit,
+        }
+        self._find_all(faults, entry.index)
 
-    def _ask_or_suspended(self, entry: Entry, policies: PolicySet | None) -> None:
-        """Decided as suspended exactly when it was; and which shadows must follow."""
-        self.end_of_shadows()
-        stated = entry.body["facts"].get("suspended_since")
-        if (None if stated is None else moment(stated)) != self._suspended(entry.body["purpose"], policies):
-            self.find("SUSPENSION", entry.index)
-        self.last_ask = entry
-        self.shadows_due = policies.shadows(entry.body["purpose"]) if policies else []
+    def _check_counters(
+        self, entry: Entry, stated: dict[str, Any], exchange: Exchange, decided: datetime, permitted: bool
+    ) -> None:
+        facts, key, for_count = entry.body["facts"], _count_key(entry.body, stated), stated["want"]["count"]
+        earlier = self.counted[key] if for_count else []
+        faults = {
+            "COUNTER_REQUESTS": facts.get("requests_today") != self.requests[exchange.counter],
+            "COUNTER_COUNTS": facts.get("counts_this_epoch") != (self.counts[key] if for_count else 0),
+            "COUNT_DISTANCE": not _may_differ(facts.get("count_distance"), stated, earlier, permitted, decided),
+        }
+        self._find_all(faults, entry.index)
 
     def _suspended(self, name: str, policies: PolicySet | None) -> datetime | None:
         purpose = policies.purpose(name) if policies else None
         if purpose is None:
             return None
-        return min((at for n, at in self.notices[name].items() if n not in purpose.get("lifts", ())), default=None)
+        notices = self.notices.get(name, {}).items()
+        return min((at for notice, at in notices if notice not in purpose.get("lifts", ())), default=None)
 
     def _take_again(self, entry: Entry, policies: PolicySet | None, purpose: Any, ask: Mapping[str, Any]) -> None:
         """The decision again: the same in effect, every check, every reason and every duty."""
@@ -1405,7 +1907,7 @@ class Story:
         try:
             if policies is None or engine not in ENGINES:
                 raise Malformed("its policy set or its engine is not here")
-            same = decide(policies, purpose, ask, engine) == normal(entry.body["decision"])
+            same = write(decide(policies, purpose, ask, engine)) == write(normal(entry.body["decision"]))
         except (Malformed, KeyError, TypeError, AttributeError, ValueError) as error:
             self.decisions["not replayable"] += 1
             self.find("NOT_REPLAYABLE", entry.index, str(error))
@@ -1414,11 +1916,18 @@ class Story:
         if not same:
             self.find("REPLAY_DIFFERS", entry.index)
 
-    def _evaluation(self, entry: Entry) -> None:
+    def _check_decided(self, entry: Entry) -> None:
+        """A decision was taken before its entry, and not long before."""
+        decided = moment(entry.body["decided_at"])
+        if not decided <= entry.at <= decided + GRACE:
+            self.find("DECIDED_AT", entry.index)
+
+    def _dry_run(self, entry: Entry) -> None:
         self._check_decided(entry)
-        if "shadow_of" not in entry.body:  # a dry run that nobody asked for
-            self.end_of_shadows()
-            return
+        self.end_of_shadows()
+
+    def _shadow(self, entry: Entry) -> None:
+        self._check_decided(entry)
         body, ask = entry.body, self.last_ask
         due = self.shadows_due.pop(0) if self.shadows_due else None
         same = ("exchange", "answerer", "decided_at", "policy_set")
@@ -1440,46 +1949,116 @@ class Story:
             self.find("SHADOW", self.last_ask.index)
         self.shadows_due, self.last_ask = [], None
 
+    # Releases
+
+    def _leases(self, at: datetime) -> None:
+        """The log has gone on to `at`: asks whose lease ran out long ago must have an outcome."""
+        while self.in_order:
+            ask = self.waiting.get(self.in_order[0])
+            if ask is not None:
+                if ask.decided + LEASE >= at:
+                    break
+                self.overdue[self.in_order[0]] = at
+            self.in_order.popleft()
+        for index in [index for index, since in self.overdue.items() if since + CLOSING < at]:
+            del self.overdue[index]
+            self.find("RELEASE_MISSING", index)
+
     def _release(self, entry: Entry) -> None:
         body, place = entry.body, entry.body["ask_index"]
         ask = self.waiting.get(place)
-        if ask is not None and body["outcome"] == "authorised" and self.policies is not None:
-            purpose = self.policies.purpose(ask.purpose)
-            is_open = purpose is not None and purpose["state"] == "active" and ask.asker in purpose["asks"]
-            if not is_open or self._suspended(ask.purpose, self.policies) is not None:
-                self.find("RELEASE_CLOSED", entry.index)
+        closed = ask is not None and self._is_closed(ask.body["purpose"], ask.body["asker"])
+        if closed and body["outcome"] == "authorised":
+            self.find("RELEASE_CLOSED", entry.index)
         if ask is None:
-            twice, denied = place in self.released, place in self.denied
-            self.find("RELEASE_TWICE" if twice else "RELEASE_DENIED" if denied else "RELEASE_UNASKED", entry.index)
-            return
-        if (ask.exchange, ask.asker, ask.answerer) != (body["exchange"], body["asker"], body["answerer"]):
+            self.find(self.fate.get(place, "RELEASE_UNASKED"), entry.index)
+        elif any(ask.body[name] != body[name] for name in ("exchange", "asker", "answerer")):
             self.find("RELEASE_UNASKED", entry.index)
-            return
-        del self.waiting[place]
-        self.released.add(place)
-        given_up, answered = body["outcome"] == "unknown", body["status"] == "ANSWERED"
-        fits = (
-            body["status"] in _STATUSES.get(body["outcome"], ())
-            and body["attributes"] == (ask.attributes if answered else [])
-            and (body["result"] is None) == given_up
-            and body["register"] == (None if given_up else ask.register)
-            and not (answered and ask.register is None)
-        )
-        if not fits:
-            self.find("RELEASE_OUTCOME", entry.index)
+        else:
+            del self.waiting[place]
+            self.overdue.pop(place, None)
+            self.fate[place] = "RELEASE_TWICE"
+            self._released(entry, ask, closed)
 
-    def _notice(self, entry: Entry) -> None:
+    def _is_closed(self, name: str, asker: str) -> bool:
+        """Whether nothing may leave to an asker under a purpose at this place in the log."""
+        if self.policies is None:
+            return False
+        purpose = self.policies.purpose(name)
+        is_open = purpose is not None and purpose["state"] == "active" and asker in purpose["asks"]
+        return not is_open or self._suspended(name, self.policies) is not None
+
+    def _released(self, entry: Entry, ask: Waiting, closed: bool) -> None:
+        body, status = entry.body, entry.body["status"]
+        answered, given_up = status == "ANSWERED", body["outcome"] == "unknown"
+        granted = ask.stated["want"]["attributes"] if answered else []
+        too_much = answered and not set(body["attributes"]) <= set(granted)
+        fits = too_much or (
+            status in STATUSES.get(body["outcome"], ())
+            and body["attributes"] == granted
+            and (body["result"] is None) == given_up
+            and body["register"] == (None if given_up else ask.body["register"])
+        )
+        faults = {
+            "RELEASE_TOO_SOON": ask.batch == self.batch,
+            "RELEASE_LATE": not given_up and entry.at > ask.decided + LEASE + GRACE,
+            "RELEASE_ATTRIBUTES": too_much,
+            "RELEASE_OUTCOME": not fits,
+        }
+        self._find_all(faults, entry.index)
+        code = self._wrong_status(entry, ask, closed) if fits else ""
+        if code:
+            self.find(code, entry.index, status)
+
+    def _wrong_status(self, entry: Entry, ask: Waiting, closed: bool) -> str:
+        """What is wrong with a status, given the registers of that time; "" when nothing is."""
+        status, reference = entry.body["status"], ask.body["register"]
+        version, at = self.withdrawn.get(reference["name"], (0, None)) if reference else (0, None)
+        withdrawn = at if reference and version == reference["version"] else None
+        if status == "UNKNOWN" or (status == "WITHHELD" and (closed or withdrawn is not None)):
+            return ""
+        if ask.hindrance:
+            wrong = HINDRANCES[ask.hindrance] if status == "ANSWERED" else "RELEASE_STATUS"
+            return "" if status == ask.hindrance else wrong
+        if status in HINDRANCES or (status == "WITHHELD" and not ask.stated["want"]["count"]):
+            return "RELEASE_STATUS"
+        if status != "ANSWERED":
+            return ""
+        if withdrawn is not None and entry.at > withdrawn + GRACE:
+            self.find("RELEASE_WITHDRAWN", entry.index)
+        other = ask.register is not None and ask.register.stated["key_id"] != ask.stated["key_id"]
+        return "RELEASE_KEY" if other else ""
+
+    # Notices
+
+    def _unusual_use(self, entry: Entry) -> None:
+        """A party explains why its use stood out: about its own asks, each item in the same words once."""
+        body = entry.body
+        same = {"party": body["party"], "purpose": body["purpose"], "item": body["notice"]}
+        stated = self.statement(entry, "sluis/v1/unusual-use", same)
+        if stated is None:
+            return
+        if not in_time(entry, stated):
+            self.find("STATEMENT_AGE", entry.index)
+        names = ("day", "first", "kind", "last", "origin", "party", "purpose")
+        item = digest_of({**{n: stated[n] for n in names}, "type": "sluis/v1/unusual-use-item"})[:32]
+        said, own = (stated["item"], stated["explanation"]), (body["party"], body["purpose"])
+        first, last = stated["first"], stated["last"]
+        about_own = first <= last and self.askers.get(first) == self.askers.get(last) == own
+        if item != stated["item"] or said in self.explained or not about_own:
+            self.find("UNUSUAL_USE", entry.index)
+        self.explained.add(said)
+
+    def _suspension(self, entry: Entry) -> None:
         body, stated = entry.body, entry.body["statement"]
         name, notice = body["purpose"], body["notice"]
-        members = {"environment", "made_at", "origin", "purpose", "reason", "type"}
         good = (
-            stated.keys() == members
+            stated.keys() == {"environment", "made_at", "origin", "purpose", "reason", "type"}
             and (stated["origin"], stated["environment"]) == (self.trust.origin, self.trust.environment)
             and (stated["type"], stated["purpose"]) == ("sluis/v1/policy-suspension", name)
-            and hashlib.sha256(write(stated)).hexdigest()[:16] == notice
+            and digest_of(stated)[:16] == notice
             and notice not in self.notices[name]
-            and re.fullmatch("([0-9a-fA-F]{2})*", body["signature"]) is not None
-            and ed25519_signed(bytes.fromhex(body["key"]), bytes.fromhex(body["signature"]), SIGNED + write(stated))
+            and officer_signed(body)
             and self.policies is not None
             and self.policies.may_suspend(self.trust.policy_signers, body["key"], name)
         )
@@ -1487,15 +2066,687 @@ class Story:
             self.find("NOTICE", entry.index)
         self.notices[name].setdefault(notice, entry.at)
 
-    def end_of_batch(self) -> None:
-        """The asks of an exchange stand in one batch: one for every answerer of its statement."""
-        exchange, self.exchange = self.exchange, None
-        if exchange is None:
+
+def in_time(entry: Entry, stated: Mapping[str, Any]) -> bool:
+    """Whether a statement was logged before its last moment, which was not far ahead."""
+    return entry.at - GRACE - SECOND <= moment(stated["not_after"]) <= entry.at + AHEAD + SECOND
+
+
+def _path(answerer: str, stated: Mapping[str, Any]) -> str:
+    """The name of a register."""
+    return "/".join((answerer, stated["purpose"], stated["epoch"], stated["scheme"]))
+
+
+def _mark(*names: str) -> bytes:
+    """Names in few bytes: there are many exchanges."""
+    return hashlib.sha256("\n".join(names).encode()).digest()[:16]
+
+
+def _has_oin(sets: Iterable[PolicySet | None], party: str, oin: str) -> bool:
+    """Whether a set gives a party this OIN. One that is missing is a finding already."""
+    return any(policies is None or oin in policies.oins(party) for policies in sets)
+
+
+def _count_key(body: Mapping[str, Any], stated: Mapping[str, Any]) -> tuple[str, ...]:
+    return stated["asker"], body["answerer"], stated["purpose"], stated["epoch"]
+
+
+def _may_differ(
+    distance: Any, stated: Mapping[str, Any], earlier: list[Counted], permitted: bool, at: datetime
+) -> bool:
+    """Whether a count can lie that far from earlier ones, as far as the log tells: the rows are not in it."""
+    kept = [one for one in earlier if one.kept_until > at]
+    if distance is None:  # a denied count may not have been compared at all
+        return not (kept and permitted)
+    if not earlier or not isinstance(distance, int):
+        return False
+    if kept and distance > stated["subjects"] + min(one.subjects for one in kept):
+        return False
+    return not distance or all(one.tokens != stated["tokens"] for one in kept)
+
+
+# Corrections, disputes, outcomes and their notices
+
+
+@dataclass
+class Asked:
+    """A permitted ask for rows. `status`: None while it waits, then whether it was answered."""
+
+    asker: str
+    group: tuple[str, str, str]
+    """Answerer, purpose, epoch."""
+    exchange: str
+    answered: bool | None = None
+
+
+@dataclass
+class Dispute:
+    """A hit that its asker disputes: open until its answerer ends it."""
+
+    ask_index: int
+    answerer: str
+    purpose: str
+    epochs: set[str]
+    ended: bool = False
+
+
+@dataclass
+class Owed:
+    """A correction whose notices must follow it."""
+
+    entry: Entry
+    left: int
+    dispute: Dispute | None
+    asks: set[int] = field(default_factory=set)
+
+
+class Rectified:
+    """GDPR articles 16, 18 and 19: each by the right party, about an answer that was given, told to who had it."""
+
+    def __init__(self, story: Story) -> None:
+        self.story, self.find = story, story.find
+        self.asks: dict[int, Asked] = {}
+        self.last = -1
+        self.holding: Counter[tuple[str, str, str]] = Counter()
+        """Asks that were answered, or may still be."""
+        self.disputes: dict[str, Dispute] = {}
+        self.notices: dict[str, tuple[str, str]] = {}
+        """Notice -> party and purpose; taken out once acknowledged."""
+        self.named: set[str] = set()
+        self.requests: set[bytes] = set()
+        self.owed: Owed | None = None
+
+    def ask(self, entry: Entry) -> None:
+        """Remembered when its rows may be released."""
+        body, stated = entry.body, entry.body["statement"]
+        want, epoch = stated.get("want"), stated.get("epoch")
+        for_rows = isinstance(want, dict) and want.get("count") is False
+        permitted = body["decision"].get("effect") == "permit"
+        if permitted and for_rows and isinstance(epoch, str) and entry.index > self.last:
+            self.last, group = entry.index, (body["answerer"], body["purpose"], epoch)
+            self.asks[entry.index] = Asked(body["asker"], group, body["exchange"])
+            self.holding[group] += 1
+
+    def release(self, entry: Entry) -> None:
+        """Whether rows were given."""
+        ask = self.asks.get(entry.body["ask_index"])
+        if ask is not None and ask.answered is None:
+            ask.answered = entry.body["status"] == "ANSWERED"
+            self.holding[ask.group] -= not ask.answered
+
+    def correction(self, entry: Entry) -> None:
+        """By an answerer of the purpose, about all that the log shows, with its notices behind it."""
+        body = entry.body
+        stated = self._statement(entry, "correction", body["answerer"], "answerer", "purpose", "epoch")
+        if stated is None:
             return
-        if exchange.permitted:
-            self.requests[exchange.counter] += 1
-        if exchange.answerers != exchange.statement["answerers"]:
-            self.find("ANSWERER_MISSING", None)
+        policies, tells = self.story.policies, stated["what"] in ("corrected", "withdrawn")
+        purpose = policies.purpose(body["purpose"]) if policies else None
+        holding = self.holding[body["answerer"], body["purpose"], body["epoch"]]
+        if not holding and (purpose is None or body["answerer"] not in purpose["answers"]):
+            self.find("NOT_ANSWERER", entry.index)
+        if body["searched"] + body["unsearched"] != (holding if tells else 0):
+            self.find("CORRECTION_SEARCH", entry.index)
+        dispute = self.disputes.get(stated["dispute"]) if stated["dispute"] else None
+        ends = stated["what"] != "still-disputed"
+        if not self._ends_or_carries(body, dispute, ends) and (dispute or stated["dispute"] is not None or not tells):
+            self.find("DISPUTE_UNKNOWN", entry.index)
+        disputed = dispute is not None
+        most = body["searched"] + disputed if tells else int(ends)
+        if not int(disputed and ends) <= body["notices"] <= most:
+            self.find("CORRECTION_NOTICES", entry.index)
+        self.owed = Owed(entry, body["notices"], dispute)
+
+    @staticmethod
+    def _ends_or_carries(body: Mapping[str, Any], dispute: Dispute | None, ends: bool) -> bool:
+        """Whether a dispute is open at this party: ended under an epoch it is known in, or carried to another."""
+        if dispute is None or dispute.ended or dispute.answerer != body["answerer"]:
+            return False
+        if dispute.purpose != body["purpose"] or (body["epoch"] in dispute.epochs) is not ends:
+            return False
+        dispute.ended = ends
+        dispute.epochs.add(body["epoch"])
+        return True
+
+    def outcome(self, entry: Entry) -> None:
+        """A person compared a hit that its party was given."""
+        if self._statement(entry, "outcome", entry.body["asker"], "asker", "answerer", "exchange") is not None:
+            self._check_hit(entry)
+
+    def dispute(self, entry: Entry) -> None:
+        """An asker disputes a hit that it was given, and its answerer is told."""
+        body = entry.body
+        if self._statement(entry, "dispute", body["asker"], "asker", "answerer", "exchange") is None:
+            return
+        self._check_hit(entry)
+        if self._is_new(entry, body["answerer"]):
+            dispute = Dispute(body["ask_index"], body["answerer"], body["purpose"], {body["epoch"]})
+            self.disputes[body["notice"]] = dispute
+
+    def acknowledged(self, entry: Entry) -> None:
+        """Whoever was told took note, once."""
+        body = entry.body
+        if self._statement(entry, "acknowledgement", body["party"], "party", "notice") is None:
+            return
+        if self.notices.get(body["notice"]) != (body["party"], body["purpose"]):
+            self.find("ACKNOWLEDGEMENT", entry.index)
+        else:
+            del self.notices[body["notice"]]
+
+    def end_of_notices(self) -> None:
+        """Notices stand right behind their correction, in its batch."""
+        owed, self.owed = self.owed, None
+        if owed is not None and owed.left:
+            self.find("CORRECTION_NOTICES", owed.entry.index)
+
+    def notice(self, entry: Entry) -> None:
+        """An asker is told of a correction: of its own asks, in which it may have been given the record."""
+        body, owed = entry.body, self.owed
+        self._is_new(entry, body["party"])
+        if owed is None or not owed.left or body["correction"] != owed.entry.index:
+            self.find("CORRECTION_NOTICES", entry.index)
+            return
+        owed.left -= 1
+        asks = body["asks"]
+        fits = bool(asks) and _rising(asks) and not owed.asks & set(asks)
+        if not fits or not all(self._concerns(owed, index, body) for index in asks):
+            self.find("NOTICE_ASK", entry.index)
+        owed.asks |= set(asks)
+
+    def _concerns(self, owed: Owed, index: int, body: Mapping[str, Any]) -> bool:
+        """Whether an ask is one of the notice's party in which it may have been given the record."""
+        ask, correction = self.asks.get(index), owed.entry.body
+        if ask is None or ask.answered is False:
+            return False
+        answerer, purpose, epoch = ask.group
+        if (ask.asker, purpose) != (body["party"], body["purpose"]):
+            return False
+        if (answerer, purpose) != (correction["answerer"], correction["purpose"]):
+            return False
+        if owed.dispute is not None and index == owed.dispute.ask_index:
+            return True
+        return epoch == correction["epoch"] and correction["statement"]["what"] in ("corrected", "withdrawn")
+
+    def _check_hit(self, entry: Entry) -> None:
+        body, ask = entry.body, self.asks.get(entry.body["ask_index"])
+        stated = (body["asker"], body["answerer"], body["purpose"], body["exchange"])
+        fits = ask is not None and ask.answered and stated == (ask.asker, *ask.group[:2], ask.exchange)
+        if ask is None or not fits or body.get("epoch", ask.group[2]) != ask.group[2]:
+            self.find("HIT_UNKNOWN", entry.index)
+
+    def _is_new(self, entry: Entry, party: str) -> bool:
+        """Notes a notice to a party; False, with a finding, when its id is not new."""
+        if entry.body["notice"] in self.named:
+            self.find("RECTIFIED_TWICE", entry.index)
+            return False
+        self.named.add(entry.body["notice"])
+        self.notices[entry.body["notice"]] = (party, entry.body["purpose"])
+        return True
+
+    def _statement(self, entry: Entry, kind: str, party: str, *same: str) -> dict[str, Any] | None:
+        """The statement, when it has the form of its kind; in time, and new."""
+        stated = self.story.statement(entry, f"sluis/v1/{kind}", {name: entry.body[name] for name in same})
+        if stated is None:
+            return None
+        if not in_time(entry, stated):
+            self.find("STATEMENT_AGE", entry.index)
+        if "request_id" in stated:
+            mark = _mark(party, stated["request_id"])
+            if mark in self.requests:
+                self.find("RECTIFIED_TWICE", entry.index)
+            self.requests.add(mark)
+        return stated
+
+
+# Erasures and legal holds
+
+
+@dataclass(frozen=True)
+class Use:
+    """The ask that a commitment belongs to. `due`: until when it is to be kept; None: not known."""
+
+    purpose: str
+    parties: tuple[str | None, str | None, str]
+    """Asker, principal, answerer."""
+    exchange: str
+    asked_at: datetime
+    due: datetime | None
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What one entry erased; of a request also what its order names, and for whom its key may order that."""
+
+    index: int
+    at: datetime
+    commitments: list[str]
+    ordered: tuple[set[tuple[str, str]], set[str]] | None
+    by_request: bool
+
+
+@dataclass
+class Hold:
+    """A legal hold, from its entry to the one that lifted it."""
+
+    key: str
+    stated: dict[str, Any]
+    index: int
+    lifted: int | None = None
+
+    def covers(self, use: Use, index: int, at: datetime) -> bool:
+        """Whether it kept, at an entry, what belongs to an ask."""
+        stated, first, until = self.stated, self.stated["asked_from"], self.stated["asked_until"]
+        return (
+            self.index < index
+            and (self.lifted is None or index < self.lifted)
+            and at < moment(stated["until"])
+            and stated["purpose"] in (None, use.purpose)
+            and (stated["party"] is None or stated["party"] in use.parties)
+            and stated["exchange"] in (None, use.exchange)
+            and (first is None or moment(first) <= use.asked_at)
+            and (until is None or use.asked_at < moment(until))
+        )
+
+
+class Vault:
+    """What the log committed to, what of it was erased, and whether that was due, ordered and not held."""
+
+    def __init__(self, story: Story) -> None:
+        self.story, self.find = story, story.find
+        self.made: dict[str, list[tuple[int, Use | None]]] = defaultdict(list)
+        """Commitment -> the entries that make it."""
+        self.waiting: dict[int, Use] = {}
+        self.erasures: list[Erasure] = []
+        self.holds: dict[str, Hold] = {}
+
+    def ask(self, entry: Entry, policies: PolicySet | None) -> None:
+        """A permitted ask leaves its commitments in the vault; a denied one leaves none."""
+        body, stated = entry.body, entry.body["statement"]
+        if body["decision"].get("effect") != "permit":
+            return
+        decided, purpose = moment(body["decided_at"]), policies.purpose(body["purpose"]) if policies else None
+        due = decided + timedelta(days=purpose["vault_keep_days"]) if purpose else None
+        parties = (body["asker"], body["principal"], body["answerer"])
+        use = self.waiting[entry.index] = Use(body["purpose"], parties, body["exchange"], decided, due)
+        for member in ("tokens", "case_number", "cooperation_ref"):
+            self._make(stated.get(member), entry, use)
+
+    def release(self, entry: Entry) -> None:
+        """What its result commits to."""
+        use = self.waiting.pop(entry.body["ask_index"], None)
+        if use is not None:
+            self._make(entry.body["result"], entry, use)
+
+    def rectification(self, entry: Entry) -> None:
+        """Corrections and the like commit to records and positions; how long these are kept is not judged."""
+        body, use = entry.body, None
+        if "ask_index" in body:
+            parties = (body["asker"], None, body["answerer"])
+            use = Use(body["purpose"], parties, body["exchange"], entry.at, None)
+        stated = body.get("statement", {})
+        for value in (stated.get("position"), stated.get("record"), body.get("record"), body.get("positions")):
+            self._make(value, entry, use)
+
+    def _make(self, commitment: Any, entry: Entry, use: Use | None) -> None:
+        if SHAPES["hex"](commitment):
+            self.made[commitment].append((entry.index, use))
+
+    def erasure(self, entry: Entry) -> None:
+        """Its form, and the order behind a request. What it erased is judged at the end."""
+        body, names, ordered = entry.body, entry.body["commitments"], None
+        by_request = body["what"] == "request"
+        if not all(map(SHAPES["hex"], names)) or not _rising(names) or not (names or by_request):
+            self.find("LEAF_FORM", entry.index)
+            return
+        if by_request:
+            policies, stated = self.story.policies, body["statement"]
+            if self._is_order(entry, "sluis/v1/erasure-order") and policies is not None:
+                named = {(one["asker"], one["exchange"]) for one in stated["exchanges"]}
+                ordered = (named, policies.signs_for(body["key"]))
+            if ordered is None or not ordered[1]:
+                self.find("ERASURE_ORDER", entry.index)
+            self._make(stated.get("case"), entry, None)
+        self.erasures.append(Erasure(entry.index, entry.at, names, ordered, by_request))
+
+    def hold(self, entry: Entry) -> None:
+        """A hold is placed or lifted."""
+        body, policies, stated = entry.body, self.story.policies, entry.body["statement"]
+        added = body["what"] == "legal-hold-added"
+        placed = self.holds.get(body["order"] if added else str(stated.get("hold")))
+        good = self._is_order(entry, "sluis/v1/legal-hold" if added else "sluis/v1/legal-hold-lift")
+        if not good or policies is None or (placed is not None and placed.lifted is None) == added:
+            good = False
+        elif body["key"] not in self.story.trust.policy_signers:
+            theirs = (
+                policies.signs_for(placed.key) if placed else {stated["party"], *policies.concerned(stated["purpose"])}
+            )
+            good = bool(policies.signs_for(body["key"]) & theirs)
+        if not good or (added and placed is not None):
+            self.find("ERASURE_ORDER", entry.index)
+        elif placed is None:
+            self.holds[body["order"]] = Hold(body["key"], stated, entry.index)
+        else:
+            placed.lifted = entry.index
+
+    def _is_order(self, entry: Entry, kind: str) -> bool:
+        """Whether an entry holds a well-formed, signed order of this log."""
+        body, stated = entry.body, entry.body["statement"]
+        if not has_form(stated, STATEMENTS[kind]) or stated["type"] != kind:
+            return False
+        trust, made = self.story.trust, moment(stated["made_at"])
+        if (stated["origin"], stated["environment"]) != (trust.origin, trust.environment):
+            self.find("STATEMENT_DIFFERS", entry.index)
+        if kind == "sluis/v1/legal-hold":
+            times = [stated[name] for name in ("asked_from", "asked_until") if stated[name] is not None]
+            named = stated["purpose"] is not None or stated["party"] is not None
+            ends = made < moment(stated["until"]) <= made + timedelta(days=1830)
+            if not named or not ends or sorted(times, key=moment) != times:
+                return False
+        return digest_of(stated)[:16] == body["order"] and officer_signed(body)
+
+    def end(self) -> None:
+        """Judges every erasure against what the log had committed to before it."""
+        erased: set[str] = set()
+        for one in self.erasures:
+            for name in one.commitments:
+                before = [use for index, use in self.made.get(name, ()) if index < one.index]
+                uses = [use for use in before if use is not None]
+                early = any(use.due is not None and use.due > one.at for use in uses)
+                holds = self.holds.values()
+                faults = {
+                    "ERASURE_TWICE": name in erased,
+                    "ERASURE_UNKNOWN": not before,
+                    "ERASURE_EARLY": not one.by_request and early,
+                    "ERASURE_UNORDERED": bool(before) and not self._was_ordered(one, uses),
+                    "ERASURE_HELD": any(hold.covers(use, one.index, one.at) for hold in holds for use in uses),
+                }
+                for code in (code for code, wrong in faults.items() if wrong):
+                    self.find(code, one.index)
+                erased.add(name)
+
+    @staticmethod
+    def _was_ordered(one: Erasure, uses: list[Use]) -> bool:
+        """A request erases what its order names, of an asker or principal that its officer signs for."""
+        if one.ordered is None:  # retention; or a wrong order, which is a finding already
+            return True
+        named, theirs = one.ordered
+        return any((use.parties[0], use.exchange) in named and theirs & set(use.parties[:2]) for use in uses)
+
+
+# The log's own life: its keys, the log before it, its end
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A log that was verified: what the one that follows it must agree with."""
+
+    origin: str
+    size: int
+    root: bytes
+    seal: Mapping[str, Any] | None
+    counters: Mapping[str, int]
+    suspended: Mapping[str, Mapping[str, datetime]]
+    revision: int | None
+
+    def contradictions(self, previous: Mapping[str, Any], origin: str, key: str) -> Iterator[str]:
+        """Why a genesis with `previous`, of the log `origin` under `key`, does not follow this log."""
+        same_end = (previous["size"], previous["root"]) == (self.size, self.root.hex())
+        if previous["origin"] != self.origin:
+            yield "it follows another log"
+        elif previous["reason"] == "recovered":
+            if same_end:
+                yield "nothing is lost"
+        else:
+            if self.seal is None:
+                yield "the log before is not sealed"
+            elif (self.seal["next_origin"], self.seal["next_key"]) != (origin, key):
+                yield "the log before was sealed for another one"
+            if not same_end:
+                yield "the log before ends otherwise"
+
+    def not_carried(self, carried: list[dict[str, Any]], began: datetime) -> Iterator[str]:
+        """What goes on otherwise than it ended. Counters of that day, and of the epochs of that day, must go on."""
+        counters: Counter[str] = Counter()
+        closed: dict[str, set[str]] = defaultdict(set)
+        revision = None
+        for body in carried:
+            # asks a day stand in no entry, and cannot be counted again
+            counters.update({n: spent for n, spent in body["counters"].items() if not n.startswith("asks/")})
+            for purpose, notices in body["suspended"].items():
+                closed[purpose] |= {one["notice"] for one in notices}
+            revision = body["policy"]["revision"] if body["policy"] is not None else revision
+        day = amsterdam_day(began)
+        periods = {day.isoformat(), *(epoch_name(kind, day) for kind in ("quarter", "month", "year"))}
+        due = {name for name in self.counters if name.rpartition("/")[2] in periods}
+        if not due <= set(counters) or any(self.counters.get(n, 0) != spent for n, spent in counters.items()):
+            yield "a counter"
+        if any(not set(notices) <= closed[purpose] for purpose, notices in self.suspended.items()):
+            yield "a suspension is missing"
+        if self.revision not in (None, revision):
+            yield "the policy revision"
+
+
+class Life:
+    """What binds a log to its keys, to the log before it and to the one after."""
+
+    def __init__(self, story: Story, before: Ended | None) -> None:
+        self.story, self.find, self.trust, self.before = story, story.find, story.trust, before
+        self.keys: list[tuple[int, KeyId]] = []
+        """Index of the entry that names a key, and the key; oldest first."""
+        self.key = ""
+        self.covered = 0
+        self.previous: dict[str, Any] | None = None
+        self.follows = ""
+        self.began: datetime | None = None
+        self.beginning, self.gap_told = True, False
+        self.carried: list[dict[str, Any]] = []
+        self.sealed: dict[str, Any] | None = None
+
+    def entry(self, entry: Entry) -> None:
+        """Every entry, before anything else: none comes after the seal."""
+        if self.sealed is not None:
+            self.find("AFTER_SEAL", entry.index)
+        begins = entry.kind == "genesis" or entry.body.get("what") in ("carried", "entries-lost")
+        if not begins:
+            self.end_of_beginning()
+
+    def genesis(self, entry: Entry) -> None:
+        """The first key, and the log before: its checkpoint says what the genesis states."""
+        self.began, self.key, previous = entry.at, entry.body["verifier_key"], entry.body["previous"]
+        if entry.body["origin"] != self.trust.origin:
+            self.find("ORIGIN", entry.index)
+        if entry.body["environment"] != self.trust.environment:
+            self.find("ENVIRONMENT", entry.index)
+        if self.key not in self.trust.log_key_texts:
+            self.find("LOG_KEY", entry.index)
+        self._name_key(entry, self.key)
+        if previous is None:
+            if self.before is not None:
+                self.find("PREVIOUS_DIFFERS", entry.index, "it says that no log went before it")
+            return
+        self.previous = previous
+        if not has_form(previous, PREVIOUS):
+            self.find("PREVIOUS", entry.index)
+            return
+        self.follows = f"{previous['origin']} ({previous['reason']}), {previous['size']} entries"
+        try:
+            tree = read_note(previous["checkpoint"])[0]
+        except Malformed as error:
+            self.find("PREVIOUS", entry.index, str(error))
+            return
+        stated = (previous["origin"], previous["size"], previous["root"])
+        fits = stated == (tree.origin, tree.size, tree.root.hex()) and tree.origin != self.trust.origin
+        if not fits or previous["reason"] not in ("sealed", "recovered"):
+            self.find("PREVIOUS", entry.index)
+        if self.before is not None:
+            for why in self.before.contradictions(previous, self.trust.origin, self.key):
+                self.find("PREVIOUS_DIFFERS", entry.index, why)
+
+    def loss(self, entry: Entry) -> None:
+        """A loss is named once, at the beginning, as the genesis states it."""
+        body, previous = entry.body, self.previous or {}
+        stated = (previous.get("origin"), previous.get("size"), previous.get("root"))
+        fits = (
+            self.beginning
+            and not self.gap_told
+            and previous.get("reason") == "recovered"
+            and stated == (body["origin"], body["known_size"], body["known_root"])
+            and (body["from"] is None or body["from"] <= body["until"])
+        )
+        if not fits:
+            self.find("RECOVERY_GAP", entry.index)
+        self.gap_told = True
+
+    def carry(self, entry: Entry) -> None:
+        """What was spent and closed in the log before goes on here."""
+        body = entry.body
+        suspended, policy = body["suspended"].values(), body["policy"]
+        notice = form("notice:text since:time")
+        good = (
+            all(isinstance(notices, list) and all(has_form(one, notice) for one in notices) for notices in suspended)
+            and all(map(SHAPES["number"], body["counters"].values()))
+            and (policy is None or has_form(policy, form("digest:any revision:number")))
+        )
+        if not self.beginning or self.previous is None or not good:
+            self.find("CARRIED", entry.index)
+            return
+        self.carried.append(body)
+        for name, spent in body["counters"].items():
+            kind, *parts = name.split("/")
+            if kind == "requests" and len(parts) == 3:
+                self.story.requests[tuple(parts)] += spent
+            elif kind == "counts" and len(parts) == 4:
+                self.story.counts[tuple(parts)] += spent
+        for purpose, notices in body["suspended"].items():
+            self.story.notices[purpose].update({one["notice"]: moment(one["since"]) for one in notices})
+
+    def end_of_beginning(self) -> None:
+        """All that a log takes over stands before anything else."""
+        if not self.beginning:
+            return
+        self.beginning = False
+        if (self.previous or {}).get("reason") == "recovered" and not self.gap_told:
+            self.find("RECOVERY_GAP", 0)
+        if self.before is not None and self.previous is not None and self.began is not None:
+            for why in self.before.not_carried(self.carried, self.began):
+                self.find("CARRIED", 0, why)
+
+    def change_key(self, entry: Entry) -> None:
+        """The next key of the log: a new one, announced by the one in force."""
+        new = entry.body["verifier_key"]
+        if entry.body["previous_key"] != self.key or _key_id(new) in [key for _, key in self.keys]:
+            self.find("KEY_CHANGE", entry.index)
+        if new not in self.trust.log_key_texts:
+            self.find("LOG_KEY", entry.index)
+        self.key = new
+        self._name_key(entry, new)
+
+    def _name_key(self, entry: Entry, text: str) -> None:
+        key = _key_id(text)
+        if key is not None and text in self.trust.log_key_texts:  # else that is the finding, and nothing can be due
+            self.keys.append((entry.index, key))
+
+    def is_due(self, tree: Checkpoint) -> bool:
+        """Whether the key in force at its size signed a checkpoint."""
+        due = [key for index, key in self.keys if index < tree.size]
+        return not due or due[-1] in tree.signers
+
+    def checkpoint(self, tree: Checkpoint) -> None:
+        """Signed by the key in force; the first one over a change by the key before, too."""
+        due = [key for index, key in self.keys if index < tree.size]
+        changed = sum(index >= self.covered for index, _ in self.keys[1 : len(due)])
+        if not set(due[-1 - changed :]) <= tree.signers:
+            self.find("KEY_NOT_IN_FORCE", None, f"at {tree.size} entries")
+        self.covered = max(self.covered, tree.size)
+
+    def seal(self, entry: Entry) -> None:
+        """The last entry: nothing is open, and the log to follow is another one."""
+        self.sealed = body = entry.body
+        if self.story.waiting:
+            self.find("SEAL_OPEN", entry.index)
+        key = _key_id(body["next_key"])
+        if body["next_origin"] in (self.trust.origin, "") or key is None or key[0] != body["next_origin"]:
+            self.find("SEAL_NEXT", entry.index)
+
+    def ended(self, tree: Tree) -> Ended:
+        """This log, for the one that follows it."""
+        named = (("requests", self.story.requests), ("counts", self.story.counts))
+        counters = {"/".join((kind, *key)): n for kind, found in named for key, n in found.items() if n}
+        revision = self.story.policies.revision if self.story.policies else None
+        return Ended(self.trust.origin, tree.size, tree.root(), self.sealed, counters, self.story.notices, revision)
+
+
+def _key_id(text: str) -> KeyId | None:
+    try:
+        return read_key(text)[0]
+    except Malformed:
+        return None
+
+
+class Witnesses:
+    """How far witnesses vouch for the log, and whether it went on too long without them."""
+
+    SKEW = timedelta(minutes=10)
+    """How far the clocks of a witness and of the log may be apart."""
+
+    def __init__(self, trust: Trust, find: Callable[..., None]) -> None:
+        self.trust, self.find = trust, find
+        self.times: dict[str, datetime] = {}
+        """Witness -> its newest cosignature so far."""
+        self.open_since: datetime | None = None
+        """Time of the first entry that no quorum covers."""
+        self.late: int | None = None
+        """The first ask after the grace of those entries."""
+        self.newest: datetime | None = None
+        self.seen = self.cosigned_to = 0
+
+    def entry(self, entry: Entry) -> None:
+        """Every entry, in the order of the log."""
+        if not self.trust.witnesses or entry.index < self.trust.witnessed_from:
+            return
+        if self.open_since is None:
+            self.open_since = entry.at
+        if entry.kind == "ask" and self.late is None and entry.at - self.open_since > self.trust.grace + GRACE:
+            self.late = entry.index
+        if self.newest is not None and entry.at < self.newest - self.SKEW:
+            self.find("COSIGNATURE_TIME", entry.index, "older than a cosigned log without it")
+            self.newest = None
+
+    def cosigned(self, note: object, behind: bytes, size: int, covers: datetime | None) -> None:
+        """A cosigned checkpoint behind the one with the text `behind`, whose last entry is of the time `covers`."""
+        try:
+            read_checkpoint(note, self.trust.log_keys)
+        except Malformed as error:
+            self.find("COSIGNED_FORM", None, str(error))
+            return
+        if read_note(note)[1] != behind:
+            self.find("COSIGNED_DIFFERS", None, f"at {size} entries")
+            return
+        try:
+            times = read_cosignatures(note, self.trust.witnesses)
+        except Malformed as error:
+            self.find("COSIGNATURE_WRONG", None, str(error))
+            return
+        self.seen += 1
+        for name, at in times.items():
+            if (covers is not None and at < covers - self.SKEW) or at < self.times.get(name, at):
+                self.find("COSIGNATURE_TIME", None, f"of {name}")
+            self.times[name] = at
+        if self.trust.witnesses and len(times) >= self.trust.quorum:
+            self._end_of_gap()
+            self.newest, self.cosigned_to = sorted(times.values())[self.trust.quorum - 1], size
+            self.open_since = None
+
+    def end(self) -> None:
+        """The end of the bundle."""
+        self._end_of_gap()
+        if self.trust.witnesses and not self.cosigned_to:
+            self.find("WITNESS_QUORUM")
+
+    def _end_of_gap(self) -> None:
+        if self.late is not None:
+            self.find("WITNESS_GAP", self.late)
+        self.late = None
 
 
 # --- 8. The verdict --------------------------------------------------------------------------------------------------
@@ -1511,38 +2762,47 @@ class Expected:
 
 
 def read_expected(data: bytes, trust: Trust) -> list[Expected]:
-    """A signed note, or receipts in JSON at any depth. Raises Malformed."""
+    """A signed note; or receipts, or evidence of a fork, in JSON at any depth. Raises Malformed."""
+    if len(data) > 16 << 20:
+        raise Malformed("larger than 16 MiB")
     text = data.decode("utf-8")
     if not text.lstrip().startswith(("{", "[")):
-        return [Expected(_of_this_log(read_checkpoint(text, trust.log_keys), trust))]
+        return [Expected(_of_this_log(text, trust))]
+    value = json.loads(text)
     found = []
-    for receipt in _receipts(json.loads(text)):
+    for receipt in _objects(value, {"leaf", "index", "checkpoint"}):
         try:
             leaf, index = base64.b64decode(receipt["leaf"], validate=True), str(receipt["index"])
             path = [base64.b64decode(step, validate=True) for step in receipt.get("inclusion", [])]
         except (TypeError, AttributeError, binascii.Error):
             raise Malformed("a receipt that cannot be read") from None
-        tree = _of_this_log(read_checkpoint(receipt["checkpoint"], trust.log_keys), trust)
+        tree = _of_this_log(receipt["checkpoint"], trust)
         if not re.fullmatch("[0-9]{1,16}", index) or root_by_path(leaf, int(index), tree.size, path) != tree.root:
             raise Malformed("a receipt whose proof does not lead to its checkpoint")
         found.append(Expected(tree, int(index), leaf))
+    for evidence in _objects(value, {"checkpoints"}):
+        if isinstance(evidence["checkpoints"], list):
+            notes = (note for note in evidence["checkpoints"] if isinstance(note, str))
+            found += [Expected(_of_this_log(note, trust)) for note in notes]
     if not found:
-        raise Malformed("it holds no receipt")
+        raise Malformed("it holds no receipt and no checkpoint")
     return found
 
 
-def _of_this_log(tree: Checkpoint, trust: Trust) -> Checkpoint:
+def _of_this_log(note: object, trust: Trust) -> Checkpoint:
+    tree = read_checkpoint(note, trust.log_keys)
     if tree.origin != trust.origin:
         raise Malformed("it is of another log")
     return tree
 
 
-def _receipts(value: object) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict) and {"leaf", "index", "checkpoint"} <= value.keys():
+def _objects(value: object, members: set[str]) -> Iterator[dict[str, Any]]:
+    """The objects with these members, at any depth."""
+    if isinstance(value, dict) and members <= value.keys():
         yield value
     elif isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
-            yield from _receipts(item)
+            yield from _objects(item, members)
 
 
 @dataclass(frozen=True)
@@ -1557,12 +2817,17 @@ class Finding:
 class Verification:
     """One pass over a bundle (docs/formats.md section 7). `findings` is empty when the log verifies."""
 
-    def __init__(self, trust: Trust, expect: bytes | None = None) -> None:
+    def __init__(self, trust: Trust, expect: bytes | None = None, before: Ended | None = None) -> None:
         self.trust = trust
         self.findings: list[Finding] = []
         self.tree = Tree()
-        self.story = Story(trust, self.find)
+        self.story = Story(trust, self.find, before)
+        self.witnesses = Witnesses(trust, self.find)
+        self.stamps = 0
         self.last: str | None = None
+        self._line_before = ""
+        self._note_text: bytes | None = None
+        """What the checkpoint just read signs; None once a leaf follows."""
         self.lines = self.stated = self.signed = 0
         self._sum = hashlib.sha256()
         self._batch_at: datetime | None = None
@@ -1590,21 +2855,27 @@ class Verification:
                 self._line(line)
         except Stop:
             return
-        self.story.end_of_batch()
-        self.story.end_of_shadows()
+        self.story.end()
         if not self._ended:
             self.find("BUNDLE_TRUNCATED")
         if self.tree.size != self.stated:
             self.find("SIZE")
         if self.signed != self.tree.size or not self.tree.size:
             self.find("TAIL_UNSIGNED")
+        self.witnesses.end()
         for item in self._expected:
             if item.tree.size > self.tree.size:
                 self.find("EXPECTED_MISSING", None, f"it covers {item.tree.size} entries")
             elif self._roots[item.tree.size] != item.tree.root:
                 self.find("EXPECTED_DIFFERS", None, f"at {item.tree.size} entries")
+            elif not self.story.life.is_due(item.tree):
+                self.find("KEY_NOT_IN_FORCE", None, f"what you expect, at {item.tree.size} entries")
             elif item.index is not None and self._leaves[item.index] != item.leaf:
                 self.find("EXPECTED_DIFFERS", item.index)
+
+    def ended(self) -> Ended:
+        """This log, for the verification of the one that follows it."""
+        return self.story.life.ended(self.tree)
 
     def _stop(self, code: str, detail: str = "") -> NoReturn:
         self.find(code, None, f"line {self.lines}{': ' if detail else ''}{detail}")
@@ -1629,6 +2900,10 @@ class Verification:
                 self._leaf(unbase64(value["leaf"]))
             elif kind == "checkpoint":
                 self._checkpoint(value["checkpoint"])
+            elif kind == "cosigned" and self._line_before == "checkpoint" and self._note_text is not None:
+                self.witnesses.cosigned(value["cosigned"], self._note_text, self.tree.size, self._last_at)
+            elif kind == "timestamp" and self._note_text is not None:
+                self._time_stamp(value["timestamp"])
             elif kind == "lines sha256":
                 self._ended = True
                 if (value["lines"], value["sha256"]) != (self.lines - 1, self._sum.hexdigest()):
@@ -1637,6 +2912,7 @@ class Verification:
                 self._stop("BUNDLE_LINE")
         except Malformed as error:
             self._stop("BUNDLE_LINE", str(error))
+        self._line_before = kind
         self._sum.update(line)
 
     def _head(self, value: dict[str, Any]) -> None:
@@ -1656,6 +2932,7 @@ class Verification:
 
     def _leaf(self, leaf: bytes) -> None:
         index = self.tree.size
+        self._note_text = None
         self.tree.add(leaf)
         if index in self._keep_leaves:
             self._leaves[index] = leaf
@@ -1673,6 +2950,7 @@ class Verification:
             self.find("TIME_ORDER", index)
         self._batch_at = self._last_at = entry.at
         self.last = f"{entry.at:%Y-%m-%dT%H:%M:%S.%fZ}"
+        self.witnesses.entry(entry)
         if (entry.kind == "genesis") != (index == 0):
             self.find("GENESIS", index)
         try:
@@ -1685,6 +2963,7 @@ class Verification:
         self._batch_at = None
         if not isinstance(note, str):
             self._stop("CHECKPOINT_FORM")
+        self._note_text = note.partition("\n\n")[0].encode() + b"\n"
         try:
             tree = read_checkpoint(note, self.trust.log_keys)
         except Malformed as error:
@@ -1699,6 +2978,17 @@ class Verification:
             self.find("CHECKPOINT_ROOT", None, f"line {self.lines}")
         else:
             self.signed = tree.size
+        self.story.life.checkpoint(tree)
+
+    def _time_stamp(self, value: object) -> None:
+        """Counted, not checked: it stands behind the checkpoint of its size."""
+        if (
+            not isinstance(value, dict)
+            or not has_form(value, form("size:number token:text"))
+            or value["size"] != self.tree.size
+        ):
+            self._stop("BUNDLE_LINE", "not a time stamp of the checkpoint before it")
+        self.stamps += 1
 
 
 def bundle_lines(path: Path) -> Iterator[bytes]:
@@ -1708,37 +2998,73 @@ def bundle_lines(path: Path) -> Iterator[bytes]:
             yield line
 
 
+def verified(bundle: Path, trust: Path, before: Ended | None, expect: Path | None = None) -> Verification:
+    """One bundle against its trust file, printed. Raises OSError, and ValueError for a file that cannot be used."""
+    try:
+        trusted = read_trust(trust.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{trust}: cannot be used as a trust file: {error}") from None
+    run = Verification(trusted, expect.read_bytes() if expect else None, before)
+    run.run(bundle_lines(bundle))
+    story = run.story
+    print(f"log          {trusted.origin}, {run.tree.size} entries")
+    print(f"trust        {trusted.fingerprint}")
+    if story.life.follows:
+        compared = "compared" if before else "not compared; give --previous"
+        print(f"follows      {story.life.follows}: {compared}")
+    if story.life.sealed is not None:
+        print(f"sealed       {story.life.sealed['next_origin']} follows")
+    told = ", ".join(f"{story.decisions[name]} {name}" for name in ("same", "differ", "not replayable"))
+    print(f"decisions    {told}; {len(story.waiting)} asks still open at the end")
+    if trusted.witnesses:
+        print(
+            f"witnesses    {trusted.quorum} of {len(trusted.witnesses)} vouch for {run.witnesses.cosigned_to} entries"
+        )
+    elif run.witnesses.seen:
+        print(f"witnesses    {run.witnesses.seen} cosigned checkpoints, not checked: the trust file names no witnesses")
+    print(f"time stamps  {run.stamps}, not checked here")
+    print("vault        commitments are not opened here, policy texts not read; `sluis audit verify` does both")
+    for finding in run.findings[:100]:
+        place = "" if finding.index is None else f" entry {finding.index}"
+        print(f"  {finding.code}{place}{': ' if finding.detail else ''}{finding.detail}")
+    return run
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Verifies and prints; returns the exit code."""
     parser = argparse.ArgumentParser(description="Verify an exchange log of Sluis without Sluis.")
     parser.add_argument("bundle", type=Path, help="the file that `sluis audit export` wrote")
     parser.add_argument("--trust", type=Path, required=True, help="the trust file, got by another way")
     parser.add_argument("--expect", type=Path, help="a checkpoint or receipt you hold; the log must contain it")
+    parser.add_argument("--previous", type=Path, help="the bundle of the log before; with --previous-trust")
+    parser.add_argument("--previous-trust", type=Path, help="its trust file")
     options = parser.parse_args(arguments)
+    if (options.previous is None) != (options.previous_trust is None):
+        parser.error("give --previous and --previous-trust together")
     try:
-        trust = read_trust(options.trust.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        print(f"{options.trust}: cannot be used as a trust file: {error}", file=sys.stderr)
-        return 2
-    try:
-        run = Verification(trust, options.expect.read_bytes() if options.expect else None)
-        run.run(bundle_lines(options.bundle))
+        before = None
+        if options.previous is not None:
+            run = verified(options.previous, options.previous_trust, None)
+            before = run.ended()
+            if run.findings:
+                return _verdict(run)
+        return _verdict(verified(options.bundle, options.trust, before, options.expect))
     except OSError as error:
         print(f"{error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
-    print(f"log          {trust.origin}, {run.tree.size} entries")
-    print(f"trust        {trust.fingerprint}")
-    told = ", ".join(f"{run.story.decisions[name]} {name}" for name in ("same", "differ", "not replayable"))
-    print(f"decisions    {told}; {len(run.story.waiting)} asks still open at the end")
-    for finding in run.findings[:100]:
-        place = "" if finding.index is None else f" entry {finding.index}"
-        print(f"  {finding.code}{place}{': ' if finding.detail else ''}{finding.detail}")
+    except ValueError as error:
+        print(error, file=sys.stderr)
+    return 2
+
+
+def _verdict(run: Verification) -> int:
     if run.findings:
         worst = min(CODES[finding.code] for finding in run.findings)
         print(f"NOT verified: {len(run.findings)} findings, gravest class {FAULTS[worst]}")
         return worst
     known = "and it holds what you expected" if run.expects else "later unknown: give --expect what a party holds"
-    print(f"verified: {run.tree.size} entries of {trust.origin}, complete to {run.last}, {known}")
+    if run.story.life.sealed is not None:
+        known = "which is its seal" + (f", {known}" if run.expects else "")
+    print(f"verified: {run.tree.size} entries of {run.trust.origin}, complete to {run.last}, {known}")
     return 0
 
 

@@ -281,7 +281,7 @@ def an_expired_set(world: World) -> None:
 def texts_that_mean_something_else(world: World) -> None:
     """The signers signed a digest of meaning; the texts beside it say otherwise, and their own digest fits them."""
     value = parse_canonical(policy_bundle(revision=2))
-    value["meaning"]["purposes"][PURPOSE]["limits"]["requests_per_day"] = 10_000
+    value["meaning"]["catalogue"]["auditors"] = ["nla"]  # approvals of purposes do not cover it
     forged = resealed(value)
     world.archive.append(forged)
     manifest = parse_canonical(forged)["manifest"]
