@@ -259,6 +259,10 @@ class Sequencer:
         check_unsealed(reader)
         if self._high_water is not None:
             check_mark(reader, self._signer.origin, self._high_water.mark)
+            if self._high_water.mark.size < checkpoint.size:
+                # A batch was committed and its mark not moved. Whoever asks again is told of entries that are there
+                # and appends none, so the mark must cover them before anybody is answered.
+                self._raise_mark(checkpoint.size, checkpoint.root, reader.checkpoint()[1], self._last_time)
         self._tree_known = True
 
 

@@ -246,6 +246,29 @@ def test_a_mark_that_cannot_be_moved_acknowledges_nothing_and_goes_on(
         assert (mark.size, mark.root) == (log.reader.size(), log.reader.root(mark.size))
 
 
+def test_who_asks_again_after_a_failed_mark_hears_nothing_that_the_mark_does_not_cover(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repeat finds its entries and appends none, so no batch of its own moves the mark."""
+    with opened(home) as log:
+        write(log)
+
+        def fail(*_: object) -> None:
+            raise OSError(5, "EIO")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(high_water_file.os, "lseek", fail)
+            with pytest.raises(SluisError):
+                write(log)
+            with pytest.raises(SluisError) as caught:
+                log.sequencer.submit(lambda tx: None)
+            assert caught.value.code in (Code.LOG_UNAVAILABLE, Code.LOG_OUTCOME_UNKNOWN)
+        log.sequencer.submit(lambda tx: None)
+        mark = read_mark(home / MARK)
+        assert (mark.size, mark.root) == (7, log.reader.root(7))
+        assert parse_checkpoint(mark.note).size == 7
+
+
 def test_a_crash_between_commit_and_mark_starts_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = opened(home).open()
     write(log)
