@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -148,6 +148,8 @@ class Broker:
 
     def _assemble(self, config: Config, keys: FileKeys, entropy: SystemEntropy, bundle: bytes) -> None:
         reader = self._store.reader
+        if reader.size() == 0:  # before a first entry is signed: a witness may know more of this log than we find here
+            self._ask_witnesses(reader, [keys.signer.verifier_key])
         genesis(self._store, keys.signer, self._clock, environment=config.environment, engine=ENGINE)
         self._take_over(keys.signer, reader)
         self._sequencer.start()
@@ -205,9 +207,7 @@ class Broker:
         key = parse_verifier_key(signer.verifier_key)
         checkpoint = check_tree(reader, key)
         check_unsealed(reader)
-        keys = [parse_verifier_key(text) for _, text in key_periods(reader)]
-        for trouble in check_witnessed(reader, keys, witness_ends(self._config)):
-            log.warning("witness not asked at start", origin=signer.origin, state=trouble)
+        self._ask_witnesses(reader, [text for _, text in key_periods(reader)])
         if self._high_water is None:
             log.warning("no high-water file", origin=signer.origin)
             return
@@ -215,6 +215,12 @@ class Broker:
         claim(self._high_water, checkpoint, note, self._clock.now())
         if same_volume(self._config):
             log.warning("high-water file is on the volume of the data", origin=signer.origin)
+
+    def _ask_witnesses(self, reader: LogReader, keys: Sequence[str]) -> None:
+        quorum = self._config.witness.quorum if self._config.witness else 0
+        ends = witness_ends(self._config)
+        for trouble in check_witnessed(reader, [parse_verifier_key(key) for key in keys], ends, quorum):
+            log.warning("witness not asked at start", origin=self._config.origin, state=trouble)
 
     def _close(self) -> None:
         self._store.close()

@@ -82,7 +82,7 @@ def _examine_log(config: Config) -> str:
 def _examine_witnesses(config: Config) -> str:
     reader = open_log(config)
     try:
-        return examine_witnesses(config, reader, parse_verifier_key(verifier_key(config)))
+        return examine_witnesses(config, reader)
     finally:
         reader.close()
 

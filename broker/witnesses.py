@@ -7,9 +7,11 @@ from datetime import timedelta
 from broker.config import Config
 from broker.errors import Code, SluisError
 from broker.exchange_log.append import Sequencer
-from broker.exchange_log.checkpoint import VerifierKey, parse_checkpoint, parse_verifier_key
+from broker.exchange_log.checkpoint import parse_checkpoint, parse_verifier_key
+from broker.exchange_log.opening import key_periods
 from broker.ports import Clock, LogReader
-from broker.witness.calling import Said, WitnessEnd, ask_newest
+from broker.witness.calling import Said, WitnessEnd
+from broker.witness.starting import ask_under
 from broker.witness.watched import Watched
 
 
@@ -24,7 +26,7 @@ def witness_ends(config: Config) -> tuple[WitnessEnd, ...]:
 
 
 def watch(config: Config, reader: LogReader, sequencer: Sequencer, log_key: str, clock: Clock) -> Watched:
-    """The broker's side of being witnessed, not started yet. Raises CONFIG_INVALID."""
+    """The broker's side of being witnessed, not started yet; the log has its genesis. Raises CONFIG_INVALID."""
     witness = config.witness
     return Watched(
         witness_ends(config),
@@ -34,10 +36,11 @@ def watch(config: Config, reader: LogReader, sequencer: Sequencer, log_key: str,
         submit=lambda work: sequencer.submit(work).value,
         log_key=parse_verifier_key(log_key),
         clock=clock,
+        earlier_keys=[parse_verifier_key(text) for _, text in key_periods(reader)[:-1]],
     )
 
 
-def examine_witnesses(config: Config, reader: LogReader, log_key: VerifierKey) -> str:
+def examine_witnesses(config: Config, reader: LogReader) -> str:
     """What the witnesses hold of this log, for `sluis doctor`. Asks each over the network; changes nothing.
 
     Raises:
@@ -47,7 +50,8 @@ def examine_witnesses(config: Config, reader: LogReader, log_key: VerifierKey) -
     if config.witness is None:
         return "none: the log runs unwitnessed, so its operator could rewrite what nobody else holds"
     _, own = reader.checkpoint()
-    said = ask_newest(witness_ends(config), log_key, own)
+    keys = [parse_verifier_key(text) for _, text in key_periods(reader)]
+    said = [ask_under(end, keys, own) for end in witness_ends(config)]
     words = ", ".join(f"{one.witness} {_words(one)}" for one in said)
     if any(one.size is not None and one.size > reader.size() for one in said):
         raise SluisError(Code.LOG_SHRUNK, f"this log has {reader.size()} entries; {words}")

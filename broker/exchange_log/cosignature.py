@@ -126,6 +126,11 @@ def cosignature_line(answer: str, body: bytes, key: VerifierKey) -> str:
     return good
 
 
+def cosigned_at(line: str) -> datetime:
+    """The time in a signature line that `cosignature_line` returned."""
+    return datetime.fromtimestamp(int.from_bytes(parse_signature_line(line[:-1])[2][:8], "big"), UTC)
+
+
 def with_lines(note: str, lines: Iterable[str]) -> str:
     """`note` with signature lines added that it has not; a later line of a key takes the place of an earlier one."""
     body, _, signed = note.partition("\n\n")

@@ -14,7 +14,7 @@ from broker.errors import SluisError
 from broker.exchange_log.checkpoint import parse_checkpoint
 from broker.ports import LogReader
 from broker.witness.calling import Contradicted, Cosignature, HasSize, WitnessEnd, WitnessTrouble
-from broker.witness.standing import Standing
+from broker.witness.standing import ClockDiffersError, Standing
 
 BEAT_SECONDS = 1.0
 PAUSE_SECONDS = 15.0
@@ -25,6 +25,8 @@ Tell = Callable[[str, str, str], None]
 FINE = "cosigns"
 CONTRADICTS = "holds another tree, signed by our key"
 """Proven by the checkpoint that the witness shows: our log was forked, cut or restored."""
+CLOCK = "dates its cosignature otherwise than now"
+"""Its clock or ours is wrong, or it lies; such a cosignature is not kept."""
 CLAIMS = "refuses our tree, without proof"
 
 
@@ -156,7 +158,10 @@ class _Courier:
             answer = self._end.offer(old, proof, target.note)
             if isinstance(answer, Cosignature):
                 self._has = target.size
-                self._standing.keep(target.size, target.note, answer.line)
+                try:
+                    self._standing.keep(target.size, target.note, answer.line)
+                except ClockDiffersError:
+                    return CLOCK
                 self._done = target.size
                 return FINE
             if isinstance(answer, Contradicted):

@@ -13,14 +13,20 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from broker.errors import Code, SluisError
-from broker.exchange_log.checkpoint import VerifierKey, parse_checkpoint
-from broker.exchange_log.cosignature import COSIGNED, NEWEST, cosigned_key, verify_cosigned, with_lines
+from broker.exchange_log.checkpoint import VerifierKey, parse_checkpoint, parse_signature_line
+from broker.exchange_log.cosignature import COSIGNED, NEWEST, cosigned_at, cosigned_key, verify_cosigned, with_lines
 from broker.exchange_log.entry import parse_leaf
 from broker.ports import Clock, LogReader, Transaction
 
 STRICT = timedelta(seconds=5)
 """The grace of a log that has none: what a round with the witnesses may take."""
+CLOCKS = timedelta(minutes=5)
+"""How far a witness's clock may be from ours: half of what a verifier allows, which measures from the entries."""
 RETRY_MS = 15_000
+
+
+class ClockDiffersError(Exception):
+    """A cosignature is dated otherwise than now, or before the witness's last one: no auditor would take it."""
 
 
 class Standing:
@@ -40,8 +46,11 @@ class Standing:
         quorum: int,
         grace: timedelta,
         clock: Clock,
+        earlier_keys: Sequence[VerifierKey] = (),
     ) -> None:
+        """`earlier_keys`: those that the log had before `log_key`; what was witnessed under them stays so."""
         self.log_key = log_key
+        keys = (log_key, *earlier_keys)
         self._reader = reader
         self._submit = submit
         self._witnesses = tuple(witnesses)
@@ -51,7 +60,9 @@ class Standing:
         self._clock = clock
         self._gate = threading.Lock()
         self._contradicting: frozenset[str] = frozenset()
-        self._size = self._stored(log_key)
+        self._times: dict[str, datetime] = {}
+        """Witness -> time of its newest cosignature that we keep."""
+        self._size = self._stored(keys)
         self._first: tuple[int, datetime] | None = None
 
     @property
@@ -64,7 +75,12 @@ class Standing:
 
         Raises:
             SluisError: as the log's sequencer; then it is as if the witness had not answered.
+            ClockDiffersError: it is not kept, since one wrong time would spoil every bundle with it.
         """
+        name, at = parse_signature_line(line[:-1])[0], cosigned_at(line)
+        with self._gate:
+            if abs(at - self._clock.now()) > CLOCKS or at < self._times.get(name, at):
+                raise ClockDiffersError
 
         def work(tx: Transaction) -> bool:
             key = (COSIGNED, cosigned_key(size))
@@ -77,8 +93,10 @@ class Standing:
             tx.put_document(*NEWEST, merged.encode())
             return True
 
-        if self._submit(work):
-            with self._gate:
+        quorate = self._submit(work)
+        with self._gate:
+            self._times[name] = max(at, self._times.get(name, at))
+            if quorate:
                 self._size = max(self._size, size)
 
     def contradicted(self, witness: str, *, by: bool) -> None:
@@ -116,17 +134,22 @@ class Standing:
             entry = next(iter(self._reader.entries(size, size + 1)), None)
             if entry is None:
                 return None
-            first = self._first = (size, parse_leaf(entry.leaf).sequenced_at)
+            # A clock that was wrong for a moment dates entries ahead: counted from then, the grace would never end.
+            at = min(parse_leaf(entry.leaf).sequenced_at, self._clock.now())
+            first = self._first = (size, at)
         return first[1]
 
-    def _stored(self, log_key: VerifierKey) -> int:
+    def _stored(self, log_keys: Sequence[VerifierKey]) -> int:
         """The size of the newest checkpoint that a quorum of the witnesses as they are now cosigned."""
         stored = self._reader.document(*NEWEST)
         if stored is None:
             return 0
-        try:
-            cosigned = verify_cosigned(stored.decode(), log_key, self._witnesses)
-        except (SluisError, UnicodeDecodeError):
-            return 0
-        size = cosigned.checkpoint.size
-        return size if len(cosigned.at) >= self._quorum and size <= self._reader.size() else 0
+        for key in log_keys:
+            try:
+                cosigned = verify_cosigned(stored.decode(), key, self._witnesses)
+            except (SluisError, UnicodeDecodeError):
+                continue
+            self._times.update(cosigned.at)
+            size = cosigned.checkpoint.size
+            return size if len(cosigned.at) >= self._quorum and size <= self._reader.size() else 0
+        return 0

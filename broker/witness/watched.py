@@ -37,6 +37,7 @@ class Watched:
         submit: Callable[[Callable[[Transaction], bool]], bool],
         log_key: VerifierKey,
         clock: Clock,
+        earlier_keys: Sequence[VerifierKey] = (),
     ) -> None:
         self._standing: Standing | None = None
         self._feeder: Feeder | None = None
@@ -51,6 +52,7 @@ class Watched:
                 quorum=quorum,
                 grace=grace,
                 clock=clock,
+                earlier_keys=earlier_keys,
             )
             self._feeder = Feeder(reader, self._standing, ends, _tell, feeding.BEAT_SECONDS)
 

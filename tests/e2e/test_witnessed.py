@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ from broker.audit.export import bundle_lines
 from broker.audit.trust import parse_trust
 from broker.audit.verify import verify
 from broker.cli import app
+from broker.errors import Code, SluisError
 from broker.exchange_log.checkpoint import parse_checkpoint, parse_verifier_key
 from broker.exchange_log.cosignature import verify_cosigned
 from broker.trust_making import trust_of
@@ -147,6 +150,20 @@ def test_a_log_that_was_long_unwitnessed_waits_for_its_first_quorum(tmp_path: Pa
         made[0].start()
         wait_for(lambda: parse_checkpoint(cosigned(utrecht).cosigned or cosigned(utrecht).checkpoint).size > 0)
         wait_for(lambda: serving(world))
+
+
+def test_a_broker_that_lost_its_data_signs_no_second_beginning(tmp_path: Path) -> None:
+    with witnessed(tmp_path) as (world, made):
+        world.start()
+        utrecht = Participant(world, "utrecht")
+        wait_for(lambda: cosigned(utrecht).cosigned)
+        world.stop()
+        shutil.rmtree(tmp_path / "data")
+        with pytest.raises(SluisError) as caught:
+            world.start()
+        assert caught.value.code is Code.LOG_SHRUNK
+        with sqlite3.connect(tmp_path / "data" / "sluis.db") as database:
+            assert database.execute("SELECT count(*) FROM checkpoints").fetchone() == (0,)
 
 
 def test_doctor_says_who_witnesses(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from broker.exchange_log.checkpoint import VerifierKey, parse_checkpoint, parse_verifier_key
 from broker.exchange_log.cosignature import cosign
+from broker.ports import Clock
 from broker.witness.calling import WitnessEnd
 from broker.witness.memory import KEY_FILE, Memory, WitnessKey, load_key, make_key
 from broker.witness.server import WitnessServer
@@ -38,10 +39,10 @@ class Standing:
 class OwnWitness:
     """A witness with its state in a directory; stopped and started at will, on the same port."""
 
-    def __init__(self, directory: Path, name: str, logs: Sequence[str], clock: Standing | None = None) -> None:
+    def __init__(self, directory: Path, name: str, logs: Sequence[str], clock: Clock | None = None) -> None:
         self.directory = directory
         self.logs = list(logs)
-        self.clock = clock or Standing()
+        self.clock: Clock = clock or Standing()
         seed = hashlib.sha256(f"witness {name}".encode()).digest()
         self.key: WitnessKey = (
             load_key(directory) if (directory / KEY_FILE).exists() else make_key(directory, name, seed)

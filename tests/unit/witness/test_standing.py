@@ -15,9 +15,10 @@ from witnesses import OwnWitness, answering, liar, lie
 
 from broker.errors import Code, SluisError
 from broker.exchange_log.checkpoint import parse_checkpoint, parse_verifier_key, sign_checkpoint
-from broker.exchange_log.cosignature import COSIGNED, NEWEST, cosignatures, cosigned_key, verify_cosigned
+from broker.exchange_log.cosignature import COSIGNED, NEWEST, cosign, cosignatures, cosigned_key, verify_cosigned
+from broker.exchange_log.ending import change_key
 from broker.witness.calling import WitnessEnd
-from broker.witness.feeding import CLAIMS, CONTRADICTS, FINE, Feeder
+from broker.witness.feeding import CLAIMS, CLOCK, CONTRADICTS, FINE, Feeder
 from broker.witness.standing import STRICT, Standing
 from broker.witness.wire import write_add_checkpoint
 
@@ -78,7 +79,8 @@ def log(tmp_path: Path) -> Iterator[Log]:
 
 
 def make(tmp_path: Path, log: Log, *names: str) -> list[OwnWitness]:
-    return [OwnWitness(tmp_path / name, f"witness.example/{name}", [log.keys.signer.verifier_key]) for name in names]
+    vkeys = [log.keys.signer.verifier_key]
+    return [OwnWitness(tmp_path / name, f"witness.example/{name}", vkeys, log.clock) for name in names]
 
 
 def test_what_is_logged_is_soon_witnessed_and_kept(tmp_path: Path, log: Log) -> None:
@@ -295,3 +297,79 @@ def test_a_log_that_cannot_be_written_loses_the_cosignature_and_gets_it_again(tm
             assert fed.standing.size == 0
             failing[0] = False
             wait_for(lambda: fed.standing.size == log.reader.size())
+
+
+@pytest.mark.parametrize("off", [timedelta(hours=1), timedelta(hours=-1), timedelta(days=30_000)])
+def test_a_cosignature_of_another_time_is_not_kept(tmp_path: Path, log: Log, off: timedelta) -> None:
+    """One lying witness, or one wrong clock, would put a finding into every bundle."""
+    one, odd = make(tmp_path, log, "w1", "odd")
+    odd.clock = FakeClock(log.clock.at + off)
+    with one, odd, Fed(log, [one.end(), odd.end()], quorum=1) as fed:
+        wait_for(lambda: fed.standing.size == log.reader.size() and fed.states("witness.example/odd"))
+        assert fed.states("witness.example/odd") == [CLOCK]
+        for _, note in log.reader.documents(COSIGNED):
+            found = cosignatures(parse_checkpoint(note.decode()), [one.key.public, odd.key.public])
+            assert list(found) == ["witness.example/w1"]
+        assert fed.code() == ""
+
+
+def test_a_witness_whose_clock_goes_back_is_not_kept_and_a_restart_remembers(tmp_path: Path, log: Log) -> None:
+    key = liar("witness.example/back")
+    at = [log.clock.at + timedelta(minutes=1)]
+
+    def sign(body: bytes) -> tuple[int, str, bytes]:
+        if not body:
+            return 404, "text/plain", b""
+        note = body.decode().partition("\n\n")[2]
+        return 200, "text/plain", cosign(key.public, key.sign, parse_checkpoint(note).body, at[0]).encode()
+
+    with answering(sign) as url:
+        with Fed(log, [WitnessEnd(url, key.public)], quorum=1) as fed:
+            wait_for(lambda: fed.standing.size == log.reader.size())
+            at[0] -= timedelta(seconds=2)
+            fed.grow()
+            wait_for(lambda: fed.states(key.public.name) == [CLOCK])
+        with Fed(log, [WitnessEnd(url, key.public)], quorum=1) as fed:
+            wait_for(lambda: fed.states(key.public.name) == [CLOCK])
+            at[0] += timedelta(seconds=2)
+            wait_for(lambda: fed.standing.size == log.reader.size())
+
+
+def test_what_was_witnessed_under_the_key_before_stays_witnessed(tmp_path: Path) -> None:
+    """Else a change of the log key would stop questions at once where a witness is not told in time."""
+    with Log(tmp_path) as log:
+        (one,) = make(tmp_path, log, "w1")
+        with one, Fed(log, [one.end()], quorum=1) as fed:
+            wait_for(lambda: fed.standing.size == log.reader.size())
+        witnessed = log.reader.size()
+        log.sequencer.stop()
+        new = Keys("b")
+        change_key(log.store, log.keys.signer, new.signer, log.clock.now(), None)
+    with Log(tmp_path, new, log.clock) as again:
+        standing = Standing(
+            reader=again.reader,
+            submit=lambda work: again.sequencer.submit(work).value,
+            log_key=parse_verifier_key(new.signer.verifier_key),
+            witnesses=[one.key.public],
+            quorum=1,
+            grace=GRACE,
+            clock=again.clock,
+            earlier_keys=[parse_verifier_key(log.keys.signer.verifier_key)],
+        )
+        assert standing.size == witnessed
+        assert standing.refusal() is None
+        again.clock.at += GRACE * 2
+        assert standing.refusal() is not None
+
+
+def test_entries_dated_ahead_by_a_clock_that_was_wrong_do_not_hold_the_grace_open(tmp_path: Path, log: Log) -> None:
+    log.clock.at += timedelta(days=400)
+    log.sequencer.submit(lambda tx: tx.append("access", access_body()))
+    log.clock.at -= timedelta(days=400)
+    (one,) = make(tmp_path, log, "w1")
+    one.port = 1
+    fed = Fed(log, [one.end()], quorum=1)
+    fed.standing._size = log.reader.size() - 1
+    assert fed.code() == ""
+    log.clock.at += GRACE + timedelta(seconds=1)
+    assert fed.code() == "LOG_UNWITNESSED"
