@@ -6,9 +6,12 @@ Every call is bounded in time and bytes, follows no redirect and uses no proxy. 
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -133,9 +136,19 @@ class WitnessEnd:
             raise _unreachable(error) from error
 
     def _exchange(self, method: str, path: str, body: bytes, deadline: float) -> tuple[int, str, bytes]:
-        connection = self._connection = self._connection or self._connect()
-        if connection.sock is not None:
-            connection.sock.settimeout(self._seconds)
+        try:
+            connection = self._connection = self._connection or self._connect(deadline)
+            with _ended_at(deadline, connection.sock):
+                return self._answer(connection, method, path, body)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            if time.monotonic() > deadline:
+                raise TimeoutError from error
+            raise
+
+    def _answer(
+        self, connection: http.client.HTTPConnection, method: str, path: str, body: bytes
+    ) -> tuple[int, str, bytes]:
+        connection.sock.settimeout(self._seconds)
         headers = {"User-Agent": "sluis", "Accept": "*/*"}
         if method == "POST":
             headers["Content-Type"] = "text/plain; charset=utf-8"
@@ -146,19 +159,44 @@ class WitnessEnd:
             data += chunk
             if len(data) > MAX_ANSWER:
                 raise ValueError("the answer is too long")
-            if time.monotonic() > deadline:
-                raise TimeoutError
-        response.read()  # nothing is left; only this lets the connection go on
+        response.read()  # nothing is left, or it raises; only this lets the connection go on
         kind = (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
         if response.will_close:
             self.close()
         return response.status, kind, data
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _connect(self, deadline: float) -> http.client.HTTPConnection:
         host, port = self._url.hostname or "", self._url.port
+        connection = http.client.HTTPConnection(host, port)
         if self._tls is not None:
-            return http.client.HTTPSConnection(host, port, timeout=self._seconds, context=self._tls)
-        return http.client.HTTPConnection(host, port, timeout=self._seconds)
+            connection = http.client.HTTPSConnection(host, port, context=self._tls)
+        bare = socket.create_connection((host, connection.port), self._seconds)
+        bare.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sock = bare
+        if self._tls is not None:
+            secured = self._tls.wrap_socket(bare, server_hostname=host, do_handshake_on_connect=False)
+            connection.sock = secured
+            with _ended_at(deadline, secured):
+                secured.do_handshake()
+        return connection
+
+
+@contextmanager
+def _ended_at(deadline: float, connection: socket.socket) -> Iterator[None]:
+    """Ends a connection whose work inside the block is not done by then, however slowly its bytes drip: a time-out of
+    the socket's own begins anew with every byte."""
+
+    def end() -> None:
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def check_url(url: str) -> SplitResult:

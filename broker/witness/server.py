@@ -74,11 +74,13 @@ class WitnessServer(ThreadingHTTPServer):
             self._connections.add(connection)
             connection.settimeout(IDLE_SECONDS)
             if self._tls is not None:
-                with ending(connection):
-                    request = self._tls.wrap_socket(connection, server_side=True)
+                # Wrapped before the handshake: the bare socket is empty then, and ending that would end nothing.
+                request = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
                 self._connections.discard(connection)
                 connection = request
                 self._connections.add(connection)
+                with ending(connection):
+                    connection.do_handshake()
             super().process_request_thread(request, client_address)
         except OSError:
             self.shutdown_request(request)

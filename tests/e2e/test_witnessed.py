@@ -153,7 +153,7 @@ def test_a_log_that_was_long_unwitnessed_waits_for_its_first_quorum(tmp_path: Pa
 
 
 def test_a_broker_that_lost_its_data_signs_no_second_beginning(tmp_path: Path) -> None:
-    with witnessed(tmp_path) as (world, made):
+    with witnessed(tmp_path) as (world, _):
         world.start()
         utrecht = Participant(world, "utrecht")
         wait_for(lambda: cosigned(utrecht).cosigned)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -118,7 +121,49 @@ def test_it_waits_no_longer_than_it_was_told() -> None:
     assert caught.value.what == "timeout"
 
 
-def test_over_tls_only_the_ca_that_was_named_is_trusted(tmp_path: Path, witness: OwnWitness) -> None:
+@contextmanager
+def dripping(text: bytes) -> Iterator[int]:
+    """A port behind which each byte comes 0.05 s after the last, so that no time-out of one read ever strikes."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    over = threading.Event()
+
+    def drip() -> None:
+        while not over.is_set():
+            with suppress(OSError):
+                taken, _ = listener.accept()
+                with taken:
+                    for at in range(len(text)):
+                        taken.send(text[at : at + 1])
+                        if over.wait(0.05):
+                            return
+
+    threading.Thread(target=drip, daemon=True).start()
+    try:
+        yield int(listener.getsockname()[1])
+    finally:
+        over.set()
+        listener.close()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "text"),
+    [
+        ("http", b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 1000),
+        ("http", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 1000),
+        ("https", b"\x16\x03\x03\x10\x00\x02\x00\x0f\xfc" + bytes(1000)),
+    ],
+)
+def test_who_drips_holds_up_no_start(scheme: str, text: bytes) -> None:
+    with dripping(text) as port:
+        began = time.monotonic()
+        (said,) = ask_newest([WitnessEnd(f"{scheme}://127.0.0.1:{port}", LIAR.public, seconds=0.3)], TREE.key, None)
+    assert said.trouble == "it did not answer in time"
+    assert time.monotonic() - began < 3
+
+
+def test_over_tls_only_the_ca_that_was_named_is_trusted(
+    tmp_path: Path, witness: OwnWitness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     authority = ThrowAwayCa(datetime(2020, 1, 1, tzinfo=UTC), days=365 * 60)
     issued = authority.issue("witness", None, hosts=["localhost"])
     for name, data in (("ca.pem", authority.certificate), ("w.pem", issued.certificate), ("w.key", issued.key)):
@@ -135,6 +180,12 @@ def test_over_tls_only_the_ca_that_was_named_is_trusted(tmp_path: Path, witness:
             with pytest.raises(WitnessTrouble) as caught:
                 WitnessEnd(url, witness.key.public).offer(0, (), TREE.note(5))
             assert caught.value.what == "unreachable"
+            monkeypatch.setattr("broker.witness.server.REQUEST_SECONDS", 0.2)
+            with socket.create_connection(("127.0.0.1", server.port), timeout=5) as stalls:
+                stalls.sendall(b"\x16\x03\x01\x10")
+                with suppress(ConnectionResetError):
+                    assert stalls.recv(10) == b"", "who stalls in the handshake is cut off"
+            monkeypatch.undo()
             plain = WitnessEnd(url.replace("https", "http"), witness.key.public, seconds=2.0)
             with pytest.raises(WitnessTrouble):
                 plain.offer(0, (), TREE.note(5))
