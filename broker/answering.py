@@ -25,8 +25,9 @@ from broker.matching.release import (
     rows_digest,
 )
 from broker.notice_ports import RectificationReads
-from broker.ports import AnswerSpool, RegisterStore
+from broker.ports import AnswerSpool
 from broker.questions import AskedOf, Terms
+from broker.register_ports import RegisterStore
 
 log = structlog.get_logger("broker.answering")
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 import structlog
 
@@ -32,7 +30,7 @@ from broker.housekeeping import Chore, Housekeeping
 from broker.in_force import InForce, PolicyRules
 from broker.intake import Intake
 from broker.notices import Notices
-from broker.own_log import open_high_water, same_volume
+from broker.own_log import exports_of, open_high_water, orders_of, same_volume
 from broker.parties import Caller
 from broker.policy.evaluate import ENGINE
 from broker.policy.vault_orders import MAX_ORDER_BYTES
@@ -40,7 +38,6 @@ from broker.policy_files import PolicyFiles, read_bundle_file
 from broker.ports import CheckpointSigner, Clock, Entropy, LogReader
 from broker.publication import Publication
 from broker.rectifying import Rectification
-from broker.rematching import Rematching
 from broker.repeating import Repeating
 from broker.rpc.audit_service import AuditServicer
 from broker.rpc.exchange_service import ExchangeServicer
@@ -55,67 +52,12 @@ from broker.statements import Scope
 from broker.storage.answers import FileAnswerSpool
 from broker.storage.high_water import FileHighWater
 from broker.storage.registers import FileRegisterStore
-from broker.storage.sqlite import SqliteLogReader, SqliteLogStore, open_reader, open_vault_reader
+from broker.storage.sqlite import SqliteLogStore
 from broker.unusual_use import UnusualUse
 from broker.witness.starting import check_witnessed
 from broker.witnesses import watch, witness_ends
 
 log = structlog.get_logger("broker.app")
-
-
-def exports_of(config: Config) -> Path:
-    """Where `sluis audit export --with-vault` asks for the entry that announces it."""
-    return config.data / "vault-exports"
-
-
-def orders_of(config: Config) -> Path:
-    """Where vault orders are handed in (docs/formats.md section 15)."""
-    return config.data / "orders"
-
-
-def open_log(config: Config) -> SqliteLogReader:
-    """The log of a configuration, for reading on the host: beside a running broker or without one, no key needed."""
-    return open_log_database(config.data / "sluis.db")
-
-
-def open_log_database(path: Path) -> SqliteLogReader:
-    """As `open_log`, by the database's path (`sluis audit export --database`)."""
-    if not path.is_file():
-        raise SluisError(Code.NOT_FOUND, f"{path}: there is no log database here")
-    return open_reader(path)
-
-
-@contextmanager
-def open_rematching(config: Config) -> Iterator[Rematching]:
-    """Matches released answers again, beside a running broker or without one; needs its keys, and writes nothing."""
-    path = config.data / "sluis.db"
-    if not path.is_file() or not (config.data / "registers").is_dir():
-        raise SluisError(Code.NOT_FOUND, f"{config.data}: there is no broker's data here")
-    keys, entropy = FileKeys.load(config.keys, origin=config.origin), SystemEntropy()
-    reader = open_vault_reader(path, keys.at_rest, entropy)
-    try:
-        yield Rematching(reader, FileRegisterStore(config.data / "registers", keys.at_rest, entropy))
-    finally:
-        reader.close()
-
-
-def open_log_and_vault(config: Config, use: str) -> tuple[SqliteLogReader, bytes]:
-    """As `open_log`, with what opens commitments, and a key for `use` alone. The broker's keys must be readable."""
-    open_log(config).close()
-    keys = FileKeys.load(config.keys, origin=config.origin).at_rest
-    reader = open_vault_reader(config.data / "sluis.db", keys, SystemEntropy())
-    return reader, keys.key(use, config.origin.encode())
-
-
-def verifier_key(config: Config) -> str:
-    """The log's verifier key; the broker's keys must be there and readable."""
-    return FileKeys.load(config.keys, origin=config.origin).signer.verifier_key
-
-
-def make_keys(config: Config) -> str:
-    """Creates the broker's keys where there are none; returns the log's verifier key."""
-    keys = FileKeys.create(config.keys, origin=config.origin)
-    return keys.signer.verifier_key
 
 
 def system_sources() -> tuple[Clock, Entropy]:

@@ -32,8 +32,9 @@ from broker.exchange import (
 from broker.exchange_log.append import Sequencer
 from broker.parties import Caller
 from broker.policy.evaluate import Decision
-from broker.ports import AnswerSpool, Clock, Entropy, LogReader, RegisterStore, Transaction
+from broker.ports import AnswerSpool, Clock, Entropy, LogReader, Transaction
 from broker.questions import Asked, AskedOf, Opened, Posed, Terms, register_reference, statement_digest
+from broker.register_ports import RegisterStore
 from broker.repeating import Repeating
 
 MAX_AHEAD = timedelta(minutes=10)

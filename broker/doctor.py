@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from broker.acceptance import read_policies
-from broker.app import open_log, verifier_key
 from broker.asking import POLICY_STATE, policy_state
 from broker.config import Config
 from broker.directory import check_own_certificate, load_directory
@@ -18,7 +17,7 @@ from broker.exchange_log.checkpoint import parse_verifier_key
 from broker.exchange_log.ending import sealed_for
 from broker.exchange_log.high_water import check_mark
 from broker.exchange_log.opening import check_whole, first_entry, key_periods
-from broker.own_log import high_water_mark, same_volume
+from broker.own_log import high_water_mark, open_log, same_volume, verifier_key
 from broker.policy.document import PolicySet
 from broker.policy_files import read_bundle_file
 from broker.stamping import age_told, read_time_stampers

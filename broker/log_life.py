@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from broker.app import open_log, verifier_key
 from broker.config import Config
 from broker.coordinator import give_up
 from broker.errors import Code, SluisError
@@ -20,7 +19,16 @@ from broker.exchange_log.ending import change_key, close_mark, end_log, sealed_f
 from broker.exchange_log.high_water import check_mark, claim
 from broker.exchange_log.opening import check_tree, check_unsealed, genesis, key_periods
 from broker.log_loss import Loss, lost_reader
-from broker.own_log import OwnLog, begin_high_water, end_mark, high_water_mark, own_log, sweep_ended
+from broker.own_log import (
+    OwnLog,
+    begin_high_water,
+    end_mark,
+    high_water_mark,
+    open_log,
+    own_log,
+    sweep_ended,
+    verifier_key,
+)
 from broker.policy.evaluate import ENGINE
 from broker.ports import Clock, Entropy, LogReader, Mark, Transaction
 from broker.succession import Carried, Gap, begin_with, carried_from, previous_of

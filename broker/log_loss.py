@@ -7,13 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from broker.app import open_log, verifier_key
 from broker.config import Config
 from broker.errors import Code, SluisError
 from broker.exchange_log.checkpoint import Checkpoint, parse_checkpoint, parse_verifier_key, verify_checkpoint
 from broker.exchange_log.merkle import EMPTY_ROOT
 from broker.exchange_log.opening import check_whole, key_periods, last_time
-from broker.own_log import high_water_mark
+from broker.own_log import high_water_mark, open_log, verifier_key
 from broker.ports import LogReader
 from broker.witness.starting import ask_under
 from broker.witnesses import witness_ends

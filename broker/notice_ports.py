@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from broker.exchange import DisputedRecord, ExchangeState, StoredNotice
+from broker.vault_ports import Openings
 
 
-class RectificationReads(Protocol):
+class RectificationReads(Openings, Protocol):
     """What both sides read."""
 
     def asks_at(self, answerer: str, purpose: str, epoch: str) -> tuple[int, ...]:
@@ -32,10 +33,6 @@ class RectificationReads(Protocol):
 
     def open_disputes(self, answerer: str, purpose: str, epoch: str) -> tuple[DisputedRecord, ...]:
         """Disputes of an answerer's records that nothing has ended yet, oldest first."""
-        ...
-
-    def opening(self, commitment: str) -> tuple[bytes, bytes] | None:
-        """Salt and value behind a commitment, or None once erased."""
         ...
 
     def document(self, kind: str, key: str) -> bytes | None:

@@ -1,4 +1,4 @@
-"""The log of a configuration on this host, with no broker running: its store, keys and high-water file.
+"""The log of a configuration on this host: read beside a running broker, or opened for writing without one.
 
 Beside `broker.app` the only module that knows concrete stores and key holders.
 """
@@ -14,17 +14,16 @@ from pathlib import Path
 from broker.config import Config
 from broker.custody.keys import FileKeys, SystemEntropy
 from broker.erasure import expire_ended
-from broker.errors import SluisError
+from broker.errors import Code, SluisError
 from broker.exchange import ANSWER_KEPT
 from broker.exchange_log.ending import close_mark
 from broker.exchange_log.high_water import check_mark, empty_mark
 from broker.ports import LogReader, Mark
+from broker.rematching import Rematching
 from broker.storage.answers import FileAnswerSpool
 from broker.storage.high_water import FileHighWater, read_mark
 from broker.storage.registers import FileRegisterStore
-from broker.storage.sqlite import SqliteLogReader, SqliteLogStore
-from broker.storage.sqlite_rows import AnswerHeads
-from broker.storage.sqlite_vault import Vault
+from broker.storage.sqlite import SqliteLogReader, SqliteLogStore, open_reader, open_vault_reader
 
 
 def open_high_water(
@@ -53,6 +52,67 @@ def high_water_mark(config: Config) -> Mark | None:
     return None if config.high_water is None else read_mark(config.high_water)
 
 
+def exports_of(config: Config) -> Path:
+    """Where `sluis audit export --with-vault` asks for the entry that announces it."""
+    return config.data / "vault-exports"
+
+
+def orders_of(config: Config) -> Path:
+    """Where vault orders are handed in (docs/formats.md section 15)."""
+    return config.data / "orders"
+
+
+def open_log(config: Config) -> SqliteLogReader:
+    """The log of a configuration, for reading on the host: beside a running broker or without one, no key needed."""
+    return open_log_database(config.data / "sluis.db")
+
+
+def open_log_database(path: Path) -> SqliteLogReader:
+    """As `open_log`, by the database's path (`sluis audit export --database`)."""
+    if not path.is_file():
+        raise SluisError(Code.NOT_FOUND, f"{path}: there is no log database here")
+    return open_reader(path)
+
+
+@contextmanager
+def open_rematching(config: Config) -> Iterator[Rematching]:
+    """Matches released answers again, beside a running broker or without one; needs its keys, and writes nothing."""
+    path = config.data / "sluis.db"
+    if not path.is_file() or not (config.data / "registers").is_dir():
+        raise SluisError(Code.NOT_FOUND, f"{config.data}: there is no broker's data here")
+    keys, entropy = FileKeys.load(config.keys, origin=config.origin), SystemEntropy()
+    reader = open_vault_reader(path, keys.at_rest, entropy)
+    try:
+        yield Rematching(reader, FileRegisterStore(config.data / "registers", keys.at_rest, entropy))
+    finally:
+        reader.close()
+
+
+def open_log_and_vault(config: Config, use: str) -> tuple[SqliteLogReader, bytes]:
+    """As `open_log`, with what opens commitments, and a key for `use` alone. The broker's keys must be readable."""
+    open_log(config).close()
+    keys = FileKeys.load(config.keys, origin=config.origin).at_rest
+    reader = open_vault_reader(config.data / "sluis.db", keys, SystemEntropy())
+    return reader, keys.key(use, config.origin.encode())
+
+
+def open_vault(config: Config) -> SqliteLogReader:
+    """The log with what opens its commitments, for reading beside a running broker; needs the broker's keys."""
+    keys = FileKeys.load(config.keys, origin=config.origin)
+    return open_vault_reader(config.data / "sluis.db", keys.at_rest, SystemEntropy())
+
+
+def verifier_key(config: Config) -> str:
+    """The log's verifier key; the broker's keys must be there and readable."""
+    return FileKeys.load(config.keys, origin=config.origin).signer.verifier_key
+
+
+def make_keys(config: Config) -> str:
+    """Creates the broker's keys where there are none; returns the log's verifier key."""
+    keys = FileKeys.create(config.keys, origin=config.origin)
+    return keys.signer.verifier_key
+
+
 @dataclass(frozen=True)
 class OwnLog:
     """The log of a configuration, opened for writing with no broker running."""
@@ -77,14 +137,6 @@ def own_log(config: Config, now: datetime, *, followed_by: str = "") -> Iterator
         store.close()
         if high_water is not None:
             high_water.close()
-
-
-def open_vault(config: Config) -> SqliteLogReader:
-    """The log with what opens its commitments, for reading beside a running broker; needs the broker's keys."""
-    keys = FileKeys.load(config.keys, origin=config.origin)
-    path = config.data / "sluis.db"
-    vault = Vault(path.with_name(path.name + ".vault"), keys.at_rest, SystemEntropy())
-    return SqliteLogReader(path, vault, AnswerHeads(keys.at_rest, SystemEntropy()))
 
 
 def begin_high_water(config: Config, mark: Mark, *, replace: bool) -> None:

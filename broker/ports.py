@@ -7,27 +7,20 @@ STORE_CORRUPT for what will not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from broker.exchange import (
     AnswerRows,
     AnswerStatus,
     ExchangeState,
-    Pseudonyms,
-    RegisterChunk,
     RegisterVersion,
-    SlotUse,
-    UploadSpec,
-    VaultSlot,
 )
 from broker.notice_ports import NoticeReads, NoticeWrites
+from broker.vault_ports import VaultReads, VaultWrites
 
 
 class Clock(Protocol):
@@ -72,7 +65,7 @@ class AtRest(Protocol):
         ...
 
 
-class Transaction(NoticeWrites, Protocol):
+class Transaction(VaultWrites, NoticeWrites, Protocol):
     """One unit of work inside the sequencer's write transaction. Nothing of it exists until the batch commits.
 
     Entries appended here become leaves of one batch with one checkpoint. Not for use outside the sequencer's thread.
@@ -88,57 +81,6 @@ class Transaction(NoticeWrites, Protocol):
 
         Raises FIELD_INVALID outside the canonical profile, TOO_LARGE over 65,535 bytes.
         """
-        ...
-
-    def commit_to(
-        self,
-        label: str,
-        value: bytes,
-        *,
-        keep_until: datetime,
-        salt: bytes | None = None,
-        ask_index: int | None = None,
-    ) -> str:
-        """Puts salt and value in the vault and returns the commitment (hex) for the entry.
-
-        `salt`: given when the commitment was made by a caller; else 32 fresh random bytes. `ask_index`: an ask of the
-        exchange it belongs to. Raises COMMITMENT_WRONG for a commitment that was erased: nothing brings it back.
-        """
-        ...
-
-    def opening(self, commitment: str) -> tuple[bytes, bytes] | None:
-        """Salt and value behind a commitment, or None once erased."""
-        ...
-
-    def slots(self, commitments: Sequence[str]) -> tuple[VaultSlot, ...]:
-        """The slots among `commitments` that the vault holds, by commitment."""
-        ...
-
-    def slots_of(self, asker: str, exchange: str) -> tuple[VaultSlot, ...]:
-        """Every slot of an exchange, kept answers included, by commitment."""
-        ...
-
-    def erase(self, commitments: Sequence[str], entry: int) -> int:
-        """Deletes slots and their keys for good, as `entry` says; returns how many were there.
-
-        Gone with this batch's commit; files beside the database are unlinked right after it, their keys being gone.
-        """
-        ...
-
-    def revived(self, limit: int) -> tuple[str, ...]:
-        """Slots that are there although an entry erased them: what a restore brought back."""
-        ...
-
-    def drop_answers(self, asker: str, exchange: str) -> None:
-        """Drops what is kept to send an exchange's answers again: hit counts and rows. No entry commits to them."""
-        ...
-
-    def drop_old_answers(self, now: datetime, asked_before: datetime, limit: int) -> int:
-        """As `drop_answers` for at most `limit` exchanges asked earlier than that; returns how many things went."""
-        ...
-
-    def note_erased(self, commitments: Sequence[str], entry: int) -> None:
-        """Remembers which entry erased what, without touching a slot."""
         ...
 
     def spent(self, counter: str) -> int:
@@ -227,7 +169,7 @@ class StoredEntry:
     leaf: bytes
 
 
-class LogReader(NoticeReads, Protocol):
+class LogReader(VaultReads, NoticeReads, Protocol):
     """Reads of what is committed. Safe from any thread; never sees an uncommitted batch."""
 
     def close(self) -> None:
@@ -274,10 +216,6 @@ class LogReader(NoticeReads, Protocol):
         """As Transaction.spent, as of the last commit."""
         ...
 
-    def openings(self) -> int:
-        """How many commitments can be opened still."""
-        ...
-
     def counters(self) -> Iterator[tuple[str, int]]:
         """All counters that something was debited from, by name."""
         ...
@@ -312,104 +250,6 @@ class LogReader(NoticeReads, Protocol):
 
     def documents(self, kind: str) -> Iterator[tuple[str, bytes]]:
         """All documents of a kind, by key."""
-        ...
-
-    def opening(self, commitment: str) -> tuple[bytes, bytes] | None:
-        """As Transaction.opening."""
-        ...
-
-    def due(self, before: datetime, after: tuple[datetime, str] | None, limit: int) -> tuple[VaultSlot, ...]:
-        """Slots that were to be kept until earlier than `before`, kept answers apart, by that time and commitment.
-
-        `after`: time and commitment of the last one seen.
-        """
-        ...
-
-    def labelled(self, label: str, after: str, limit: int) -> tuple[VaultSlot, ...]:
-        """Slots of a label by commitment, those greater than `after`."""
-        ...
-
-    def uses(self, asker: str, exchange: str) -> tuple[SlotUse, ...]:
-        """The answerers' sides of an exchange, in the order asked; empty when unknown."""
-        ...
-
-    def erased_by(self, commitment: str) -> int | None:
-        """The entry that erased a commitment."""
-        ...
-
-
-class Snapshot(Protocol):
-    """A pinned register version: it answers the same until closed, whatever is published or swept meanwhile."""
-
-    @property
-    def rows(self) -> int:
-        """Number of records."""
-        ...
-
-    @property
-    def match_keys(self) -> int:
-        """Number of pseudonym columns."""
-        ...
-
-    def lookup(self, match_key: int, pseudonyms: Pseudonyms) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-        """All (position, row) pairs where pseudonyms[position] stands in column `match_key` (0-based).
-
-        Ordered by position, then row. A value that occurs several times in the column gives several pairs.
-        """
-        ...
-
-    def fetch(
-        self, rows: npt.NDArray[np.int64], match_keys: npt.NDArray[np.uint8], attributes: Sequence[str]
-    ) -> tuple[bytes, bytes, tuple[bytes, ...]]:
-        """Wraps (under each row's 1-based match key), commitments and sealed fields, packed in the order of `rows`.
-
-        Rows of -1 give zero bytes. Without attributes all three are empty.
-        """
-        ...
-
-    def close(self) -> None:
-        """Lets go of the version. Idempotent."""
-        ...
-
-
-class RegisterStore(Protocol):
-    """Holds register contents. Which version is in force is the Transaction's to say, so that the swap is logged.
-
-    Nothing derived from a pseudonym lies bare on disk.
-    """
-
-    def begin(self, spec: UploadSpec) -> None:
-        """Makes room for an upload. Idempotent for the same spec."""
-        ...
-
-    def append(self, upload: str, offset: int, chunk: RegisterChunk) -> int:
-        """Adds rows behind `offset` rows; durable on return. Returns the committed number of rows.
-
-        Raises OFFSET_WRONG when `offset` is not what is committed, NOT_FOUND for an unknown upload.
-        """
-        ...
-
-    def committed(self, upload: str) -> int:
-        """Durable rows of an upload. Raises NOT_FOUND."""
-        ...
-
-    def build(self, upload: str, *, rows: int, digest: str, rows_per_pseudonym: int) -> None:
-        """Turns a complete upload into an immutable version: durable on return, invisible until published. Idempotent.
-
-        Raises COUNT_WRONG, DIGEST_WRONG (docs/formats.md section 4), TOO_MANY_PER_PSEUDONYM; then nothing was built.
-        """
-        ...
-
-    def pin(self, name: str, version: int) -> Snapshot:
-        """Opens a built version. Raises NOT_FOUND, STORE_CORRUPT."""
-        ...
-
-    def discard(self, upload: str) -> None:
-        """Drops an upload and what was built of it. Idempotent."""
-        ...
-
-    def sweep(self, keep: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
-        """Drops every built version not in `keep`; returns what was dropped, after checking that it is gone."""
         ...
 
 

@@ -28,7 +28,8 @@ from broker.exchange import (
 from broker.exchange_log.append import Sequencer
 from broker.parties import Caller
 from broker.policy.document import PolicySet, Purpose
-from broker.ports import Clock, LogReader, RegisterStore, Transaction
+from broker.ports import Clock, LogReader, Transaction
+from broker.register_ports import RegisterStore
 from broker.statements import Scope, Signed, read_epoch, read_register_manifest, verify_signature
 
 UPLOAD_KEPT = timedelta(days=7)

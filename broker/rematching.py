@@ -20,7 +20,8 @@ from broker.matching.join import match
 from broker.matching.release import answer_runs, question_of, release_count, rows_digest
 from broker.policy.bundle import policy_set_from_texts, read_bundle
 from broker.policy.document import PolicySet
-from broker.ports import LogReader, RegisterStore, Snapshot
+from broker.ports import LogReader
+from broker.register_ports import RegisterStore, Snapshot
 
 PROGRESS_EVERY = 100
 MAX_LISTED = 1_000

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from broker.app import open_log, verifier_key
 from broker.audit.trust import trust_text
 from broker.config import Config
 from broker.exchange_log.opening import key_periods
+from broker.own_log import open_log, verifier_key
 from broker.policy.evaluate import ENGINES
 from broker.stamping import pem_text
 

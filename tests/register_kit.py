@@ -15,7 +15,7 @@ import pytest
 from broker.canonical import encode
 from broker.errors import Code, SluisError
 from broker.exchange import PseudonymColumn, Pseudonyms, RegisterChunk, UploadSpec
-from broker.ports import RegisterStore, Snapshot
+from broker.register_ports import RegisterStore, Snapshot
 
 NAME = "snf/snf-locatie/2026Q4/bag"
 

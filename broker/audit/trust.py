@@ -106,15 +106,8 @@ def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
         "policy_signers": sorted(set(signers)),
         "policy_quorum": quorum,
         "engines": sorted(set(engines)),
+        **_optional_meaning(approvals, max_age, time_stampers, witness_rule),
     }
-    if not approvals:
-        meaning["policy_approvals"] = "none"
-    if max_age is not None:
-        meaning["revocation_max_age_hours"] = max_age // timedelta(hours=1)
-    if time_stampers:
-        meaning["time_stampers"] = _ders(time_stampers)
-    if witness_rule is not None:
-        meaning.update(witness_rule.meaning)
     return Trust(
         origin=str(origin),
         environment=str(environment),
@@ -130,6 +123,25 @@ def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
         revocation_max_age=max_age,
         witness_rule=witness_rule,
     )
+
+
+def _optional_meaning(
+    approvals: bool,
+    max_age: timedelta | None,
+    time_stampers: Sequence[x509.Certificate],
+    witness_rule: WitnessRule | None,
+) -> dict[str, object]:
+    """What a file without these members does not mean: its fingerprint stays what it was before they existed."""
+    meaning: dict[str, object] = {}
+    if not approvals:
+        meaning["policy_approvals"] = "none"
+    if max_age is not None:
+        meaning["revocation_max_age_hours"] = max_age // timedelta(hours=1)
+    if time_stampers:
+        meaning["time_stampers"] = _ders(time_stampers)
+    if witness_rule is not None:
+        meaning.update(witness_rule.meaning)
+    return meaning
 
 
 def trust_text(

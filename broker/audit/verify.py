@@ -7,63 +7,27 @@ exception.
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from broker.audit import strict_json
-from broker.audit.accesses import Accesses
-from broker.audit.callers import Callers
-from broker.audit.closing import Closing
-from broker.audit.continuity import Continuity
-from broker.audit.counting import Counting
-from broker.audit.entries import EntryError, LogEntry, read_entry, read_time
-from broker.audit.epoch_keys import EpochKeys
-from broker.audit.erasures import Erasures
-from broker.audit.exchanges import Exchanges, is_fresh
+from broker.audit.bundle_lines import leaf_of
+from broker.audit.entries import EntryError, LogEntry, read_entry
+from broker.audit.entry_rules import EntryRules
 from broker.audit.expected import Expectations
-from broker.audit.explained import Explanations
 from broker.audit.findings import BundleError, Code, Finding, Findings, Report, VaultChecked
-from broker.audit.policies import Policies
 from broker.audit.preceding import Preceding
-from broker.audit.rectifications import Rectifications
-from broker.audit.registers import Registers
-from broker.audit.releases import Releases
-from broker.audit.replay import Replayed, replay
+from broker.audit.replay import Replayed
 from broker.audit.stamps import Stamps
-from broker.audit.statement_forms import StatementForms
 from broker.audit.tree import GrowingTree, NoteError, read_checkpoint
 from broker.audit.trust import Trust
 from broker.audit.vault_check import check_vault
 from broker.audit.vault_export import VaultFile
 from broker.audit.witnessing import Witnessing
 
-MAX_LINE_BYTES = 80 << 20
-"""A policy set may be that long; nothing else comes near."""
 PROGRESS_EVERY = 1_000
-_LEAF, _LEAF_END = b'{"leaf":"', b'"}\n'
-
-
-def read_lines(stream: BinaryIO) -> Iterator[bytes]:
-    """The lines of an opened bundle, each with its newline, none longer than the limit."""
-    while line := stream.readline(MAX_LINE_BYTES):
-        yield line
-
-
-def leaf_of(line: bytes) -> bytes | None:
-    """The entry's bytes in a line that is exactly `{"leaf":"<base64 in its one form>"}`; None for any other line."""
-    if line[:9] == _LEAF and line[-3:] == _LEAF_END:
-        text = line[9:-3]
-        try:
-            data = binascii.a2b_base64(text, strict_mode=True)
-        except (binascii.Error, ValueError):
-            return None
-        # strict mode lets one thing pass that has two forms: bits of the last four letters that stand for nothing
-        if binascii.b2a_base64(data[len(data) - (len(data) % 3 or 3) :], newline=False) == text[-4:]:
-            return data
-    return None
 
 
 def verify(
@@ -77,10 +41,10 @@ def verify(
 ) -> Report:
     """Checks everything that can be checked offline and reports all that is wrong.
 
-    `lines`: the bundle's lines with their newlines, as `read_lines` gives them. `expect`: the bytes of a checkpoint or
-    receipt that came another way. `preceding`: the log before, from `verify_preceding`. `vault`: a vault export made
-    with the bundle; without one commitments are not checked. `progress`: called with (entries
-    read, entries stated) now and then.
+    `lines`: the bundle's lines with their newlines, as `bundle_lines.read_lines` gives them. `expect`: the bytes of a
+    checkpoint or receipt that came another way. `preceding`: the log before, from `verify_preceding`. `vault`: a vault
+    export made with the bundle; without one commitments are not checked. `progress`: called with (entries read,
+    entries stated) now and then.
     """
     return _run(_Verification(trust, preceding, progress, vault), lines, expect)
 
@@ -128,32 +92,16 @@ class _Verification:
         self._trust = trust
         self._progress = progress
         self._expectations = Expectations(trust)
-        forms = StatementForms(trust, self.findings)
-        self._policies = Policies(trust, self.findings)
-        self._callers = Callers(trust, self.findings, self._policies)
-        self._closing = Closing(trust, self.findings, self._policies)
+        self._rules = EntryRules(trust, self.findings, preceding)
         self._stamps = Stamps(trust, self.findings)
         self._witnessing = Witnessing(trust, self.findings)
         self._at_checkpoint = False
         """Whether the line before was a checkpoint."""
         self._note_text: bytes | None = None
         """What the signatures of the checkpoint just read are over; None once a leaf follows."""
-        self._keys = EpochKeys(forms, self.findings, self._policies)
-        self._registers = Registers(forms, self.findings, self._policies, self._keys)
-        self._releases = Releases(self.findings, self._registers)
-        self._counting = Counting(self.findings)
-        self._exchanges = Exchanges(forms, self.findings, self._keys, self._registers, self._releases, self._counting)
-        self._continuity = Continuity(trust, self.findings, self._releases, self._counting, self._closing, preceding)
         self._preceded = preceding is not None
-        self._accesses = Accesses(self.findings, self._policies, self._exchanges)
-        self._rectifications = Rectifications(trust, self.findings, self._policies)
-        self._read = b""
-        """The entry that is being read."""
         self._vault = vault
         self._vault_checked: VaultChecked | None = None
-        self._erasures = Erasures(trust, self.findings, self._policies)
-        self._explanations = Explanations(trust, self.findings)
-        self._replayed: Counter[Replayed] = Counter()
         self._tree = GrowingTree()
         self._hash = hashlib.sha256()
         self._line = 0
@@ -200,7 +148,7 @@ class _Verification:
         elif members == ("timestamp",):
             self._timestamp(value["timestamp"])
         elif members == ("policy_set",) and not self._tree.size:
-            self._policies.archive(value["policy_set"], self._line)
+            self._rules.policies.archive(value["policy_set"], self._line)
         elif members == ("lines", "sha256"):
             self._end(value)
         else:
@@ -211,11 +159,7 @@ class _Verification:
     def report(self) -> Report:
         """The outcome of what was read."""
         if not self.stopped:
-            self._exchanges.end_batch()
-            self._closing.settle()
-            self._rectifications.settle()
-            self._continuity.settle()
-            erased = self._erasures.settle()
+            erased = self._rules.settle()
             if self._vault is not None:
                 origin, size = self._trust.origin, self._tree.size
                 self._vault_checked = check_vault(self._vault, erased, origin=origin, size=size, findings=self.findings)
@@ -226,7 +170,7 @@ class _Verification:
             if self._signed != self._tree.size or not self._tree.size:
                 self.findings.add(Code.TAIL_UNSIGNED)
             self._witnessing.settle()
-            self._expectations.compare(self._tree.size, self.findings, self._continuity.expected_as_due)
+            self._expectations.compare(self._tree.size, self.findings, self._rules.continuity.expected_as_due)
         return Report(
             origin=self._trust.origin,
             trust=self._trust.fingerprint,
@@ -237,16 +181,16 @@ class _Verification:
             first=self._first,
             last=self._last.time if self._last is not None else None,
             kinds=dict(sorted(self._kinds.items())),
-            open_asks=self._releases.open_asks,
-            replayed_same=self._replayed[Replayed.SAME],
-            replayed_differ=self._replayed[Replayed.DIFFERS],
-            not_replayable=self._replayed[Replayed.NOT_REPLAYABLE],
+            open_asks=self._rules.releases.open_asks,
+            replayed_same=self._rules.replayed[Replayed.SAME],
+            replayed_differ=self._rules.replayed[Replayed.DIFFERS],
+            not_replayable=self._rules.replayed[Replayed.NOT_REPLAYABLE],
             expected=self._expectations.given,
             bundle=self._hash.hexdigest(),
             vault=self._vault_checked,
-            follows=self._continuity.follows_text,
+            follows=self._rules.continuity.follows_text,
             preceded=self._preceded,
-            sealed=self._continuity.next_origin,
+            sealed=self._rules.continuity.next_origin,
             stamps=self._stamps.good,
             stamps_unchecked=self._stamps.unchecked,
             stamped=self._stamps.newest,
@@ -257,8 +201,8 @@ class _Verification:
 
     def preceding(self) -> Preceding:
         """What the log that follows this one must agree with."""
-        policies = self._policies.current
-        return self._continuity.as_preceding(self._tree, None if policies is None else policies.revision)
+        policies = self._rules.policies.current
+        return self._rules.continuity.as_preceding(self._tree, None if policies is None else policies.revision)
 
     def _head(self, value: dict[str, Any]) -> None:
         size = value["size"]
@@ -271,7 +215,6 @@ class _Verification:
     def _leaf(self, leaf: bytes) -> None:
         index = self._tree.size
         self._note_text = None
-        self._read = leaf
         self._tree.add(leaf)
         self._expectations.leaf(index, leaf, self._tree)
         if self._progress is not None and index % PROGRESS_EVERY == 0:
@@ -289,7 +232,7 @@ class _Verification:
         if (entry.kind == "genesis") != (index == 0):
             self.findings.add(Code.GENESIS, index=index)
         try:
-            self._check(entry)
+            self._rules.entry(entry, leaf)
         except Exception as error:  # noqa: BLE001  # whatever a hostile entry makes a library raise is a finding
             self.findings.add(Code.LEAF_FORM, type(error).__name__, index=index)
 
@@ -302,135 +245,8 @@ class _Verification:
         self._batch_time = entry.time
         self._last = entry
 
-    def _check(self, entry: LogEntry) -> None:
-        """What the entry's kind demands. Kinds that are not listed demand their form only."""
-        self._continuity.entry(entry)
-        if entry.kind not in ("ask", "evaluation"):
-            self._closing.settle()
-        self._releases.passed(entry.at)
-        if entry.kind != "notice" or entry.body["what"] != "correction-notice":
-            self._rectifications.settle()
-        checks = {
-            "genesis": self._genesis,
-            "policy": self._policies.put_in_force,
-            "party": self._callers.learn,
-            "key": self._key,
-            "register": self._register,
-            "ask": self._ask,
-            "release": self._release,
-            "evaluation": self._evaluation,
-            "access": self._accesses.entry,
-            "notice": self._notice,
-            "correction": self._correction,
-            "outcome": self._outcome,
-            "config": self._config,
-            "recovery": self._continuity.recovery,
-            "seal": self._continuity.seal,
-            "erasure": self._erasure,
-        }
-        check = checks.get(entry.kind)
-        if check is not None:
-            check(entry)
-
-    def _config(self, entry: LogEntry) -> None:
-        if entry.body["what"].startswith("legal-hold-"):
-            self._erasures.config(entry)
-        else:
-            self._continuity.config(entry)
-
-    def _key(self, entry: LogEntry) -> None:
-        self._callers.check(entry, entry.body["party"])
-        self._keys.entry(entry)
-
-    def _register(self, entry: LogEntry) -> None:
-        if entry.body["action"] == "published":
-            self._callers.check(entry, entry.body["party"])
-        self._registers.entry(entry)
-
-    def _ask(self, entry: LogEntry) -> None:
-        self._callers.check(entry, entry.body["asker"])
-        self._rectifications.ask(entry)
-        self._explanations.ask(entry)
-        archived = self._policies.decided_under(entry)
-        policies = archived.policy_set if archived else None
-        self._exchanges.ask(entry, policies)
-        self._closing.ask(entry, policies)
-        self._erasures.ask(entry, policies)
-        self._check_decision(entry, replay(archived, entry.body, leaf=self._read))
-
-    def _erasure(self, entry: LogEntry) -> None:
-        self._erasures.erasure(entry)
-        self._counting.erased(entry)
-
-    def _release(self, entry: LogEntry) -> None:
-        ask = self._releases.waiting(entry.body["ask_index"])
-        closed = ask is not None and self._closing.is_closed(ask.purpose, ask.asker)
-        if closed and entry.body["outcome"] == "authorised":
-            self.findings.add(Code.RELEASE_CLOSED, index=entry.index)
-        self._releases.release(entry, closed=closed)
-        self._rectifications.release(entry)
-        self._erasures.release(entry)
-
-    def _notice(self, entry: LogEntry) -> None:
-        signers = {"dispute-notice": "asker", "acknowledged": "party", "unusual-use": "party"}
-        what = entry.body["what"]
-        if what == "policy-suspension":
-            self._closing.notice(entry)
-            return
-        if what in signers:
-            self._callers.check(entry, entry.body[signers[what]])
-        if what == "unusual-use":
-            self._explanations.notice(entry)
-            return
-        self._rectifications.notice(entry)
-        self._erasures.rectification(entry)
-
-    def _correction(self, entry: LogEntry) -> None:
-        self._callers.check(entry, entry.body["answerer"])
-        self._rectifications.correction(entry)
-        self._erasures.rectification(entry)
-
-    def _outcome(self, entry: LogEntry) -> None:
-        self._callers.check(entry, entry.body["asker"])
-        self._rectifications.outcome(entry)
-        self._erasures.rectification(entry)
-
-    def _evaluation(self, entry: LogEntry) -> None:
-        if not is_fresh(entry, read_time(entry.body["decided_at"])):
-            self.findings.add(Code.DECIDED_AT, index=entry.index)
-        if "shadow_of" not in entry.body:
-            self._closing.settle()
-            return
-        ask = self._closing.shadow(entry)
-        if ask is not None:
-            self._check_decision(
-                entry, replay(self._policies.decided_under(entry), ask, shadow=entry.body, leaf=self._read)
-            )
-
-    def _genesis(self, entry: LogEntry) -> None:
-        body = entry.body
-        if body["origin"] != self._trust.origin:
-            self.findings.add(Code.ORIGIN, index=entry.index)
-        if body["environment"] != self._trust.environment:
-            self.findings.add(Code.ENVIRONMENT, index=entry.index)
-        if body["verifier_key"] not in self._trust.log_key_texts:
-            self.findings.add(Code.LOG_KEY, index=entry.index)
-        self._continuity.genesis(entry)
-
-    def _check_decision(self, entry: LogEntry, replayed: tuple[Replayed, str]) -> None:
-        if entry.body["engine"] not in self._trust.engines:
-            self.findings.add(Code.ENGINE_UNTRUSTED, index=entry.index)
-        outcome, why = replayed
-        self._replayed[outcome] += 1
-        if outcome is Replayed.DIFFERS:
-            self.findings.add(Code.REPLAY_DIFFERS, why, index=entry.index)
-        elif outcome is Replayed.NOT_REPLAYABLE:
-            self.findings.add(Code.NOT_REPLAYABLE, why, index=entry.index)
-
     def _checkpoint(self, note: object) -> None:
-        self._exchanges.end_batch()
-        self._releases.end_batch()
-        self._rectifications.settle()
+        self._rules.end_batch()
         self._batch_time = None
         self._checkpoints += 1
         if not isinstance(note, str):
@@ -450,7 +266,7 @@ class _Verification:
             self.findings.add(Code.CHECKPOINT_ROOT, line=self._line)
         else:
             self._signed = tree.size
-        self._continuity.checkpoint(tree, self._line)
+        self._rules.continuity.checkpoint(tree, self._line)
 
     def _cosigned(self, note: object) -> None:
         """A cosigned checkpoint stands directly behind the checkpoint of its size."""

@@ -106,7 +106,7 @@ def keys_init(config: _Config = _DEFAULT) -> None:
     Prints the log's verifier key: give it to every party and auditor by another way than the broker.
     Example: sluis keys init --config broker.yaml
     """
-    from broker.app import make_keys
+    from broker.own_log import make_keys
 
     print(make_keys(load_config(config)))
 

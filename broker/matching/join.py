@@ -12,7 +12,7 @@ import numpy.typing as npt
 from broker.errors import Code, SluisError
 from broker.exchange import Matches, PseudonymColumn, Question, RowStatus
 from broker.matching.columns import groups
-from broker.ports import Snapshot
+from broker.register_ports import Snapshot
 
 MAX_ROWS = 2**32 - 1
 

@@ -24,7 +24,7 @@ from broker.exchange import (
     RowStatus,
 )
 from broker.matching.columns import distinct, subjects
-from broker.ports import Snapshot
+from broker.register_ports import Snapshot
 
 RUN_ROWS = 8192
 FETCH_RUNS = 8

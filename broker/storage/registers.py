@@ -22,7 +22,8 @@ import numpy.typing as npt
 
 from broker.errors import Code, SluisError
 from broker.exchange import COMMITMENT_BYTES, WRAP_BYTES, Pseudonyms, RegisterChunk, UploadSpec
-from broker.ports import AtRest, Entropy, Snapshot
+from broker.ports import AtRest, Entropy
+from broker.register_ports import Snapshot
 from broker.storage.durable import (
     clear_dropped,
     drop_tree,

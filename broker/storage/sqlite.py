@@ -13,10 +13,11 @@ from pathlib import Path
 from broker.errors import Code, SluisError
 from broker.exchange_log.merkle import CompactRange, node_number, peaks_of
 from broker.ports import AtRest, Entropy
-from broker.storage.sqlite_batch import SqliteBatch, SqliteTransaction
+from broker.storage.sqlite_batch import SqliteBatch
 from broker.storage.sqlite_reader import SqliteLogReader
 from broker.storage.sqlite_rows import AnswerHeads
 from broker.storage.sqlite_session import BUSY_SECONDS, Session, connect_writer, wrapped
+from broker.storage.sqlite_transaction import SqliteTransaction
 from broker.storage.sqlite_vault import Vault
 
 __all__ = ["SqliteLogReader", "SqliteLogStore", "open_reader"]

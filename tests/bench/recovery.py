@@ -32,7 +32,7 @@ from broker.exchange_log.entry import build_leaf, log_time
 from broker.exchange_log.merkle import leaf_hash
 from broker.exchange_log.opening import check_whole, genesis
 from broker.parties import Environment
-from broker.storage import sqlite_batch
+from broker.storage import sqlite_transaction
 from broker.storage.sqlite import SqliteLogStore, open_reader
 
 
@@ -47,7 +47,7 @@ def make(path: Path, entries: int, per_batch: int) -> None:
     key = parse_verifier_key(keys.signer.verifier_key)
     store._session.run("PRAGMA synchronous=OFF")  # only to build it sooner
     made, at = 1, clock.now()
-    sqlite_batch.build_leaf = cut_leaf  # type: ignore[attr-defined]
+    sqlite_transaction.build_leaf = cut_leaf  # type: ignore[attr-defined]
     bodies = {"release": release_body(), "ask": ask_body(START)}
     while made < entries:
         at += timedelta(microseconds=500)

@@ -25,7 +25,7 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / 
 
 from audit_kit import START, World, policy_bundle  # noqa: E402
 
-from broker.audit.verify import read_lines  # noqa: E402
+from broker.audit.bundle_lines import read_lines  # noqa: E402
 from broker.exchange import Want  # noqa: E402
 from broker.policy.bundle import policy_set_from_texts, read_bundle  # noqa: E402
 from broker.policy.evaluate import evaluate  # noqa: E402

@@ -31,12 +31,13 @@ from cryptography.hazmat.primitives import hashes  # noqa: E402
 from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
 from log_kit import ORIGIN, time_text  # noqa: E402
 
+from broker.audit.bundle_lines import leaf_of, read_lines  # noqa: E402
 from broker.audit.entries import read_entry  # noqa: E402
 from broker.audit.policies import read_archived  # noqa: E402
 from broker.audit.replay import Replayed, decide_again, replay  # noqa: E402
 from broker.audit.tree import GrowingTree, hash_children, hash_leaf  # noqa: E402
 from broker.audit.trust import parse_trust  # noqa: E402
-from broker.audit.verify import leaf_of, read_lines, verify  # noqa: E402
+from broker.audit.verify import verify  # noqa: E402
 from broker.canonical import canonical_json, parse_canonical  # noqa: E402
 from broker.exchange import Want  # noqa: E402
 from broker.exchange_log.checkpoint import parse_verifier_key, sign_checkpoint  # noqa: E402

@@ -11,7 +11,7 @@ from register_kit import NAME, AtRest, Entropy, MemoryRegisterStore, code_of, co
 
 from broker.errors import Code
 from broker.exchange import RegisterChunk, UploadSpec
-from broker.ports import RegisterStore
+from broker.register_ports import RegisterStore
 from broker.storage.registers import FileRegisterStore
 
 

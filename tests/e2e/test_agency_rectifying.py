@@ -18,10 +18,10 @@ from test_agency import BAGS, PURPOSE, agency, put_in_force, share_key, write_pr
 from typer.testing import CliRunner
 from world import World, make_world, texts_for
 
-from broker.app import open_log
 from broker.audit.export import bundle_lines
 from broker.audit.trust import parse_trust
 from broker.audit.verify import verify
+from broker.own_log import open_log
 from broker.trust_making import trust_of
 
 pytestmark = pytest.mark.slow

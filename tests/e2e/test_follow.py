@@ -17,9 +17,9 @@ from participant import Participant
 from typer.testing import CliRunner, Result
 from world import ORIGIN, World, running
 
-from broker.app import open_log
 from broker.cli import app
 from broker.errors import SluisError
+from broker.own_log import open_log
 
 pytestmark = pytest.mark.slow
 PURPOSE = "snf-locatie"

@@ -152,7 +152,8 @@ def test_a_sub_oin_is_its_party(tmp_path: Path) -> None:
 def production(tmp_path: Path, **changes: object) -> SluisError:
     """What a broker says that is told to be production with the world's test material."""
     world = make_world(tmp_path)
-    document = yaml.safe_load((tmp_path / "broker.yaml").read_text()) | {"environment": "production"} | changes
+    must = {"environment": "production", "high_water": "high-water"}
+    document = yaml.safe_load((tmp_path / "broker.yaml").read_text()) | must | changes
     (tmp_path / "broker.yaml").write_text(yaml.safe_dump(document))
     with pytest.raises(SluisError) as caught:
         Broker(load_config(tmp_path / "broker.yaml"), clock=world.clock)
@@ -175,7 +176,8 @@ def test_production_refuses_the_throw_away_ca(tmp_path: Path) -> None:
     from broker.policy.bundle import load_bundle
 
     world = make_world(tmp_path)
-    document = yaml.safe_load((tmp_path / "broker.yaml").read_text()) | {"environment": "production"}
+    must = {"environment": "production", "high_water": "high-water"}
+    document = yaml.safe_load((tmp_path / "broker.yaml").read_text()) | must
     (tmp_path / "broker.yaml").write_text(yaml.safe_dump(document))
     config = load_config(tmp_path / "broker.yaml")
     bundle = (tmp_path / "policy.bundle").read_bytes()

@@ -20,13 +20,13 @@ from sluis_client.receipts import verify_receipt
 from world import World, running
 
 from broker import telemetry
-from broker.app import open_log
 from broker.audit.export import bundle_lines
 from broker.audit.findings import Report
 from broker.audit.open_notices import open_notices
 from broker.audit.reading import entries
 from broker.audit.trust import parse_trust
 from broker.audit.verify import verify
+from broker.own_log import open_log
 from broker.trust_making import trust_of
 
 pytestmark = pytest.mark.slow

@@ -12,8 +12,8 @@ from time_stamper import OpensslStamper, openssl_stamps, serving
 from typer.testing import CliRunner
 from world import make_world, texts_for
 
-from broker.app import open_log
 from broker.cli import app
+from broker.own_log import open_log
 from broker.stamping import newest_stamp
 
 pytestmark = [

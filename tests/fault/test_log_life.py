@@ -18,7 +18,6 @@ from log_kit import ORIGIN, START, FakeClock, Log, access_body, ask_body, time_t
 from witnesses import OwnWitness
 
 from broker import log_life, log_loss
-from broker.app import make_keys, open_log, verifier_key
 from broker.asking import POLICY_STATE, policy_state
 from broker.audit.export import bundle_lines
 from broker.audit.findings import Report
@@ -36,7 +35,7 @@ from broker.exchange_log.entry import Entry, parse_leaf
 from broker.exchange_log.opening import check_whole, genesis, key_periods
 from broker.in_force import InForce, PolicyRules
 from broker.log_loss import Loss, assess
-from broker.own_log import high_water_mark, own_log
+from broker.own_log import high_water_mark, make_keys, open_log, own_log, verifier_key
 from broker.parties import Environment
 from broker.policy.suspension import DOCUMENT, with_notice
 from broker.ports import Transaction

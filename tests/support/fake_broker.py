@@ -42,7 +42,6 @@ from sluis_client.transport import (
     DryRun,
     Exchange,
     LogEntry,
-    NewUpload,
     Opening,
     Progress,
     PublishedEpoch,
@@ -50,12 +49,10 @@ from sluis_client.transport import (
     Purpose,
     Question,
     Receipt,
-    Register,
     RegisterFacts,
-    RegisterRun,
-    Upload,
     silent,
 )
+from sluis_client.upload import NewUpload, Register, RegisterRun, Upload
 
 ORIGIN = "sluis.example/fake"
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)

@@ -61,8 +61,8 @@ def export(
 
     Example: sluis audit export --out log.bundle --with-vault log.vault --for privacy-auditor --auditor-key auditor.pub
     """
-    from broker.app import open_log, open_log_database
     from broker.config import load_config
+    from broker.own_log import open_log, open_log_database
 
     if (with_vault is None) != (not auditor) or (with_vault is None) != (key is None):
         raise typer.BadParameter("--with-vault, --for and --auditor-key go together")
@@ -124,8 +124,8 @@ def _export_with_vault(config: Config, out: Path, vault: Path, auditor: str, pub
 
 
 def _announce(config: Config, reader: LogReader, auditor: str, key: str, wait: float) -> None:
-    from broker.app import exports_of
     from broker.erasure import EXPORT
+    from broker.own_log import exports_of
 
     export = os.urandom(16).hex()
     folder = exports_of(config)

@@ -90,8 +90,8 @@ def follow(  # noqa: PLR0917 - options
 
 @contextmanager
 def _opened(config: Config, *, with_subjects: bool) -> Iterator[tuple[LogReader, SubjectNames | None]]:
-    from broker.app import open_log, open_log_and_vault
     from broker.otlp.mapping import SubjectNames
+    from broker.own_log import open_log, open_log_and_vault
 
     if not with_subjects:
         reader = open_log(config)

@@ -153,7 +153,7 @@ def hold_list(config: _ConfigFile = _BROKER_YAML, as_json: AsJson = False) -> No
 
     Example: sluis audit hold list --config broker.yaml
     """
-    from broker.app import open_log
+    from broker.own_log import open_log
 
     reader = open_log(load_config(config))
     try:
@@ -220,7 +220,7 @@ def _carry_out(kind: str, make: Make, way: _Way) -> None:
 
 def _hand_in(config: Config, made: VaultOrder, way: _Way) -> None:
     from broker.acceptance import check_bundle
-    from broker.app import open_log, orders_of
+    from broker.own_log import open_log, orders_of
     from broker.policy_files import read_bundle_file
 
     reader = open_log(config)

@@ -16,8 +16,8 @@ SHOWN = 20
 
 def rematch_all(config: Path, as_json: bool) -> None:
     """Matches again what a broker's data still allow. Exit 0: all are the same; 17: any is not."""
-    from broker.app import open_rematching
     from broker.config import load_config
+    from broker.own_log import open_rematching
 
     tell = None if as_json else on_terminal("matching again: entry {} of {}")
     with open_rematching(load_config(config)) as rematching:

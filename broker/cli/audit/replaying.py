@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from broker.audit.bundle_lines import read_lines
 from broker.audit.findings import Fault
 from broker.audit.replay import Replayed
 from broker.audit.replaying import Listed, Outcome, replay_all
-from broker.audit.verify import read_lines
 from broker.cli.audit.columns import one_line, table
 from broker.cli.audit.rematching import rematch_all
 from broker.cli.audit.root import AsJson, app, on_terminal, read_trust, verify_first

@@ -12,10 +12,11 @@ from typing import Annotated, BinaryIO
 
 import typer
 
+from broker.audit.bundle_lines import read_lines
 from broker.audit.findings import Code as Finding
 from broker.audit.findings import Fault
 from broker.audit.trust import Trust, parse_trust
-from broker.audit.verify import read_lines, verify
+from broker.audit.verify import verify
 from broker.errors import Code, SluisError
 
 app = typer.Typer(

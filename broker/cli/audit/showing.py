@@ -12,12 +12,12 @@ from typing import Annotated, Any
 
 import typer
 
+from broker.audit.bundle_lines import read_lines
 from broker.audit.entries import LogEntry
 from broker.audit.entry_shapes import BODIES
 from broker.audit.following import parties_of
 from broker.audit.openings import Openings
 from broker.audit.selecting import Selection, Shown, select
-from broker.audit.verify import read_lines
 from broker.cli.audit.columns import one_line
 from broker.cli.audit.rectified_words import KINDS, rectified_words
 from broker.cli.audit.root import AsJson, BundleFile, app

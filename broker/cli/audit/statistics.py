@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from broker.audit.bundle_lines import read_lines
 from broker.audit.statistics import SUPPRESS_BELOW, Month, statistics
-from broker.audit.verify import read_lines
 from broker.cli.audit.report.chart import bars_of
 from broker.cli.audit.report.png import png_of
 from broker.cli.audit.report.svg import svg_of

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
+from broker.audit.bundle_lines import read_lines
 from broker.audit.table import Row, as_csv, as_json_lines, rows
-from broker.audit.verify import read_lines
 from broker.cli.audit.root import BundleFile, app, on_terminal, written_whole
 
 _FORMATS = {"csv": as_csv, "json": as_json_lines}

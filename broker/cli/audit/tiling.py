@@ -67,11 +67,11 @@ def tiles(
 
     Example: sluis audit tiles --config broker.yaml --out /srv/tiles
     """
-    from broker.app import open_log, open_log_database
     from broker.config import load_config
     from broker.exchange_log.checkpoint import parse_checkpoint
     from broker.exchange_log.cosignature import COSIGNED, NEWEST, cosigned_key
     from broker.exchange_log.tiles import write_tiles
+    from broker.own_log import open_log, open_log_database
 
     reader = open_log_database(database) if database is not None else open_log(load_config(config))
     try:

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from broker.audit.bundle_lines import read_lines
 from broker.audit.unusual import MAX_ITEMS, Item, Unusual, unusual
 from broker.audit.unusual_rules import WORDS
-from broker.audit.verify import read_lines
 from broker.cli.audit.columns import one_line
 from broker.cli.audit.root import AsJson, BundleFile, app, on_terminal, read_trust, verify_first
 from broker.cli.audit.showing import OpeningFiles, days_of, read_openings

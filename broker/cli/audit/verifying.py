@@ -13,10 +13,11 @@ from typing import Annotated, Any, BinaryIO
 import typer
 
 from broker.audit.advice import advice_on
+from broker.audit.bundle_lines import read_lines
 from broker.audit.findings import Code, Finding, Report
 from broker.audit.preceding import Preceding
 from broker.audit.vault_export import VaultFile, VaultFileError, read_export
-from broker.audit.verify import read_lines, verify, verify_preceding
+from broker.audit.verify import verify, verify_preceding
 from broker.cli.audit.root import SHOWN_FINDINGS, AsJson, BundleFile, app, on_terminal, read_trust
 from broker.errors import Code as Refusal
 from broker.errors import SluisError

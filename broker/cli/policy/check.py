@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from broker.audit.verify import read_lines
+from broker.audit.bundle_lines import read_lines
 from broker.cli.policy.root import (
     AsJson,
     Exit,

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
+from broker.audit.bundle_lines import read_lines
 from broker.audit.in_force import InForce, PolicyHistory
 from broker.audit.trust import parse_trust
-from broker.audit.verify import read_lines, verify
+from broker.audit.verify import verify
 from broker.cli.policy.root import AsJson, Exit, app, day_of_option, fail, moment_of, print_json, write_whole
 from broker.errors import Code, SluisError
 from broker.policy.document import CATALOGUE_FILE, OFFICERS_FILE
@@ -91,9 +92,9 @@ def log_lines(log: Path | None, config: Path) -> Iterator[Iterable[bytes]]:
         with log.open("rb") as stream:
             yield read_lines(stream)
         return
-    from broker.app import open_log
     from broker.audit.export import bundle_lines
     from broker.config import load_config
+    from broker.own_log import open_log
 
     reader = open_log(load_config(config))
     try:

@@ -190,7 +190,7 @@ def _demand_allowed(config: Config, policies: PolicySet, made: Suspension) -> No
 
 def _in_force(config: Config) -> tuple[str, int] | None:
     """Digest and revision of the set that the log has in force; None without a log."""
-    from broker.app import open_log
+    from broker.own_log import open_log
 
     try:
         reader = open_log(config)
@@ -208,7 +208,7 @@ def _in_force(config: Config) -> tuple[str, int] | None:
 
 def _await(config: Config, happened: Callable[[LogReader], bool], seconds: float) -> bool:
     """Whether the log shows it within that time."""
-    from broker.app import open_log
+    from broker.own_log import open_log
 
     deadline = time.monotonic() + seconds
     while True:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from broker.audit.verify import read_lines
+from broker.audit.bundle_lines import read_lines
 from broker.cli.policy.in_force import demand_verified
 from broker.cli.policy.root import AsJson, Exit, Folder, app, day_of_option, fail, print_json, read_folder
 from broker.errors import SluisError

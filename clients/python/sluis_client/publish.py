@@ -28,15 +28,11 @@ from sluis_client.seal import Field, RowSealer
 from sluis_client.sealed_runs import SealedRuns, row_bytes, run_entropy
 from sluis_client.statements import SignedStatement, parse_utc, register_manifest, utc
 from sluis_client.transport import (
-    NewUpload,
     Progress,
     Receipt,
-    Register,
-    RegisterRun,
-    Upload,
-    rows_per_message,
     silent,
 )
+from sluis_client.upload import NewUpload, Register, RegisterRun, Upload, rows_per_message
 
 __all__ = ["Plan", "Prepared", "Published", "prepare", "publish"]
 

@@ -16,7 +16,7 @@ from sluis_client.pseudonymise import PSEUDONYM_BYTES, Column, Fields, Pseudonym
 from sluis_client.register_table import Prepared
 from sluis_client.seal import COMMITMENT_BYTES, SEAL_OVERHEAD, WRAP_BYTES, RowSealer
 from sluis_client.secret import Secret
-from sluis_client.transport import RegisterRun
+from sluis_client.upload import RegisterRun
 
 _MAX_ROW_BYTES = 96 * 1024
 _FORMAT = "sluis-client/upload/1"

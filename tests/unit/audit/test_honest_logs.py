@@ -7,10 +7,10 @@ from datetime import timedelta
 from audit_kit import EPOCH, OFFICERS, START, World, authority, policy_bundle
 
 from broker.audit.advice import advice_on
+from broker.audit.bundle_lines import leaf_of
 from broker.audit.counting import Counting
 from broker.audit.entries import LogEntry
 from broker.audit.findings import Code, Fault, Findings
-from broker.audit.verify import leaf_of
 from broker.exchange import Want
 
 HIT = Want(True, False, ("beds",))

@@ -26,7 +26,8 @@ from sluis_client.client import GrpcTransport, Retries
 from sluis_client.errors import ClientError, Exit
 from sluis_client.pseudonymise import Column
 from sluis_client.statements import SignedStatement
-from sluis_client.transport import DryRun, NewUpload, Opening, Question, RegisterRun, Want
+from sluis_client.transport import DryRun, Opening, Question, Want
+from sluis_client.upload import NewUpload, RegisterRun
 
 SIGNED = SignedStatement(b"{}", b"s")
 ANSWER = exchange_pb2.Answer(status=exchange_pb2.ANSWER_STATUS_NO_REGISTER, exchange="x")

@@ -30,18 +30,15 @@ from sluis_client.transport import (
     DryRun,
     Exchange,
     LogEntry,
-    NewUpload,
     Progress,
     PublishedEpoch,
     PublishedKey,
     Purpose,
     Question,
     Receipt,
-    Register,
-    RegisterRun,
-    Upload,
     silent,
 )
+from sluis_client.upload import NewUpload, Register, RegisterRun, Upload
 
 __all__ = ["GrpcTransport", "Retries", "connect"]
 

@@ -25,11 +25,9 @@ from sluis_client.transport import (
     Purpose,
     Question,
     Receipt,
-    Register,
     RegisterFacts,
-    RegisterRun,
-    rows_per_message,
 )
+from sluis_client.upload import Register, RegisterRun, rows_per_message
 
 
 def match_messages(question: Question, progress: Progress) -> Iterator[exchange_pb2.MatchRequest]:

@@ -1,0 +1,42 @@
+"""The house's form: a module of at most 400 lines, a function under 70 (docs/architecture.md).
+
+The one-file verifier of `clients/auditor/` is one file on purpose and is not read here.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted([*ROOT.glob("broker/**/*.py"), *ROOT.glob("clients/python/sluis_client/**/*.py")])
+MODULE_LINES = 400
+FUNCTION_LINES = 70
+
+
+def too_long(source: str) -> Iterator[str]:
+    """What is too long in a module's source, and how long it is."""
+    lines = len(source.splitlines())
+    if lines > MODULE_LINES:
+        yield f"{lines} lines; at most {MODULE_LINES}: give one of its nouns a module of its own"
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            if length >= FUNCTION_LINES:
+                yield f"{node.name}: {length} lines; fewer than {FUNCTION_LINES}"
+
+
+def test_modules_and_functions_are_short() -> None:
+    assert len(SOURCES) > 300
+    found = [f"{path.relative_to(ROOT)}: {text}" for path in SOURCES for text in too_long(path.read_text("utf-8"))]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(("lines", "count"), [(69, 0), (70, 1), (399, 1), (400, 2)])
+def test_what_is_too_long_is_found(lines: int, count: int) -> None:
+    """One function of so many lines, with one line before it."""
+    source = "x = 1\ndef f():\n" + "    pass\n" * (lines - 1)
+    assert len(list(too_long(source))) == count
