@@ -14,7 +14,7 @@ import re
 import select
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
@@ -25,12 +25,16 @@ _BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _CHANGING = (
+    (re.compile(r"\b(?:[0-9a-f]{4} ){15}[0-9a-f]{4}\b"), "<fingerprint>"),
+    (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<uuid>"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "<64 hex digits>"),
     (re.compile(r"\b(?=[0-9a-f]*[a-f])(?=[0-9a-f]*[0-9])[0-9a-f]{12,63}\b|\b[0-9]{16}\b"), "<hex digits>"),
     (re.compile(r"\b20[0-9]{2}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?( CES?T|Z)?"), "<time>"),
     (re.compile(r"[A-Za-z0-9+/]{40,}={0,2}"), "<base64>"),
     (re.compile(r"(?<=approved_on.: .)20[0-9-]{8}|(?<= side, on )20[0-9-]{8}"), "<day>"),
 )
+_PROGRESS = re.compile(r"(?:\r[^\r\n]*\x1b\[K)+\r?")
+"""A line that a terminal shows for a moment and takes away."""
 _BY_KEY = re.compile(r"signer  |  signed by  ")
 
 
@@ -95,7 +99,7 @@ def run(command: str, folder: Path, environment: Mapping[str, str]) -> str:
             break
     os.close(controller)
     assert process.wait(10) is not None
-    return printed.decode().replace("\r\n", "\n")
+    return _PROGRESS.sub("", printed.decode().replace("\r\n", "\n"))
 
 
 def steady(text: str) -> str:
@@ -119,3 +123,31 @@ def agrees(expected: str, printed: str) -> bool:
         r"(?:[^\n]*\n)*" if line == "..." else re.escape(line) + r"\n" for line in steady(expected).splitlines()
     )
     return re.fullmatch(pattern, "".join(line + "\n" for line in steady(printed).splitlines())) is not None
+
+
+def walk(document: Path, do: Callable[[Block], None], type_in: Callable[[str], str]) -> int:
+    """Goes through a document: `do` has what stands before a block done, `type_in` runs a command; returns how many.
+
+    Fails at the first command that prints something else. With `UPDATE_DOCS` set, outputs are written anew instead.
+    """
+    text = document.read_text(encoding="utf-8")
+    update = bool(os.environ.get("UPDATE_DOCS"))
+    anew, at, commands = "", 0, 0
+    for block in blocks(text):
+        if block.what:
+            do(block)
+        if block.kind != "console":
+            continue
+        body = ""
+        for command, expected in steps(block.body):
+            printed = type_in(command)
+            commands += 1
+            fits = agrees(expected, printed)
+            if not update:
+                assert fits, f"$ {command}\n--- the document has\n{expected}--- it printed\n{printed}"
+            body += f"$ {command}\n" + (expected if fits and "\n...\n" in f"\n{expected}" else printed)
+        anew += text[at : block.start] + body
+        at = block.end
+    if update:
+        document.write_text(anew + text[at:], encoding="utf-8")
+    return commands

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from console import Block, agrees, blocks, run, steps
+from console import Block, agrees, run, steps, walk
 
 from broker.dev_pki import write_dev_pki
 from broker.policy.bundle import policy_set_from_texts, read_bundle
@@ -120,28 +120,13 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 @pytest.mark.slow
 def test_every_command_prints_what_the_document_shows(desk: Desk) -> None:
-    text = DOCUMENT.read_text(encoding="utf-8")
-    anew, at = "", 0
-    commands = 0
-    for block in blocks(text):
-        if block.what in ("file", "replace"):
-            desk.write(block)
+    def do(block: Block) -> None:
         if block.what == "setup":
             desk.prepare(block.name)
-        if block.kind != "console":
-            continue
-        body = ""
-        for command, expected in steps(block.body):
-            printed = run(command, desk.folder, ENVIRONMENT)
-            commands += 1
-            fits = agrees(expected, printed)
-            if not os.environ.get("UPDATE_DOCS"):
-                assert fits, f"$ {command}\n--- the document has\n{expected}--- it printed\n{printed}"
-            body += f"$ {command}\n" + (expected if fits and "\n...\n" in f"\n{expected}" else printed)
-        anew += text[at : block.start] + body
-        at = block.end
-    if os.environ.get("UPDATE_DOCS"):
-        DOCUMENT.write_text(anew + text[at:], encoding="utf-8")
+        else:
+            desk.write(block)
+
+    commands = walk(DOCUMENT, do, lambda command: run(command, desk.folder, ENVIRONMENT))
     assert commands > 20
 
 

@@ -14,7 +14,7 @@ from broker.audit.commitments import LABELS
 from broker.audit.export import bundle_lines
 from broker.audit.vault_export import SEED_BYTES, OpenedSlot, export_lines, fingerprint, public_of
 from broker.canonical import canonical_json
-from broker.cli.audit.root import app, on_terminal, written_whole
+from broker.cli.audit.root import app, clear_progress, on_terminal, written_whole
 from broker.errors import Code, SluisError
 from broker.ports import LogReader
 
@@ -77,6 +77,7 @@ def export(
             count = export_to(reader, stream, on_terminal("{} lines written"))
     finally:
         reader.close()
+    clear_progress()
     print(f"wrote {out}: {count} lines")
 
 
@@ -120,6 +121,7 @@ def _export_with_vault(config: Config, out: Path, vault: Path, auditor: str, pub
                 slots += 1
     finally:
         reader.close()
+    clear_progress()
     print(f"wrote {out}: {count} lines; {vault}: {slots - 2} slots, which only {auditor} can open")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from broker.audit.findings import Fault
-from broker.cli.audit.root import on_terminal
+from broker.cli.audit.root import clear_progress, on_terminal
 from broker.rematching import Outcome, Rematched
 
 SHOWN = 20
@@ -22,6 +22,7 @@ def rematch_all(config: Path, as_json: bool) -> None:
     tell = None if as_json else on_terminal("matching again: entry {} of {}")
     with open_rematching(load_config(config)) as rematching:
         outcome = rematching.all(tell)
+    clear_progress()
     if as_json:
         print(json.dumps(_as_object(outcome)))
     else:

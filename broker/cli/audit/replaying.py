@@ -14,7 +14,7 @@ from broker.audit.replay import Replayed
 from broker.audit.replaying import Listed, Outcome, replay_all
 from broker.cli.audit.columns import one_line, table
 from broker.cli.audit.rematching import rematch_all
-from broker.cli.audit.root import AsJson, app, on_terminal, read_trust, verify_first
+from broker.cli.audit.root import AsJson, app, clear_progress, on_terminal, read_trust, verify_first
 from broker.cli.policy.root import Exit, read_side
 from broker.cli.policy.simulating import print_simulation, simulation_object
 from broker.policy.simulate import Change, simulate
@@ -87,6 +87,7 @@ def replay(
     tell = None if as_json else on_terminal("replaying: {} of {} entries")
     with bundle.open("rb") as stream:
         outcome = replay_all(read_lines(stream), tell)
+    clear_progress()
     if as_json:
         print(json.dumps(_as_object(outcome, verified=verified), ensure_ascii=False))
     else:

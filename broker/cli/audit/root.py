@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ app = typer.Typer(
 )
 BundleFile = Annotated[Path, typer.Argument(help="The exported bundle.", exists=True, dir_okay=False)]
 SHOWN_FINDINGS = 20
+QUIET_SECONDS = 0.5
+"""What ends sooner shows no progress."""
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -41,15 +44,24 @@ def read_trust(path: Path) -> Trust:
 
 
 def on_terminal(text: str) -> Callable[..., None] | None:
-    """A progress line that is written over, on a terminal only."""
+    """A progress line that is written over, on a terminal only; `clear_progress` takes it away at the end."""
     if not sys.stderr.isatty():
         return None
+    began = time.monotonic()
 
     def tell(*numbers: int) -> None:
-        sys.stderr.write(f"\r{text.format(*numbers)}\x1b[K\r")
-        sys.stderr.flush()
+        if time.monotonic() - began >= QUIET_SECONDS:
+            sys.stderr.write(f"\r{text.format(*numbers)}\x1b[K\r")
+            sys.stderr.flush()
 
     return tell
+
+
+def clear_progress() -> None:
+    """Takes the progress line away, so that what is printed next stands alone."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
 
 
 @contextmanager
@@ -76,6 +88,7 @@ def verify_first(bundle: Path, trust: Trust, as_json: bool, *, replays: bool = F
     tell = None if as_json else on_terminal("verifying: {} of {} entries")
     with bundle.open("rb") as stream:
         report = verify(read_lines(stream), trust, progress=tell)
+    clear_progress()
     if report.verified or (replays and all(Finding[name].fault is Fault.REPLAY for name in report.counts)):
         return
     if as_json:

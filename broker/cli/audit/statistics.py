@@ -16,7 +16,16 @@ from broker.cli.audit.report.chart import bars_of
 from broker.cli.audit.report.png import png_of
 from broker.cli.audit.report.svg import svg_of
 from broker.cli.audit.report.tables import Report, csv_of, html_of, report_of, text_of
-from broker.cli.audit.root import AsJson, BundleFile, app, on_terminal, read_trust, verify_first, written_whole
+from broker.cli.audit.root import (
+    AsJson,
+    BundleFile,
+    app,
+    clear_progress,
+    on_terminal,
+    read_trust,
+    verify_first,
+    written_whole,
+)
 from broker.cli.audit.showing import OpeningFiles, read_openings
 from broker.policy.wording import Lang
 
@@ -64,6 +73,7 @@ def statistics_command(
         found = statistics(
             read_lines(stream), days, by=by, openings=opened, suppress_below=suppress_below, progress=tell
         )
+    clear_progress()
     report = report_of(found, by=by, lang=lang, verified=trust is not None)
     for file in out or ():
         _write(file, found, report)

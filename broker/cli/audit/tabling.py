@@ -11,7 +11,7 @@ import typer
 
 from broker.audit.bundle_lines import read_lines
 from broker.audit.table import Row, as_csv, as_json_lines, rows
-from broker.cli.audit.root import BundleFile, app, on_terminal, written_whole
+from broker.cli.audit.root import BundleFile, app, clear_progress, on_terminal, written_whole
 
 _FORMATS = {"csv": as_csv, "json": as_json_lines}
 
@@ -50,4 +50,5 @@ def table(
             return
         with written_whole(out) as target:
             target.writelines(found)
+    clear_progress()
     print(f"wrote {out}: {count} rows")

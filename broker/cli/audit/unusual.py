@@ -13,7 +13,7 @@ from broker.audit.bundle_lines import read_lines
 from broker.audit.unusual import MAX_ITEMS, Item, Unusual, unusual
 from broker.audit.unusual_rules import WORDS
 from broker.cli.audit.columns import one_line
-from broker.cli.audit.root import AsJson, BundleFile, app, on_terminal, read_trust, verify_first
+from broker.cli.audit.root import AsJson, BundleFile, app, clear_progress, on_terminal, read_trust, verify_first
 from broker.cli.audit.showing import OpeningFiles, days_of, read_openings
 
 _NOT_SEEN = (
@@ -55,6 +55,7 @@ def unusual_command(
     tell = None if as_json else on_terminal("reading: {} of {} entries")
     with bundle.open("rb") as stream:
         found = unusual(read_lines(stream), openings=opened, first=start, last=end, progress=tell)
+    clear_progress()
     if as_json:
         print(json.dumps(_as_object(found, party, verified=trust is not None, unexplained=unexplained)))
         return

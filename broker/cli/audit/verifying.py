@@ -18,7 +18,7 @@ from broker.audit.findings import Code, Finding, Report
 from broker.audit.preceding import Preceding
 from broker.audit.vault_export import VaultFile, VaultFileError, read_export
 from broker.audit.verify import verify, verify_preceding
-from broker.cli.audit.root import SHOWN_FINDINGS, AsJson, BundleFile, app, on_terminal, read_trust
+from broker.cli.audit.root import SHOWN_FINDINGS, AsJson, BundleFile, app, clear_progress, on_terminal, read_trust
 from broker.errors import Code as Refusal
 from broker.errors import SluisError
 
@@ -68,6 +68,7 @@ def verify_command(
             vault=sealed,
             progress=tell,
         )
+    clear_progress()
     if as_json:
         print(json.dumps(_report_object(report), ensure_ascii=False))
     else:
