@@ -14,6 +14,7 @@ CREATE TABLE erased (commitment TEXT PRIMARY KEY, entry INTEGER NOT NULL) WITHOU
 
 -- Slots of before this version: their entries say what they are.
 CREATE TEMP TABLE found (commitment TEXT, label TEXT, ask_index INTEGER);
+CREATE INDEX temp.found_by_commitment ON found (commitment);
 INSERT INTO found
   SELECT tokens, 'tokens', ask_index FROM exchanges
   UNION ALL
