@@ -58,6 +58,18 @@ def public_of(seed: bytes) -> bytes:
     return mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
 
 
+def check_public(public: bytes) -> None:
+    """Raises VaultFileError unless this is an auditor's public key that something can be encrypted to."""
+    if len(public) == SEED_BYTES:
+        raise VaultFileError("this is the private key: it stays with the auditor, who makes a new pair now")
+    if len(public) != PUBLIC_BYTES:
+        raise VaultFileError("an auditor's public key has 1216 bytes; `sluis audit keys` makes one")
+    try:
+        _public(public)
+    except ValueError:
+        raise VaultFileError("this is no public key of `sluis audit keys`, or a damaged one") from None
+
+
 def fingerprint(public: bytes) -> str:
     """How entries and exports name an auditor's key: its SHA-256, hex."""
     return hashlib.sha256(public).hexdigest()
@@ -73,13 +85,11 @@ def export_lines(
     entropy: Callable[[int], bytes],
 ) -> Iterator[bytes]:
     """The lines of an export, each with its newline. Raises VaultFileError for a public key that is none."""
-    if len(public) != PUBLIC_BYTES:
-        raise VaultFileError("an auditor's public key has 1216 bytes; `sluis audit keys` makes one")
+    check_public(public)
     head = {"auditor": auditor, "key": fingerprint(public), "origin": origin, "size": size, "vault": EXPORT_TYPE}
     key = entropy(_KEY_BYTES)
-    halves = MLKEM768PublicKey.from_public_bytes(public[:1184]), X25519PublicKey.from_public_bytes(public[1184:])
     bound = strict_json.write(head)
-    envelope = _SUITE.encrypt(key, hpke.MLKEM768X25519PublicKey(*halves), info=bound)
+    envelope = _SUITE.encrypt(key, _public(public), info=bound)
     yield strict_json.write({**head, "envelope": envelope.hex()}) + b"\n"
     cipher, number = AESGCM(key), 0
     for slot in slots:
@@ -135,6 +145,11 @@ def _slots(lines: Iterator[bytes], cipher: AESGCM, bound: bytes) -> Iterator[Ope
 def _sealed(cipher: AESGCM, number: int, value: Mapping[str, object], bound: bytes) -> bytes:
     sealed = cipher.encrypt(number.to_bytes(12, "big"), strict_json.write(dict(value)), bound)
     return base64.b64encode(sealed) + b"\n"
+
+
+def _public(public: bytes) -> hpke.MLKEM768X25519PublicKey:
+    halves = MLKEM768PublicKey.from_public_bytes(public[:1184]), X25519PublicKey.from_public_bytes(public[1184:])
+    return hpke.MLKEM768X25519PublicKey(*halves)
 
 
 def _halves(seed: bytes) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:

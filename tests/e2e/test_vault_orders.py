@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 from world import World, running
 
 from broker.cli import app
+from broker.errors import SluisError
 from broker.trust_making import trust_of
 
 pytestmark = pytest.mark.slow
@@ -148,6 +149,31 @@ def test_a_vault_export_opens_for_its_auditor_and_is_logged(world: World, tmp_pa
     world.stop()
     alone = run(world, "export", *named, "--for", "privacy-auditor", "--wait", "0")
     assert "only when the log says for whom" in str(alone.exception)
+
+
+def test_a_key_that_is_none_is_refused_before_the_log_says_anything(world: World, tmp_path: Path) -> None:
+    assert run(world, "keys", "--out", str(tmp_path / "auditor"), config=False).exit_code == 0
+    assert world.broker is not None
+    size = world.broker._store.reader.size()
+    bundle, vault, pub = tmp_path / "log.bundle", tmp_path / "log.vault", tmp_path / "auditor.pub"
+
+    def exported(key: Path, out: Path = bundle) -> str:
+        named = ("--out", str(out), "--with-vault", str(vault), "--auditor-key", str(key), "--for", "privacy-auditor")
+        result = run(world, "export", *named)
+        assert result.exit_code != 0
+        assert isinstance(result.exception, SluisError | SystemExit)
+        return f"{result.exception} {result.stderr}"
+
+    assert "the private key: it stays with the auditor" in exported(tmp_path / "auditor.key")
+    damaged = tmp_path / "damaged.pub"
+    for text, said in (("ff" * 1216, "damaged"), (pub.read_text()[:-3], "1216 bytes"), ("my key", "no .pub file")):
+        damaged.write_text(text)
+        assert said in exported(damaged)
+    kept = pub.read_bytes()
+    assert "same file" in exported(pub, out=vault)
+    assert "same file" in exported(pub, out=pub)
+    assert (pub.read_bytes(), world.broker._store.reader.size()) == (kept, size)
+    assert not vault.exists()
 
 
 def test_without_a_broker_an_order_waits(world: World) -> None:

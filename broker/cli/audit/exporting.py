@@ -12,7 +12,15 @@ import typer
 
 from broker.audit.commitments import LABELS
 from broker.audit.export import bundle_lines
-from broker.audit.vault_export import SEED_BYTES, OpenedSlot, export_lines, fingerprint, public_of
+from broker.audit.vault_export import (
+    SEED_BYTES,
+    OpenedSlot,
+    VaultFileError,
+    check_public,
+    export_lines,
+    fingerprint,
+    public_of,
+)
 from broker.canonical import canonical_json
 from broker.cli.audit.root import app, clear_progress, on_terminal, written_whole
 from broker.errors import Code, SluisError
@@ -69,6 +77,8 @@ def export(
     if with_vault is not None and key is not None:
         if database is not None:
             raise typer.BadParameter("--with-vault needs --config: the vault opens with the broker's keys")
+        if len({path.resolve() for path in (out, with_vault, key)}) < 3:
+            raise typer.BadParameter("--out, --with-vault and --auditor-key name the same file; give each its own")
         _export_with_vault(load_config(config), out, with_vault, auditor, _public(key), wait)
         return
     reader = open_log_database(database) if database is not None else open_log(load_config(config))
@@ -160,7 +170,12 @@ def _slots(reader: LogReader) -> Iterator[OpenedSlot]:
 
 
 def _public(path: Path) -> bytes:
+    """The key in a .pub file, checked before anything is logged about it."""
     try:
-        return bytes.fromhex(path.read_text("ascii").strip())
+        public = bytes.fromhex(path.read_text("ascii").strip())
+        check_public(public)
+    except VaultFileError as error:
+        raise SluisError(Code.CONFIG_INVALID, f"{path}: {error}") from error
     except (OSError, ValueError) as error:
         raise SluisError(Code.CONFIG_INVALID, f"{path}: is no .pub file of `sluis audit keys`") from error
+    return public
