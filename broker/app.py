@@ -33,7 +33,7 @@ from broker.notices import Notices
 from broker.own_log import exports_of, open_high_water, orders_of, same_volume
 from broker.parties import Caller
 from broker.policy.evaluate import ENGINE
-from broker.policy.vault_orders import MAX_ORDER_BYTES
+from broker.policy.vault_orders import MAX_ORDER_BYTES, without_opening
 from broker.policy_files import PolicyFiles, read_bundle_file
 from broker.ports import CheckpointSigner, Clock, Entropy, LogReader
 from broker.publication import Publication
@@ -295,8 +295,8 @@ class Broker:
 
     def _take_orders(self) -> None:
         later = LATER | {Code.EXCHANGE_OPEN}
-        take_files(orders_of(self._config), "vault order", MAX_ORDER_BYTES, self._take_order, later)
-
+        orders = orders_of(self._config)
+        take_files(orders, "vault order", MAX_ORDER_BYTES, self._take_order, later, without_opening)
         exports = exports_of(self._config)
         take_files(exports, "request for a vault export", MAX_ORDER_BYTES, self._erasure.announce_export, LATER)
 

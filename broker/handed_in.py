@@ -17,11 +17,18 @@ TAKEN, REFUSED = "taken", "refused"
 """Folders, beside the files, to which they are moved."""
 
 
-def take_files(folder: Path, what: str, limit: int, take: Callable[[bytes], object], later: Collection[Code]) -> None:
+def take_files(
+    folder: Path,
+    what: str,
+    limit: int,
+    take: Callable[[bytes], object],
+    later: Collection[Code],
+    kept: Callable[[bytes], bytes] | None = None,
+) -> None:
     """Gives every file of `folder` to `take` and moves it aside. Never raises for what a file holds.
 
     `what`: how the diagnostic log calls it. `limit`: bytes that are read, one more when there are more. `later`:
-    refusals after which a file stays.
+    refusals after which a file stays. `kept`: what is left of a file that was taken up; without it, all.
     """
     for path in sorted(path for path in folder.glob("*.json") if path.is_file()):
         try:
@@ -35,14 +42,20 @@ def take_files(folder: Path, what: str, limit: int, take: Callable[[bytes], obje
         try:
             take(data)
         except SluisError as error:
+            if error.code in later:
+                said = f"{what} waits"
+                log.warning(said, code=error.code.name)
+                continue
             said = f"{what} refused"
             log.error(said, code=error.code.name)
-            if error.code in later:
-                continue
             _aside(path, REFUSED)
         else:
             said = f"{what} in force"
             log.info(said)
+            if kept is not None:
+                left = path.with_suffix(".partial")
+                left.write_bytes(kept(data))
+                left.replace(path)
             _aside(path, TAKEN)
 
 

@@ -202,6 +202,13 @@ def read_order(data: bytes, *, origin: str, environment: str) -> VaultOrder:
     return VaultOrder(stated, whole["key"], whole["signature"], _opened(stated, opening))
 
 
+def without_opening(data: bytes) -> bytes:
+    """An order's file without its case reference: what is left of it when it was carried out."""
+    whole = parse_canonical(data)
+    whole.pop("opening", None)
+    return canonical_json(whole)
+
+
 def check_order(stated: Mapping[str, Any]) -> None:
     """Checks an order's statement, member by member. Raises ORDER_INVALID."""
     members = _MEMBERS.get(str(stated.get("type")))

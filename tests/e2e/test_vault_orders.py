@@ -92,6 +92,9 @@ def test_a_hold_and_then_an_erasure(world: World) -> None:
     kinds = verified(world)["kinds"]
     assert isinstance(kinds, dict)
     assert (kinds["erasure"], kinds["config"]) == (1, 2)
+    found = [path for path in world.directory.rglob("*") if path.is_file() and b"AVG 12" in path.read_bytes()]
+    assert found == [], "the case reference lies in no file, that of the order that was carried out included"
+    assert len(list((world.config.data / "orders" / "taken").iterdir())) == 3
 
 
 def test_an_order_made_at_a_desk_and_one_of_a_stranger(world: World, tmp_path: Path) -> None:
