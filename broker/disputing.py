@@ -8,7 +8,17 @@ from dataclasses import dataclass
 
 from broker.canonical import canonical_json, commitment
 from broker.errors import Code, SluisError, field_error
-from broker.exchange import AnswerStatus, DisputedRecord, ExchangeState, Question, Receipt, RowStatus, StoredNotice
+from broker.exchange import (
+    DISPUTED_PLACE,
+    OUTCOME_PLACE,
+    AnswerStatus,
+    DisputedRecord,
+    ExchangeState,
+    Question,
+    Receipt,
+    RowStatus,
+    StoredNotice,
+)
 from broker.intake import Intake, demand_own, signed_members
 from broker.matching.records import row_of
 from broker.matching.release import question_of, tokens_value
@@ -67,7 +77,7 @@ class Disputing:
             done = self._intake.earlier(tx, caller, statement.request_id, signed)
             if done is not None:
                 return done
-            known = tx.document("disputed", _place(hit))
+            known = tx.document(DISPUTED_PLACE, _place(hit))
             if known is not None and any(one.resolved is None for one in tx.dispute(known.decode())):
                 raise SluisError(Code.ALREADY_REPORTED, "you dispute this hit already; wait for the answerer's answer")
             self._intake.bound(tx, caller.party, 1)
@@ -96,7 +106,7 @@ class Disputing:
                     disputed_at=tx.sequenced_at,
                 )
             )
-            tx.put_document("disputed", _place(hit), notice.encode())
+            tx.put_document(DISPUTED_PLACE, _place(hit), notice.encode())
             return self._intake.remember(tx, caller, statement.request_id, signed, {"entry": index, "notice": notice})
 
         kept = self._intake.sequencer.submit(work).value
@@ -125,13 +135,13 @@ class Disputing:
                 )
             return int(record["entry"])
 
-        standing = stands(self._intake.reader.document("outcome", key))
+        standing = stands(self._intake.reader.document(OUTCOME_PLACE, key))
         if standing is not None:
             return self._intake.receipt(standing)
         self._intake.check_time(statement.not_after)
 
         def work(tx: Transaction) -> int:
-            index = stands(tx.document("outcome", key))
+            index = stands(tx.document(OUTCOME_PLACE, key))
             if index is not None:
                 return index
             self._intake.earlier(tx, caller, statement.request_id, signed)
@@ -139,7 +149,7 @@ class Disputing:
             mine = hit.state.ask_index
             tx.commit_to("position", position[1], keep_until=until, salt=position[0], ask_index=mine)
             index = tx.append("outcome", {**_about(hit.state), **signed_members(signed, caller)})
-            tx.put_document("outcome", key, canonical_json({"entry": index, "outcome": statement.outcome}))
+            tx.put_document(OUTCOME_PLACE, key, canonical_json({"entry": index, "outcome": statement.outcome}))
             self._intake.remember(tx, caller, statement.request_id, signed, {"entry": index})
             return index
 

@@ -168,6 +168,7 @@ class Erasure:
             _demand_ended(tx, asker, exchange, self._clock.now(), self._scope)
             slots |= {slot.commitment: slot for slot in tx.slots_of(asker, exchange) if slot.label != ANSWER_LABEL}
             tx.drop_answers(asker, exchange)
+            tx.drop_places(asker, exchange)
         demand_free(slots.values(), holds_of(tx.document(*HOLDS)), tx.sequenced_at)
         if len(slots) > _MOST:
             raise SluisError(Code.ORDER_INVALID, f"the order erases more than {_MOST} slots; order fewer exchanges")
@@ -210,6 +211,7 @@ def expire_ended(store: LogStore, now: datetime) -> int:
                 holds = holds_of(tx.document(*HOLDS))
                 due = [slot for slot in page if not any(hold.covers(slot.uses, now) for hold in holds)]
                 gone += tx.erase([slot.commitment for slot in due], batch.size - 1)
+                _drop_places(tx, due)
             batch.commit("")
     with store.batch(now) as batch:
         with batch.savepoint():
@@ -273,7 +275,19 @@ def _expire(names: Sequence[str], before: datetime, tx: Transaction) -> int:
     ]
     for purpose, commitments in _by_purpose(due):
         _erasure(tx, "retention", purpose, commitments, {})
+    _drop_places(tx, due)
     return len(due)
+
+
+def _drop_places(tx: Transaction, gone: Iterable[VaultSlot]) -> None:
+    """What says which rows were disputed goes with the question: to whoever has the asker's file it says whom."""
+    for exchange in _exchanges_of(gone):
+        tx.drop_places(*exchange)
+
+
+def _exchanges_of(gone: Iterable[VaultSlot]) -> set[tuple[str, str]]:
+    """Asker and id of those whose question is among these slots."""
+    return {(use.asker, use.exchange) for slot in gone if slot.label == "tokens" for use in slot.uses}
 
 
 def _erasure(
@@ -301,6 +315,10 @@ def _erase_again(tx: Transaction) -> int:
     revived = tx.revived(PAGE)
     if revived:
         detail = f"{len(revived)} vault slots that the log says were erased were there again, and are gone"
+        slots = tx.slots(revived)
+        _drop_places(tx, slots)
+        for exchange in _exchanges_of(slots):
+            tx.drop_answers(*exchange)
         tx.erase(revived, tx.append("recovery", {"what": "erasure-reapplied", "detail": detail}))
     return len(revived)
 

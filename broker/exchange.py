@@ -320,3 +320,6 @@ class VaultSlot:
 
 ANSWER_LABEL = "answer"
 """Label of the slots that hold small answers for 24 hours: copies that no log entry commits to."""
+DISPUTED_PLACE, OUTCOME_PLACE = "disputed", "outcome"
+"""Kinds of the documents that say which row of an exchange (asker/exchange/answerer/position) was disputed or reported
+on: they go with the exchange's openings, for with the asker's own file they say whom it was about."""

@@ -63,6 +63,10 @@ class NoticeWrites(RectificationReads, Protocol):
         """Records a dispute, or that one stands under another epoch too."""
         ...
 
+    def drop_places(self, asker: str, exchange: str) -> None:
+        """Drops the documents that say which rows of an exchange were disputed or reported on."""
+        ...
+
     def resolve_dispute(self, notice: str, entry: int) -> bool:
         """Ends a dispute under all its epochs; False when it had ended."""
         ...

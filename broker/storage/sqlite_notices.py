@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from broker.exchange import AnswerStatus, DisputedRecord, ExchangeState, StoredNotice
+from broker.exchange import DISPUTED_PLACE, OUTCOME_PLACE, AnswerStatus, DisputedRecord, ExchangeState, StoredNotice
 from broker.storage import sqlite_rows as rows
 from broker.storage.sqlite_session import Session, corrupt
 
@@ -93,6 +93,13 @@ def insert_dispute(session: Session, dispute: DisputedRecord) -> None:
 def resolve_dispute(session: Session, notice: str, entry: int) -> bool:
     """Ends a dispute under all its epochs, once."""
     return session.run("UPDATE disputes SET resolved=? WHERE notice=? AND resolved IS NULL", (entry, notice)) > 0
+
+
+def drop_places(session: Session, asker: str, exchange: str) -> None:
+    """Drops the documents that say which rows of an exchange were disputed or reported on."""
+    first, behind = f"{asker}/{exchange}/", f"{asker}/{exchange}0"  # `0` comes right after `/`
+    sql = "DELETE FROM documents WHERE kind IN (?, ?) AND key>=? AND key<?"
+    session.run(sql, (DISPUTED_PLACE, OUTCOME_PLACE, first, behind))
 
 
 def _dispute(row: Any) -> DisputedRecord:

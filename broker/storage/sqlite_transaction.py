@@ -272,6 +272,10 @@ class SqliteTransaction:
         """Records a dispute under an epoch."""
         notices.insert_dispute(self._to_write(), dispute)
 
+    def drop_places(self, asker: str, exchange: str) -> None:
+        """Drops what says which rows of an exchange were disputed or reported on."""
+        notices.drop_places(self._to_write(), asker, exchange)
+
     def resolve_dispute(self, notice: str, entry: int) -> bool:
         """Ends a dispute; False when it had ended."""
         return notices.resolve_dispute(self._to_write(), notice, entry)

@@ -9,6 +9,7 @@ import sqlite3
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,51 @@ def test_an_order_erases_an_exchange_with_all_that_is_kept_of_it(vaulted: Vaulte
     size = vaulted.log.reader.size()
     vaulted.erasure.take(order.encode())
     assert vaulted.log.reader.size() == size, "an order is carried out once"
+
+
+def place(vaulted: Vaulted, exchange: str) -> list[str]:
+    """Documents that say that row 3 of an exchange was disputed and reported on, and those of another one."""
+    keys = [f"utrecht/{exchange}/snf/3", f"utrecht/{exchange[:-1]}/snf/3", f"utrecht/{exchange}x/snf/3"]
+
+    def work(tx: Transaction) -> None:
+        for key in keys:
+            tx.put_document("disputed", key, b"ab")
+            tx.put_document("outcome", key, b"{}")
+
+    vaulted.log.sequencer.submit(work)
+    return keys
+
+
+def places(vaulted: Vaulted) -> list[str]:
+    return [key for kind in ("disputed", "outcome") for key, _ in vaulted.log.reader.documents(kind)]
+
+
+@pytest.mark.parametrize("way", ["order", "retention", "restore"])
+def test_which_rows_were_disputed_goes_with_the_question(vaulted: Vaulted, way: str) -> None:
+    exchange, _ = vaulted.put()
+    mine, *others = place(vaulted, exchange)
+    if way == "retention":
+        vaulted.clock.at += 2 * DAY
+        vaulted.erasure.expire()
+    else:
+        tables = ("vault", "vault_uses", "documents", "exchanges")
+        with closing(sqlite3.connect(vaulted.log.path)) as connection:
+            before = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in tables}
+        vaulted.erasure.take(vaulted.order(exchange).encode())
+        if way == "restore":
+            vaulted.close()
+            with closing(sqlite3.connect(vaulted.log.path)) as connection:
+                for name, rows in before.items():
+                    marks = ", ".join("?" * len(rows[0]))
+                    connection.executemany(f"INSERT OR REPLACE INTO {name} VALUES ({marks})", rows)
+                connection.commit()
+            vaulted.open()
+            assert mine in places(vaulted)
+            assert vaulted.log.reader.exchange("utrecht", exchange)[0].answer
+            vaulted.erasure.reapply()
+            assert not vaulted.log.reader.exchange("utrecht", exchange)[0].answer
+    assert sorted(places(vaulted)) == sorted(2 * others)
+    assert mine not in places(vaulted)
 
 
 def test_an_order_for_what_expired_before_is_on_record(vaulted: Vaulted) -> None:
