@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -18,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from audit_kit import World, authority, played, policy_bundle, sealed
+from audit_kit import ASK, EPOCH_KEY, RELEASE, World, authority, played, policy_bundle, sealed
 from bad_bundles import bad_bundle, bad_names
 from bad_bundles_life import SEAL, closed, gap, previous
 from cosigned_lines import RULE, VKEYS, with_cosigned
@@ -200,6 +201,65 @@ def test_a_log_that_follows_a_lost_one_verifies_in_both() -> None:
 
 LINES = played().bundle()
 TRUST = played().trust_text()
+
+
+@pytest.mark.parametrize(
+    ("index", "path", "value", "code"),
+    [
+        (ASK, ("decision", "checks", 0, "met"), 1, "REPLAY_DIFFERS"),
+        (ASK, ("facts", "suspended_since"), "2026-13-01T00:00:00.000000Z", "LEAF_FORM"),
+        (ASK, ("facts", "now"), None, "FACTS"),
+        (RELEASE, ("ask_index",), 10**15, "RELEASE_UNASKED"),
+        (RELEASE, ("outcome",), [], "LEAF_FORM"),
+    ],
+)
+def test_an_entry_that_is_bent_a_little(index: int, path: tuple[str | int, ...], value: Any, code: str) -> None:
+    world = played()
+    place: Any = world.body(index)
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    mine, theirs = both(world.bundle(), world.trust_text())
+    assert mine == theirs
+    assert code in mine
+
+
+def test_an_entry_kind_is_not_its_variant() -> None:
+    """`key epoch` names a form here; in a log it is no kind."""
+    world = played()
+    (batch,) = [batch for batch in world.batches if batch[0] == world.entry(EPOCH_KEY)]
+    batch[0] = ("key epoch", batch[0][1])
+    mine, theirs = both(world.bundle(), world.trust_text())
+    assert mine == theirs
+    assert "LEAF_FORM" in mine
+
+
+def members(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where something stands in the body of an entry."""
+    if path:
+        yield path
+    for name in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield from members(value[name], (*path, name))
+
+
+@pytest.mark.slow
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_lies_are_found_by_both(data: st.DataObject) -> None:
+    """Something in an entry set to something else, and everything signed as it then stands."""
+    world = played()
+    index = data.draw(st.integers(0, world.size - 1))
+    body = world.body(index)
+    *path, last = data.draw(st.sampled_from(list(members(body))))
+    place: Any = body
+    for step in path:
+        place = place[step]
+    others = [None, 0, 1, True, "", "snf", "ab" * 32, "2026-11-23T10:00:00Z", "deny", "WITHHELD", [], {}]
+    place[last] = data.draw(st.sampled_from(others))
+    if "statement" in path and ("asker" in body or "party" in body) and "certificate" in body:
+        world.resign(index)
+    mine, theirs = both(world.bundle(), world.trust_text())
+    assert mine == theirs
 
 
 @pytest.mark.slow
