@@ -1504,10 +1504,13 @@ class Story:
         self.last_ask: Entry | None = None
         self.shadows_due: list[str] = []
         self.decisions: Counter[str] = Counter()
-        self.life = life = Life(self, before)
-        self.rectified = rectified = Rectified(self)
-        self.vault = vault = Vault(self)
-        self.steps: dict[str, tuple[Callable[[Entry], None], ...]] = {
+        self.life, self.rectified, self.vault = Life(self, before), Rectified(self), Vault(self)
+        self.steps = self._steps()
+
+    def _steps(self) -> dict[str, tuple[Callable[[Entry], None], ...]]:
+        """Form of an entry -> what looks at it. One that is not here demands its form only."""
+        life, rectified, vault = self.life, self.rectified, self.vault
+        return {
             "genesis": (life.genesis,),
             "policy": (self._policy,),
             "party": (self._party,),
@@ -1538,7 +1541,6 @@ class Story:
             "erasure retention": (vault.erasure, self._rows_gone),
             "erasure request": (vault.erasure, self._rows_gone),
         }
-        """Form of an entry -> what looks at it. One that is not here demands its form only."""
 
     @property
     def policies(self) -> PolicySet | None:
