@@ -23,8 +23,6 @@ from broker.policy.document import PolicySet
 from broker.policy.suspension import is_signed
 from broker.policy.vault_orders import ERASE, HOLD, LIFT, check_order, may_hold, may_lift, parties_of_key
 
-ORDER_CASE_KEPT = timedelta(days=730)
-"""How long the case reference of an order is to be kept."""
 _ROW = struct.Struct("<16sqqi")
 _TYPE = np.dtype([("mark", "S16"), ("index", "<i8"), ("at", "<i8"), ("order", "<i4")])
 _RETENTION = -1

@@ -185,7 +185,7 @@ class Shell:
 
     def run(self, party: str, *words: str, expect: int = 0) -> str:
         with self.start(party, *words) as process:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=300)
         assert process.returncode == expect, out + err
         assert not any(bag in out + err for bag in BAGS[:50])
         return out

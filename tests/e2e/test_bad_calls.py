@@ -129,7 +129,7 @@ def _break_off(stage: Stage, messages: list[Message]) -> None:
         time.sleep(0.3)
         call.cancel()
 
-    call = stage.nla.exchanges.Match(broken(), timeout=5)
+    call = stage.nla.exchanges.Match(broken(), timeout=20)
     with pytest.raises(grpc.RpcError) as caught:
         list(call)
     assert caught.value.code() is grpc.StatusCode.CANCELLED
@@ -165,7 +165,7 @@ def test_rows_before_a_bad_message_stay_and_the_upload_goes_on(stage: Stage) -> 
     request = register_pb2.BeginRegisterRequest()
     request.CopyFrom(stage.begin)
     request.request_id = "22222222-2222-4222-8222-222222222222"
-    begun = stage.uwv.registers.BeginRegister(request, timeout=5)
+    begun = stage.uwv.registers.BeginRegister(request, timeout=20)
     good = register_pb2.UploadRowsRequest(upload=begun.upload, rows=stage.rows)
     bad = register_pb2.UploadRowsRequest(upload=begun.upload, rows=stage.rows)
     for field, code in (("offset", "OFFSET_WRONG"), ("columns", "COUNT_WRONG")):
@@ -175,12 +175,12 @@ def test_rows_before_a_bad_message_stay_and_the_upload_goes_on(stage: Stage) -> 
             bad.rows.offset = 41
         else:
             bad.rows.ClearField("columns")
-        offset = stage.uwv.registers.GetUpload(register_pb2.GetUploadRequest(upload=begun.upload), timeout=5)
+        offset = stage.uwv.registers.GetUpload(register_pb2.GetUploadRequest(upload=begun.upload), timeout=20)
         messages = [bad] if offset.committed_rows else [good, bad]
         with pytest.raises(grpc.RpcError) as caught:
             stage.call("uwv", "RegisterService/UploadRows", messages)
         assert refused(caught.value).reason == code
-        reply = stage.uwv.registers.GetUpload(register_pb2.GetUploadRequest(upload=begun.upload), timeout=5)
+        reply = stage.uwv.registers.GetUpload(register_pb2.GetUploadRequest(upload=begun.upload), timeout=20)
         assert reply.committed_rows == 40
 
 
@@ -188,7 +188,7 @@ def test_another_upload_named_in_a_later_message_is_refused(stage: Stage) -> Non
     request = register_pb2.BeginRegisterRequest()
     request.CopyFrom(stage.begin)
     request.request_id = "33333333-3333-4333-8333-333333333333"
-    begun = stage.uwv.registers.BeginRegister(request, timeout=5)
+    begun = stage.uwv.registers.BeginRegister(request, timeout=20)
     good = register_pb2.UploadRowsRequest(upload=begun.upload, rows=stage.rows)
     other = register_pb2.UploadRowsRequest(upload=stage.full_upload.upload, rows=stage.rows)
     with pytest.raises(grpc.RpcError) as caught:
@@ -200,6 +200,6 @@ def test_another_upload_named_in_a_later_message_is_refused(stage: Stage) -> Non
 def test_an_unknown_method_is_unimplemented(stage: Stage) -> None:
     channel = stage.world.channel("uwv")
     with pytest.raises(grpc.RpcError) as caught:
-        channel.unary_unary("/sluis.v1.ExchangeService/Erase")(b"", timeout=5)
+        channel.unary_unary("/sluis.v1.ExchangeService/Erase")(b"", timeout=20)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
     assert Code.INTERNAL.name not in str(caught.value.details())

@@ -34,7 +34,7 @@ def test_sealing_again_gives_the_same_register_also_when_it_was_replaced(tmp_pat
         assert again.register == first.register
         assert again.receipt.leaf == first.receipt.leaf
         upload = register_pb2.GetUploadRequest(upload=stage.full_upload.upload)
-        reply = stage.uwv.registers.GetUpload(upload, timeout=5)
+        reply = stage.uwv.registers.GetUpload(upload, timeout=20)
         assert (reply.sealed, reply.committed_rows) == (True, 40)
 
 
@@ -48,7 +48,7 @@ def test_an_identifier_that_occurs_too_often_is_refused(tmp_path: Path) -> None:
         request.CopyFrom(stage.begin)
         request.request_id = str(uuid.uuid4())
         request.ClearField("attributes")
-        begun = stage.uwv.registers.BeginRegister(request, timeout=5)
+        begun = stage.uwv.registers.BeginRegister(request, timeout=20)
         many = Column(bytes(column.pseudonyms) * rows, b"\xff\xff\x01")
         digest = RegisterDigest(1, 0)
         digest.feed([many], [], b"", [])
@@ -56,13 +56,13 @@ def test_an_identifier_that_occurs_too_often_is_refused(tmp_path: Path) -> None:
             upload=begun.upload,
             rows=register_pb2.RegisterRows(columns=[common_pb2.PseudonymColumn(pseudonyms=many.pseudonyms)]),
         )
-        stage.uwv.registers.UploadRows(iter([message]), timeout=5)
+        stage.uwv.registers.UploadRows(iter([message]), timeout=20)
         said = {"rows": rows, "attributes": [], "version": begun.version, "digest": digest.hexdigest()}
         manifest = stage.resigned("uwv", {**stage.manifest, **said})
         before = state_of(world)
         seal = register_pb2.SealRegisterRequest(upload=begun.upload, manifest=manifest)
         with pytest.raises(grpc.RpcError) as caught:
-            stage.uwv.registers.SealRegister(seal, timeout=5)
+            stage.uwv.registers.SealRegister(seal, timeout=20)
         assert reason_of(caught.value) == "TOO_MANY_PER_PSEUDONYM"
         assert state_of(world).differs(before) == []
 

@@ -49,10 +49,10 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
             answerers=["snf"], purpose=PURPOSE, scheme="bag", match_keys=1, subjects=1
         )
         request.want.hit = True
-        nla.exchanges.CheckRequest(request, timeout=5)
+        nla.exchanges.CheckRequest(request, timeout=20)
     world.start()
     try:
-        Participant(world, "utrecht").exchanges.GetPurpose(exchange_pb2.GetPurposeRequest(purpose=PURPOSE), timeout=5)
+        Participant(world, "utrecht").exchanges.GetPurpose(exchange_pb2.GetPurposeRequest(purpose=PURPOSE), timeout=20)
         (directory / "trust.yaml").write_text(trust_of(world))
         result = run("export", "--config", str(directory / "broker.yaml"), "--out", str(directory / "log.bundle"))
         assert result == (0, result[1])

@@ -111,12 +111,12 @@ def test_a_repeat_after_a_failed_release_is_debited_once(
 ) -> None:
     _, utrecht = parties
     request = exchange_pb2.GetBudgetRequest(purpose=PURPOSE)
-    before = utrecht.exchanges.GetBudget(request, timeout=5).requests_left
+    before = utrecht.exchanges.GetBudget(request, timeout=20).requests_left
     ask = utrecht.question(PURPOSE, "bag", BAGS, ["snf"])
     with Faults(world, 1, "refused"):
         collect(utrecht, ask)
     utrecht.send(ask)
-    assert utrecht.exchanges.GetBudget(request, timeout=5).requests_left == before - 1
+    assert utrecht.exchanges.GetBudget(request, timeout=20).requests_left == before - 1
 
 
 def test_an_ask_whose_lease_ran_out_is_closed_as_unknown_and_never_answered(

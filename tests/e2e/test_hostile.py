@@ -91,7 +91,7 @@ def test_a_withdrawn_register_and_a_day_end_the_repeats(world: World) -> None:
     for withdrawn in (False, True):
         if withdrawn:
             request = register_pb2.WithdrawRegisterRequest(request_id=str(uuid.uuid4()), register=sealed.register.name)
-            snf.registers.WithdrawRegister(request, timeout=5)
+            snf.registers.WithdrawRegister(request, timeout=20)
         with pytest.raises(grpc.RpcError) as caught:
             utrecht.send(second)
         assert reason_of(caught.value) == "ANSWER_GONE"
@@ -102,9 +102,9 @@ def test_a_repeated_withdrawal_spares_what_was_published_since(world: World) -> 
     snf.make_epoch(HOUSING, [snf, utrecht])
     sealed = snf.publish(HOUSING, "bag", {bag: [] for bag in BAGS})
     request = register_pb2.WithdrawRegisterRequest(request_id=str(uuid.uuid4()), register=sealed.register.name)
-    first = snf.registers.WithdrawRegister(request, timeout=5).receipt
+    first = snf.registers.WithdrawRegister(request, timeout=20).receipt
     snf.publish(HOUSING, "bag", {bag: [] for bag in BAGS})
-    assert snf.registers.WithdrawRegister(request, timeout=5).receipt.index == first.index
+    assert snf.registers.WithdrawRegister(request, timeout=20).receipt.index == first.index
     answered = utrecht.send(utrecht.question(HOUSING, "bag", BAGS[:3], ["snf"]))["snf"]
     assert answered.head.status == exchange_pb2.ANSWER_STATUS_ANSWERED
 
@@ -180,7 +180,7 @@ def test_pages_of_long_entries_fit_a_message(world: World, monkeypatch: pytest.M
         utrecht.send(ask)
     seen, at = [], 0
     while True:
-        page = utrecht.audit.ListReceipts(audit_pb2.ListReceiptsRequest(from_index=at, page_size=1000), timeout=5)
+        page = utrecht.audit.ListReceipts(audit_pb2.ListReceiptsRequest(from_index=at, page_size=1000), timeout=20)
         if not page.receipts:
             break
         assert sum(len(receipt.leaf) for receipt in page.receipts) < 16_000
@@ -189,7 +189,7 @@ def test_pages_of_long_entries_fit_a_message(world: World, monkeypatch: pytest.M
     entries, at = [], 0
     assert world.broker is not None
     while at < world.broker._store.reader.size():
-        reply = utrecht.audit.ListEntries(audit_pb2.ListEntriesRequest(from_index=at, page_size=1000), timeout=5)
+        reply = utrecht.audit.ListEntries(audit_pb2.ListEntriesRequest(from_index=at, page_size=1000), timeout=20)
         entries += [entry.index for entry in reply.entries]
         at = reply.next_index
     assert seen == sorted(set(seen))
@@ -201,7 +201,7 @@ def test_an_epoch_is_not_shown_to_strangers(world: World) -> None:
     snf, utrecht = Participant(world, "snf"), Participant(world, "utrecht")
     snf.make_epoch(HOUSING, [snf, utrecht])
     with pytest.raises(grpc.RpcError) as caught:
-        Participant(world, "nla").keys.GetEpoch(keys_pb2.GetEpochRequest(purpose=HOUSING), timeout=5)
+        Participant(world, "nla").keys.GetEpoch(keys_pb2.GetEpochRequest(purpose=HOUSING), timeout=20)
     assert reason_of(caught.value) == "PURPOSE_UNKNOWN"
 
 

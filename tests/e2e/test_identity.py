@@ -34,7 +34,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def knock(world: World, certificate: str) -> str:
     """The reason with which a call under this certificate is refused, or "OK"."""
     try:
-        Participant(world, "utrecht", certificate).exchanges.ListPurposes(exchange_pb2.ListPurposesRequest(), timeout=5)
+        Participant(world, "utrecht", certificate).exchanges.ListPurposes(
+            exchange_pb2.ListPurposesRequest(), timeout=20
+        )
     except grpc.RpcError as error:
         return reason_of(error) if error.code() is not grpc.StatusCode.UNAVAILABLE else "no connection"
     return "OK"
@@ -47,7 +49,7 @@ def handshake(world: World, highest: ssl.TLSVersion) -> str | None:
     context.maximum_version = highest
     context.set_alpn_protocols(["h2"])
     with (
-        socket.create_connection(("127.0.0.1", world.port), timeout=5) as raw,
+        socket.create_connection(("127.0.0.1", world.port), timeout=20) as raw,
         context.wrap_socket(raw, server_hostname="localhost") as wrapped,
     ):
         return wrapped.version()

@@ -47,9 +47,9 @@ def test_an_answer_in_the_making_is_withheld_when_its_register_is_withdrawn(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def withdraw(snf: Participant) -> None:
-        (register,) = snf.registers.ListRegisters(register_pb2.ListRegistersRequest(), timeout=5).registers
+        (register,) = snf.registers.ListRegisters(register_pb2.ListRegistersRequest(), timeout=20).registers
         request = register_pb2.WithdrawRegisterRequest(register=register.name, request_id=str(uuid.uuid4()))
-        snf.registers.WithdrawRegister(request, timeout=5)
+        snf.registers.WithdrawRegister(request, timeout=20)
 
     ask, (_, reason) = put(world, monkeypatch, withdraw)
     assert reason == "OK"

@@ -60,14 +60,14 @@ def test_the_same_request_gives_the_same_answer_without_a_debit(
     snf.publish(PURPOSE, "bag", records(BAGS), ATTRIBUTES)
     ask = utrecht.question(PURPOSE, "bag", BAGS[:5], ["snf"], want=ATTRIBUTES)
     first = utrecht.send(ask)["snf"]
-    budget = utrecht.exchanges.GetBudget(exchange_pb2.GetBudgetRequest(purpose=PURPOSE), timeout=5).requests_left
+    budget = utrecht.exchanges.GetBudget(exchange_pb2.GetBudgetRequest(purpose=PURPOSE), timeout=20).requests_left
     again = utrecht.send(ask)["snf"]
     assert again.rows == first.rows
     assert again.head == first.head
     assert again.receipts is not None
     assert first.receipts is not None
     assert again.receipts.release.leaf == first.receipts.release.leaf
-    left = utrecht.exchanges.GetBudget(exchange_pb2.GetBudgetRequest(purpose=PURPOSE), timeout=5).requests_left
+    left = utrecht.exchanges.GetBudget(exchange_pb2.GetBudgetRequest(purpose=PURPOSE), timeout=20).requests_left
     assert left == budget
 
 
@@ -109,7 +109,7 @@ def test_no_register_and_not_covered_and_expired_are_not_no_hit(
     request = register_pb2.WithdrawRegisterRequest(
         request_id="11111111-1111-4111-8111-111111111111", register=sealed.register.name
     )
-    snf.registers.WithdrawRegister(request, timeout=5)
+    snf.registers.WithdrawRegister(request, timeout=20)
     assert status() == exchange_pb2.ANSWER_STATUS_NO_REGISTER
 
 
@@ -129,10 +129,10 @@ def test_the_log_holds_both_entries_and_the_answerer_gets_its_receipts(
     ask = utrecht.question(PURPOSE, "bag", BAGS[:5], ["snf"])
     utrecht.send(ask)
     request = audit_pb2.ListReceiptsRequest(exchange=str(ask.statement["request_id"]))
-    receipts = snf.audit.ListReceipts(request, timeout=5).receipts
+    receipts = snf.audit.ListReceipts(request, timeout=20).receipts
     kinds = [verify_receipt(receipt, [world.verifier_key])["kind"] for receipt in receipts]
     assert kinds == ["ask", "release"]
-    other = Participant(world, "nla").audit.ListReceipts(request, timeout=5).receipts
+    other = Participant(world, "nla").audit.ListReceipts(request, timeout=20).receipts
     assert not other
 
 
@@ -141,7 +141,7 @@ def test_nothing_personal_stands_in_the_log(world: World, snf: Participant, utre
     ask = utrecht.question(PURPOSE, "bag", BAGS[:5], ["snf"], want=ATTRIBUTES, case_number=None)
     utrecht.send(ask)
     entries = []
-    page = utrecht.audit.ListEntries(audit_pb2.ListEntriesRequest(page_size=1000), timeout=5)
+    page = utrecht.audit.ListEntries(audit_pb2.ListEntriesRequest(page_size=1000), timeout=20)
     entries += [entry.leaf for entry in page.entries]
     text = b"".join(entries)
     for identifier in BAGS:

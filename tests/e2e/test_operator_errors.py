@@ -14,7 +14,9 @@ pytestmark = pytest.mark.slow
 
 
 def sluis(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "broker", *words], cwd=cwd, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-m", "broker", *words], cwd=cwd, capture_output=True, text=True, timeout=300
+    )
 
 
 def changed(directory: Path, **settings: object) -> None:

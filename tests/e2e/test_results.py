@@ -175,7 +175,7 @@ def test_purposes_on_persons_stay_draft_and_deny(world: World, purpose: str) -> 
         subjects=1,
     )
     request.want.hit = True
-    decision = nla.exchanges.CheckRequest(request, timeout=5).decisions[0].decision
+    decision = nla.exchanges.CheckRequest(request, timeout=20).decisions[0].decision
     assert not decision.permitted
     assert {"purpose-active", "mode"} <= {check.id for check in decision.checks if not check.met}
 
@@ -188,7 +188,7 @@ def test_a_certifier_gets_nothing_on_persons_under_any_purpose(world: World) -> 
                 answerers=["nla"], purpose=purpose, scheme=scheme, match_keys=1, subjects=1
             )
             request.want.hit = True
-            decision = certifier.exchanges.CheckRequest(request, timeout=5).decisions[0].decision
+            decision = certifier.exchanges.CheckRequest(request, timeout=20).decisions[0].decision
             assert not decision.permitted
             assert "asker" in {check.id for check in decision.checks if not check.met}
 
@@ -229,6 +229,6 @@ def test_after_its_last_day_a_purpose_denies(world: World) -> None:
     (world.pki / "ca.crl").write_bytes(world.authority.revocation_list(this_update=world.clock.at))
     assert world.broker is not None
     world.broker.reload_directory()
-    decision = utrecht.exchanges.CheckRequest(request, timeout=5).decisions[0].decision
+    decision = utrecht.exchanges.CheckRequest(request, timeout=20).decisions[0].decision
     missed = {check.id for check in decision.checks if not check.met}
     assert {"purpose-valid", "policy-set-current"} <= missed

@@ -117,17 +117,17 @@ def test_a_broker_restored_from_a_backup_is_refused_when_it_shrank_and_when_it_g
     restart(world)
     kept = (directory / "utrecht" / "state" / "checkpoint").read_bytes()
     with shell.start("utrecht", "log", "checkpoint") as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == 6, out + err
     assert err.startswith("error LOG_SHRUNK: THE BROKER'S LOG HAS LOST ENTRIES")
     with shell.start("utrecht", *MATCH, "--out", "never.csv") as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == 6, out + err
     assert not (directory / "never.csv").exists(), "an answer of a shrunken log is not used"
     for _ in range(5):
         put_in_force(world, 7)
     with shell.start("utrecht", "log", "checkpoint") as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == 6, out + err
     assert err.startswith("error LOG_FORKED: THE BROKER'S LOG CONTRADICTS WHAT IT SHOWED BEFORE")
     evidence = sorted((directory / "utrecht" / "state" / "evidence").iterdir())
@@ -144,7 +144,7 @@ def test_commands_at_once_never_set_the_kept_checkpoint_back(world: World) -> No
     sizes = []
     for process in running:
         with process:
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=300)
         assert process.returncode == 0, out + err
         if "entries, root" in out:
             sizes.append(int(out.split(": ")[1].split(" ")[0]))

@@ -52,7 +52,7 @@ def serving(config: Path) -> Iterator[tuple[subprocess.Popen[bytes], WitnessEnd]
     with (config.parent / "log").open("ab") as out:
         process = subprocess.Popen(command, stderr=out, stdout=out)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not ready.exists() or not ready.read_text().endswith("\n"):
             assert process.poll() is None, (config.parent / "log").read_text()
             assert time.monotonic() < deadline
@@ -61,7 +61,7 @@ def serving(config: Path) -> Iterator[tuple[subprocess.Popen[bytes], WitnessEnd]
         yield process, WitnessEnd(f"http://127.0.0.1:{int(ready.read_text())}", key)
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 def key_of(config: Path) -> str:
@@ -92,7 +92,7 @@ def test_its_life_as_a_process(tmp_path: Path) -> None:
         assert b"another witness has this state open" in second.stderr
 
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     text = (tmp_path / "log").read_text()
     assert '"event": "witnessing"' in text
     assert "Traceback" not in text

@@ -55,7 +55,7 @@ def witnessed(tmp_path: Path, count: int = 2, **section: object) -> Iterator[tup
             one.stop()
 
 
-def wait_for(what: Callable[[], object], seconds: float = 15.0) -> None:
+def wait_for(what: Callable[[], object], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "it did not happen"
@@ -64,7 +64,7 @@ def wait_for(what: Callable[[], object], seconds: float = 15.0) -> None:
 
 def serving(world: World) -> bool:
     stub = health_pb2_grpc.HealthStub(world.channel("snf"))
-    state = stub.Check(health_pb2.HealthCheckRequest(), timeout=5).status
+    state = stub.Check(health_pb2.HealthCheckRequest(), timeout=20).status
     return bool(state == health_pb2.HealthCheckResponse.SERVING)
 
 
@@ -77,7 +77,7 @@ def refusal(who: Participant, ask: Ask) -> grpc.RpcError | None:
 
 
 def cosigned(who: Participant) -> audit_pb2.GetCheckpointResponse:
-    return who.audit.GetCheckpoint(audit_pb2.GetCheckpointRequest(), timeout=5)
+    return who.audit.GetCheckpoint(audit_pb2.GetCheckpointRequest(), timeout=20)
 
 
 @pytest.fixture(autouse=True)

@@ -93,7 +93,7 @@ def run(directory: Path, *strace: str) -> tuple[list[list[str]], int, str]:
     while data := ours.recv(65536):
         told += data
     ours.close()
-    _, errors = child.communicate(timeout=60)
+    _, errors = child.communicate(timeout=300)
     return [line.split() for line in told.decode().splitlines()], child.returncode, errors
 
 

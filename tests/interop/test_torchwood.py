@@ -140,10 +140,10 @@ def litewitness(tmp_path: Path) -> Iterator[tuple[WitnessEnd, str]]:
     finally:
         for process in filter(None, (server, agent)):
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
 
-def wait_for(what: object, seconds: float = 20.0) -> None:
+def wait_for(what: object, seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not what():  # type: ignore[operator]
         assert time.monotonic() < end, "it did not happen"

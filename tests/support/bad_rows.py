@@ -293,8 +293,8 @@ def _older_key(stage: Stage, messages: Messages) -> None:
 
 def _second_key(stage: Stage, messages: Messages) -> None:
     request: Any = messages[0]
-    published = stage.nla.keys.GetEpoch(keys_pb2.GetEpochRequest(purpose="nla-verzoek-onderneming"), timeout=5)
-    theirs = stage.uwv.keys.GetEpoch(keys_pb2.GetEpochRequest(purpose="nla-verzoek-onderneming"), timeout=5)
+    published = stage.nla.keys.GetEpoch(keys_pb2.GetEpochRequest(purpose="nla-verzoek-onderneming"), timeout=20)
+    theirs = stage.uwv.keys.GetEpoch(keys_pb2.GetEpochRequest(purpose="nla-verzoek-onderneming"), timeout=20)
     statement = json.loads(published.manifest.statement)
     statement["key_id"] = "0" * 32
     request.manifest.CopyFrom(stage.resigned("nla", statement))

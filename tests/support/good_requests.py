@@ -71,7 +71,7 @@ def _epoch(stage: Stage) -> list[Message]:
     context = stage.snf.context("snf-locatie")
     parties = ["snf", "utrecht"]
     request = keys_pb2.ListEncryptionKeysRequest(parties=parties)
-    known = {one.party: one.key for one in stage.snf.keys.ListEncryptionKeys(request, timeout=5).keys}
+    known = {one.party: one.key for one in stage.snf.keys.ListEncryptionKeys(request, timeout=20).keys}
     public = {}
     for one in (stage.snf, stage.utrecht):
         assert one.encryption is not None

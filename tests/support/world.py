@@ -102,7 +102,7 @@ class World:
         log = (self.directory / "broker.log").open("ab")
         process = subprocess.Popen([*command, "--ready-file", str(ready)], stderr=log, stdout=log)
         log.close()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not ready.exists() or not ready.read_text().endswith("\n"):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError((self.directory / "broker.log").read_text())

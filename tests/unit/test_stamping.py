@@ -229,7 +229,7 @@ def test_a_clock_that_goes_back_is_refused(tmp_path: Path) -> None:
         assert list(log.reader.documents("time-stamp"))[-1][0] == stamp_key(1)
 
 
-def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen"
@@ -261,16 +261,16 @@ def test_a_time_stamper_that_hangs_holds_up_neither_writes_nor_the_end(tmp_path:
 
         def ask(_: bytes) -> bytes:
             started.set()
-            hang.wait(20)
+            hang.wait(300)
             raise NotStampedError("slow")
 
         stamper = thread(log, ask)
         stamper.start()
-        assert started.wait(5)
+        assert started.wait(60)
         began = time.monotonic()
         add(log)
         stamper.stop(seconds=0.2)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 60
         hang.set()
 
 

@@ -45,11 +45,11 @@ class Held:
 
         def work(tx: Transaction) -> None:
             running.set()
-            self._go.wait(10)
+            self._go.wait(60)
 
         self._thread = threading.Thread(target=lambda: log.sequencer.submit(work))
         self._thread.start()
-        assert running.wait(10)
+        assert running.wait(60)
 
     def release(self) -> None:
         self._go.set()

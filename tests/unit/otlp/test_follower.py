@@ -125,7 +125,7 @@ def test_a_collector_that_is_away_is_waited_for(log: Log, tmp_path: Path) -> Non
     time.sleep(0.1)
     assert not (tmp_path / "c").exists()
     with collecting(port) as collector:
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
         assert sorted(collector.uids) == wanted(log)
 
@@ -233,12 +233,12 @@ def test_it_follows_a_growing_log_and_ends_when_told(log: Log, tmp_path: Path) -
         for _ in range(3):
             exchanges(log, 2)
             time.sleep(0.05)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while len(collector.uids) < len(wanted(log)):
             assert time.monotonic() < end
             time.sleep(0.01)
         following.halt.set()
-        thread.join(5)
+        thread.join(60)
         assert not thread.is_alive()
         following.cursor.close()
         assert sorted(collector.uids) == wanted(log)
@@ -255,7 +255,7 @@ def test_it_ends_while_it_waits_for_a_collector(log: Log, tmp_path: Path) -> Non
     thread.start()
     time.sleep(0.05)
     following.halt.set()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
     following.cursor.close()
 

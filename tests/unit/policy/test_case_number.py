@@ -71,17 +71,17 @@ def test_the_longest_run_of_digits(pattern, run):
 def test_matching_is_bounded_where_a_regex_engine_explodes():
     pattern = "[a-z]?" * 31 + "[a-z]{31}" + "X"
     steps = parse_pattern(pattern)
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(20):
         assert not matches(steps, "a" * 63)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2, "CPU time: a loaded machine does not count"
 
 
 pieces = st.sampled_from(["A", "-", "[0-9]", "[A-C]", "[0-9]{2}", "[A-C]{1,3}", "B?", "[0-9]{0,2}", " ", ".", "/"])
 
 
 @given(st.lists(pieces, min_size=1, max_size=6).map("".join), st.text(alphabet="ABC012- ./", max_size=12))
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 def test_matching_agrees_with_re(pattern, text):
     try:
         steps = parse_pattern(pattern)

@@ -63,7 +63,7 @@ def witness(tmp_path: Path, tree: Tree) -> Iterator[OwnWitness]:
 
 
 def send(witness: OwnWitness, body: bytes, method: str = "POST", path: str = "/add-checkpoint") -> tuple[int, str, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", witness.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", witness.port, timeout=60)
     try:
         connection.request(method, path, body or None)
         response = connection.getresponse()
@@ -182,7 +182,7 @@ def test_what_is_no_request_of_the_protocol(witness: OwnWitness, tree: Tree) -> 
 
 
 def raw(witness: OwnWitness, data: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", witness.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", witness.port), timeout=60) as connection:
         connection.sendall(data)
         connection.shutdown(socket.SHUT_WR)
         answer = b""
@@ -200,7 +200,7 @@ def test_a_body_of_no_stated_length_is_refused(witness: OwnWitness) -> None:
 
 def test_who_drips_or_stalls_is_cut_off(witness: OwnWitness, tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("broker.witness.server.REQUEST_SECONDS", 0.2)
-    with socket.create_connection(("127.0.0.1", witness.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", witness.port), timeout=60) as connection:
         connection.sendall(b"POST /add-checkpoint HTTP/1.1\r\nX: ")
         assert connection.recv(10) == b""
 
