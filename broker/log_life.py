@@ -6,6 +6,7 @@ Every command here can be killed at any instant and run again: what it finds don
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -23,6 +24,7 @@ from broker.own_log import (
     OwnLog,
     begin_high_water,
     end_mark,
+    given_up,
     high_water_mark,
     open_log,
     own_log,
@@ -213,11 +215,11 @@ def recover(config: Config, following: Config, loss: Loss, reason: str, clock: C
     goes on where it was.
 
     Raises:
-        SluisError: CONFIG_INVALID when the configurations do not go together or the reason is none; what reading and
-            writing raise.
+        SluisError: CONFIG_INVALID when the configurations do not go together, the reason is none, or a broker has the
+            log open; LOG_SEALED when another log followed already; what reading and writing raise.
     """
     check_reason(reason)
-    _check_pair(config, following)
+    check_not_followed(config, following)
     next_key = verifier_key(following)
     now = clock.now()
     carried = _still_binding(config, now)
@@ -229,9 +231,32 @@ def recover(config: Config, following: Config, loss: Loss, reason: str, clock: C
         loss.since,
         max(loss.until, loss.since or now),
     )
-    _begin(following, clock, previous_of(loss.note, "recovered"), carried, gap)
-    end_mark(config, following.origin)
+    with given_up(config) as high_water:
+        _begin(following, clock, previous_of(loss.note, "recovered"), carried, gap)
+        end_mark(high_water, following.origin)
     return Followed(loss.known, "recovered", following.origin, next_key, len(carried.counters))
+
+
+def check_not_followed(config: Config, following: Config) -> None:
+    """Two configurations that go together, of a log and the only one that may follow it.
+
+    Raises:
+        SluisError: CONFIG_INVALID; LOG_SEALED when the high-water file or the log's seal names another follower.
+    """
+    _check_pair(config, following)
+    mark = _readable(config)
+    followers = {mark.next if mark is not None and mark.origin == config.origin else ""}
+    reader = lost_reader(config)
+    if reader is not None:
+        with suppress(SluisError):
+            followers.add(sealed_for(reader) or "")
+        reader.close()
+    for follower in followers - {"", following.origin}:
+        raise SluisError(
+            Code.LOG_SEALED,
+            f"{follower} followed the log {config.origin} already; a second follower would be a second history: serve "
+            "that one, or recover from it with its configuration",
+        )
 
 
 def check_reason(reason: str) -> None:

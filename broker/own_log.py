@@ -23,7 +23,7 @@ from broker.rematching import Rematching
 from broker.storage.answers import FileAnswerSpool
 from broker.storage.high_water import FileHighWater, read_mark
 from broker.storage.registers import FileRegisterStore
-from broker.storage.sqlite import SqliteLogReader, SqliteLogStore, open_reader, open_vault_reader
+from broker.storage.sqlite import SqliteLogReader, SqliteLogStore, kept_from_writers, open_reader, open_vault_reader
 
 
 def open_high_water(
@@ -147,16 +147,33 @@ def begin_high_water(config: Config, mark: Mark, *, replace: bool) -> None:
     FileHighWater.create(config.high_water, mark).close()
 
 
-def end_mark(config: Config, next_origin: str) -> None:
-    """Writes in the high-water file, where there is a usable one, that another log followed. LOG_UNAVAILABLE."""
-    try:
-        opened = FileHighWater(config.high_water) if config.high_water is not None else None
-    except SluisError:
-        return
-    if opened is not None and opened.mark.origin == config.origin:
-        close_mark(opened, next_origin)
-    if opened is not None:
-        opened.close()
+@contextmanager
+def given_up(config: Config) -> Iterator[FileHighWater | None]:
+    """A log that is about to be given up, kept from every broker meanwhile; yields its high-water file, if usable.
+
+    Raises:
+        SluisError: CONFIG_INVALID or HIGH_WATER_UNUSABLE while a broker has the log open.
+    """
+    with kept_from_writers(config.data / "sluis.db"):
+        try:
+            mark = high_water_mark(config)
+        except SluisError:
+            mark = None
+        if mark is None or mark.origin != config.origin:
+            yield None
+            return
+        assert config.high_water is not None
+        opened = FileHighWater(config.high_water)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+def end_mark(high_water: FileHighWater | None, next_origin: str) -> None:
+    """Writes in the high-water file, where there is one, that another log followed. LOG_UNAVAILABLE."""
+    if high_water is not None:
+        close_mark(high_water, next_origin)
 
 
 def same_volume(config: Config) -> bool:

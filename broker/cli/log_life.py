@@ -137,12 +137,13 @@ def recover(
     Example: sluis recover --config broker.yaml --next-config broker-b.yaml --reason "disk failure, backup lost"
     """
     from broker.app import system_sources
-    from broker.log_life import check_reason
+    from broker.log_life import check_not_followed, check_reason
     from broker.log_life import recover as begin_after
     from broker.log_loss import assess
 
     check_reason(reason)
     loaded, following = load_config(config), load_config(next_config)
+    check_not_followed(loaded, following)
     clock, _ = system_sources()
     held = [(str(path), path.read_text("utf-8", errors="replace")) for path in known or []]
     loss = assess(loaded, held, clock.now())

@@ -20,7 +20,26 @@ from broker.storage.sqlite_session import BUSY_SECONDS, Session, connect_writer,
 from broker.storage.sqlite_transaction import SqliteTransaction
 from broker.storage.sqlite_vault import Vault
 
-__all__ = ["SqliteLogReader", "SqliteLogStore", "open_reader"]
+__all__ = ["SqliteLogReader", "SqliteLogStore", "kept_from_writers", "open_reader"]
+
+
+@contextmanager
+def kept_from_writers(path: Path) -> Iterator[None]:
+    """No broker opens the database at `path` meanwhile, whatever is left of it; raises CONFIG_INVALID when one has it.
+
+    Where no lock can be made, as on a volume that is gone or read-only, no broker can make one either.
+    """
+    lock = -1
+    try:
+        lock = _exclusive(path.with_name(path.name + ".lock"))
+    except SluisError as error:
+        if error.code is Code.CONFIG_INVALID:
+            raise
+    try:
+        yield
+    finally:
+        if lock >= 0:
+            os.close(lock)
 
 
 class SqliteLogStore:

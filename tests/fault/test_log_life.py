@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -453,6 +453,44 @@ def test_a_forked_database_is_recovered_from_without_a_time_since(place: Place, 
     assert (loss.found[0], loss.known.size, loss.since) == (11, 9, None)
     recover(place, loss)
     place.verify(place.new)
+
+
+@pytest.mark.parametrize("ended", ["sealed", "recovered"])
+def test_a_log_that_was_followed_is_not_recovered_from_a_second_time(place: Place, tmp_path: Path, ended: str) -> None:
+    """An old copy is put back after the end: what it lacks lives on in the log that followed."""
+    lose(place, tmp_path)
+    if ended == "recovered":
+        recover(place)
+    else:
+        shutil.rmtree(place.old.data)
+        assert place.old.high_water is not None
+        place.old.high_water.unlink()
+        place.write(place.old, lambda tx: tx.append("access", access_body()), 9)
+        shutil.copytree(place.old.data, tmp_path / "newer")
+        seal(place)
+        shutil.rmtree(place.old.data)
+        shutil.copytree(tmp_path / "newer", place.old.data)
+    third = config_of(tmp_path, "sluis.example/third", "third")
+    make_keys(third)
+    loss = assess(place.old, [], CLOCK.now())
+    with pytest.raises(SluisError, match=f"{NEW} followed") as caught:
+        log_life.recover(place.old, third, loss, "disk failure", CLOCK)
+    assert caught.value.code is Code.LOG_SEALED
+    assert not third.data.exists()
+
+
+def test_no_log_is_given_up_beside_a_broker_that_serves_it(place: Place, tmp_path: Path) -> None:
+    lose(place, tmp_path)
+    loss = assess(place.old, [], CLOCK.now())
+    with place.serving(replace_high_water(place.old)), pytest.raises(SluisError, match="another broker has this"):
+        recover(place, loss)
+    with (
+        closing(FileHighWater(place.old.high_water or tmp_path)),
+        pytest.raises(SluisError, match="another broker holds"),
+    ):
+        recover(place, loss)
+    assert not place.new.data.exists()
+    recover(place, loss)
 
 
 def replace_high_water(config: Config) -> Config:
