@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
@@ -30,7 +30,14 @@ from broker.housekeeping import Chore, Housekeeping
 from broker.in_force import InForce, PolicyRules
 from broker.intake import Intake
 from broker.notices import Notices
-from broker.own_log import exports_of, open_high_water, orders_of, same_volume
+from broker.own_log import (
+    check_not_begun,
+    exports_of,
+    note_begun,
+    open_high_water,
+    orders_of,
+    same_volume,
+)
 from broker.parties import Caller
 from broker.policy.evaluate import ENGINE
 from broker.policy.vault_orders import MAX_ORDER_BYTES, without_opening
@@ -54,8 +61,7 @@ from broker.storage.high_water import FileHighWater
 from broker.storage.registers import FileRegisterStore
 from broker.storage.sqlite import SqliteLogStore
 from broker.unusual_use import UnusualUse
-from broker.witness.starting import check_witnessed
-from broker.witnesses import watch, witness_ends
+from broker.witnesses import ask_at_start, watch
 
 log = structlog.get_logger("broker.app")
 
@@ -80,6 +86,7 @@ class Broker:
         self._high_water: FileHighWater | None = None
         self._sequencer = Sequencer(self._store, keys.signer, self._clock)
         try:
+            check_not_begun(config, self._store.reader, keys)
             self._high_water = open_high_water(config.high_water, config.origin, self._store.reader, self._clock.now())
             self._sequencer = Sequencer(self._store, keys.signer, self._clock, self._high_water)
             self._assemble(config, keys, entropy, bundle)
@@ -90,10 +97,9 @@ class Broker:
 
     def _assemble(self, config: Config, keys: FileKeys, entropy: SystemEntropy, bundle: bytes) -> None:
         reader = self._store.reader
-        if reader.size() == 0:  # before a first entry is signed: a witness may know more of this log than we find here
-            self._ask_witnesses(reader, [keys.signer.verifier_key])
         genesis(self._store, keys.signer, self._clock, environment=config.environment, engine=ENGINE)
         self._take_over(keys.signer, reader)
+        note_begun(config, keys)
         self._sequencer.start()
         scope = Scope(config.origin, config.environment)
         self._in_force = self._open_policies(config, reader, scope, bundle)
@@ -149,7 +155,7 @@ class Broker:
         key = parse_verifier_key(signer.verifier_key)
         checkpoint = check_tree(reader, key)
         check_unsealed(reader)
-        self._ask_witnesses(reader, [text for _, text in key_periods(reader)])
+        ask_at_start(self._config, reader, [text for _, text in key_periods(reader)])
         if self._high_water is None:
             log.warning("no high-water file", origin=signer.origin)
             return
@@ -157,12 +163,6 @@ class Broker:
         claim(self._high_water, checkpoint, note, self._clock.now())
         if same_volume(self._config):
             log.warning("high-water file is on the volume of the data", origin=signer.origin)
-
-    def _ask_witnesses(self, reader: LogReader, keys: Sequence[str]) -> None:
-        quorum = self._config.witness.quorum if self._config.witness else 0
-        ends = witness_ends(self._config)
-        for trouble in check_witnessed(reader, [parse_verifier_key(key) for key in keys], ends, quorum):
-            log.warning("witness not asked at start", origin=self._config.origin, state=trouble)
 
     def _close(self) -> None:
         self._store.close()

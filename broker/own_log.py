@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import structlog
+
 from broker.config import Config
 from broker.custody.keys import FileKeys, SystemEntropy
 from broker.erasure import expire_ended
@@ -24,6 +26,9 @@ from broker.storage.answers import FileAnswerSpool
 from broker.storage.high_water import FileHighWater, read_mark
 from broker.storage.registers import FileRegisterStore
 from broker.storage.sqlite import SqliteLogReader, SqliteLogStore, kept_from_writers, open_reader, open_vault_reader
+from broker.witnesses import ask_at_start
+
+log = structlog.get_logger("broker.own_log")
 
 
 def open_high_water(
@@ -45,6 +50,30 @@ def open_high_water(
         opened.close()
         raise
     return opened
+
+
+def check_not_begun(config: Config, reader: LogReader, keys: FileKeys) -> None:
+    """Before the first entry of an empty log is signed: neither the key directory nor a witness knows more of it.
+
+    Raises:
+        SluisError: LOG_SHRUNK: signing would begin a second history under one origin. What reading raises.
+    """
+    if reader.size():
+        return
+    if keys.begun:
+        raise SluisError(
+            Code.LOG_SHRUNK,
+            f"the log {config.origin} was begun before, and there is none in {config.data}: mount its volume, or bring "
+            "its files back. Nothing was started. (If that log was a trial which nobody holds anything of, give the "
+            "next one another origin, and keys of its own.)",
+        )
+    ask_at_start(config, reader, [keys.signer.verifier_key])
+
+
+def note_begun(config: Config, keys: FileKeys) -> None:
+    """Notes beside the keys that their log was begun, where that directory can be written."""
+    if not keys.note_begun():
+        log.warning("the key directory cannot note that the log was begun", origin=config.origin)
 
 
 def high_water_mark(config: Config) -> Mark | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
+
+import structlog
 
 from broker.config import Config
 from broker.errors import Code, SluisError
@@ -11,8 +14,10 @@ from broker.exchange_log.checkpoint import parse_checkpoint, parse_verifier_key
 from broker.exchange_log.opening import key_periods
 from broker.ports import Clock, LogReader
 from broker.witness.calling import Said, WitnessEnd
-from broker.witness.starting import ask_under
+from broker.witness.starting import ask_under, check_witnessed
 from broker.witness.watched import Watched
+
+log = structlog.get_logger("broker.witness")
 
 
 def witness_ends(config: Config) -> tuple[WitnessEnd, ...]:
@@ -23,6 +28,15 @@ def witness_ends(config: Config) -> tuple[WitnessEnd, ...]:
         WitnessEnd(one.url, key, ca_file=config.witness.ca_file)
         for one, key in zip(config.witness.witnesses, config.witness.keys, strict=True)
     )
+
+
+def ask_at_start(config: Config, reader: LogReader, keys: Sequence[str]) -> None:
+    """What the witnesses hold of the log whose `keys` these are, oldest first; an outage is logged. As
+    `check_witnessed`."""
+    quorum = config.witness.quorum if config.witness else 0
+    parsed = [parse_verifier_key(key) for key in keys]
+    for trouble in check_witnessed(reader, parsed, witness_ends(config), quorum):
+        log.warning("witness not asked at start", origin=config.origin, state=trouble)
 
 
 def watch(config: Config, reader: LogReader, sequencer: Sequencer, log_key: str, clock: Clock) -> Watched:

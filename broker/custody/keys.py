@@ -30,6 +30,8 @@ from broker.ports import Entropy
 
 SIGNING_FILE = "log-signing.key"
 NEXT_FILE = "log-signing.key.next"
+BEGUN_FILE = "log-begun"
+"""There from the first start on: data that are gone, or not mounted, do not pass for a new log."""
 """The key that will sign once its entry is logged; it then takes the place of the other."""
 STORAGE_FILE = "storage-root.key"
 _ED25519 = b"\x01"
@@ -204,6 +206,21 @@ class FileKeys:
             text = f"keys: the new log key cannot be put in place ({type(error).__name__}): check the directory's owner"
             raise SluisError(Code.CONFIG_INVALID, text) from error
         self.unlock()
+
+    @property
+    def begun(self) -> bool:
+        """Whether the log of these keys was begun, as far as this directory tells."""
+        return (self._directory / BEGUN_FILE).exists()
+
+    def note_begun(self) -> bool:
+        """Notes, durably, that the log of these keys was begun; False where the directory cannot be written."""
+        try:
+            if not self.begun:
+                _write_new(self._directory / BEGUN_FILE, f"{self._origin}\n")
+                _sync_directory(self._directory)
+        except OSError:
+            return False
+        return True
 
     def lock(self) -> None:
         """Lets go of the keys."""

@@ -117,3 +117,30 @@ def test_an_old_copy_is_refused_and_recovered_from(world: World) -> None:
     said = done("audit", "verify", bundle, "--trust", trust)
     assert "follows      sluis.example/test-2026 (recovered)" in said
     assert "give --previous" in said
+
+
+def test_data_and_high_water_file_that_are_both_not_mounted_do_not_pass_for_a_new_log(world: World) -> None:
+    """After a reboot neither volume is there: only the keys tell that this log was begun."""
+    config = str(world.directory / "broker.yaml")
+    serve_once(world, config)
+    for name in ("data", "mark"):
+        (world.directory / name).rename(world.directory / f"{name}.away")
+    for _ in range(2):
+        with pytest.raises(SluisError) as caught:
+            serve_once(world, config)
+        assert caught.value.code is Code.LOG_SHRUNK
+        assert "mount its volume" in caught.value.message
+    assert not (world.directory / "mark").exists()
+    shutil.rmtree(world.directory / "data")
+    for name in ("data", "mark"):
+        (world.directory / f"{name}.away").rename(world.directory / name)
+    serve_once(world, config)
+
+
+def test_a_key_directory_that_cannot_be_written_stops_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_only(*_: object) -> None:
+        raise OSError(30, "EROFS")
+
+    monkeypatch.setattr("broker.custody.keys._write_new", read_only)
+    serve_once(world, str(world.directory / "broker.yaml"))
+    assert not (world.directory / "keys" / "log-begun").exists()
