@@ -145,7 +145,7 @@ def recover(
     loaded, following = load_config(config), load_config(next_config)
     check_not_followed(loaded, following)
     clock, _ = system_sources()
-    held = [(str(path), path.read_text("utf-8", errors="replace")) for path in known or []]
+    held = [(str(path), _read_checkpoint(path)) for path in known or []]
     loss = assess(loaded, held, clock.now())
     print(f"log         {loaded.origin}")
     print(f"known       {loss.known.size} entries, by a checkpoint kept outside")
@@ -168,6 +168,14 @@ def retention(config: _Config = _DEFAULT) -> None:
 
     left = run_out(load_config(config), datetime.now(UTC))
     print(f"{left} vault rows are kept still" if left else "nothing is left in the vault; the log itself stays")
+
+
+def _read_checkpoint(path: Path) -> str:
+    """A file's text, as far as a checkpoint goes: what is longer is none."""
+    from broker.exchange_log.checkpoint import MAX_NOTE_BYTES
+
+    with path.open("rb") as file:
+        return file.read(MAX_NOTE_BYTES + 1).decode("utf-8", errors="replace")
 
 
 def _gap(found: int, known: int) -> str:

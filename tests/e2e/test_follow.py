@@ -142,9 +142,21 @@ def refused(result: Result) -> str:
 
 def test_wrong_input_is_told(world: World, tmp_path: Path) -> None:
     cursor = tmp_path / "c"
-    for url in ("collector:4318", "ftp://x", "http://", "http://x/?a=b"):
+    for url in ("collector:4318", "ftp://x", "http://", "http://x/?a=b", "http://x:99999", "http://[::1"):
         assert "is an address such as" in refused(follow(world, url, cursor)).replace("\n", " ")
     assert "holds no" in refused(follow(world, "https://me:secret@x", cursor))
+    (tmp_path / "h").write_text("Authorization: Bearer secret\n")
+    (tmp_path / "h").chmod(0o644)
+    assert "chmod 600" in refused(follow(world, "http://x", cursor, "--headers", str(tmp_path / "h")))
+    (tmp_path / "h").chmod(0o600)
+    for bad in (b"\xff\xfe: x\n", b"A: b\x0bc\n"):
+        (tmp_path / "h").write_bytes(bad)
+        assert "a header reads NAME: VALUE" in refused(
+            follow(world, "http://x", cursor, "--headers", str(tmp_path / "h"))
+        )
+    (tmp_path / "h").write_bytes(b"A: b\n" * 20_000)
+    assert "too long" in refused(follow(world, "http://x", cursor, "--headers", str(tmp_path / "h")))
+    assert "holds no CA certificates" in refused(follow(world, "http://x", cursor, "--ca", str(tmp_path)))
     (tmp_path / "h").write_text("no header\n")
     assert "a header reads NAME: VALUE" in refused(follow(world, "http://x", cursor, "--headers", str(tmp_path / "h")))
     assert "holds no CA certificates" in refused(follow(world, "http://x", cursor, "--ca", str(tmp_path / "h")))

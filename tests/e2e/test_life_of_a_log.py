@@ -111,6 +111,10 @@ def test_an_old_copy_is_refused_and_recovered_from(world: World) -> None:
     assert refused.exit_code == 5
     assert "lost        at least entries" in refused.output
     assert not (world.directory / "data-after").exists()
+    with (world.directory / "huge").open("wb") as huge:
+        huge.truncate(1 << 40)
+    held = sluis(*words, "--known", str(world.directory / "huge"))
+    assert "is no checkpoint that the log" in str(held.exception), "read no further than a checkpoint goes"
     assert "(recovered)" in done(*words, "--yes")
     serve_once(world, after)
     bundle, trust = exported(world, after, "after")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import ssl
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from broker.otlp.mapping import SubjectNames
     from broker.ports import LogReader
 
+_HEADERS_BYTES = 65_536
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -120,9 +123,14 @@ def _leaf_of(reader: LogReader) -> Callable[[int], bytes]:
 
 
 def _check_address(url: str, environment: Environment) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise typer.BadParameter("is an address such as https://collector.example:4318", param_hint="--to")
+    wrong = typer.BadParameter("is an address such as https://collector.example:4318", param_hint="--to")
+    try:
+        parts = urlsplit(url)
+        plain = parts.port != 0
+    except ValueError:
+        raise wrong from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or not plain:
+        raise wrong
     if parts.username is not None:
         raise typer.BadParameter("holds no password; put an Authorization line in --headers FILE", param_hint="--to")
     plain = parts.scheme == "http" and parts.hostname not in _LOOPBACK
@@ -133,11 +141,20 @@ def _check_address(url: str, environment: Environment) -> None:
 def _read_headers(path: Path | None) -> dict[str, str]:
     """A file, and not an option: what stands on a command line, others on the machine can read."""
     found: dict[str, str] = {}
-    for number, line in enumerate(path.read_text("utf-8").splitlines() if path is not None else (), 1):
+    if path is None:
+        return found
+    with path.open("rb") as file:
+        if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+            raise SluisError(Code.CONFIG_INVALID, f"{path}: others on this machine can reach it: chmod 600")
+        data = file.read(_HEADERS_BYTES + 1)
+    if len(data) > _HEADERS_BYTES:
+        raise SluisError(Code.CONFIG_INVALID, f"{path}: not a file of headers: it is too long")
+    lines = data.decode("utf-8", errors="replace").split("\n")
+    for number, line in enumerate(lines, 1):
         name, colon, value = line.partition(":")
         if not line.strip():
             continue
-        if not colon or not name.replace("-", "").isalnum() or not (name + value).isascii():
+        if not colon or not name.replace("-", "").isalnum() or not (line.isascii() and line.strip().isprintable()):
             raise SluisError(Code.CONFIG_INVALID, f"{path}:{number}: a header reads NAME: VALUE")
         found[name] = value.strip()
     return found
@@ -148,5 +165,5 @@ def _tls(ca: Path | None) -> ssl.SSLContext | None:
         return None
     try:
         return ssl.create_default_context(cafile=str(ca))
-    except ssl.SSLError as error:
+    except (OSError, ssl.SSLError) as error:
         raise SluisError(Code.CONFIG_INVALID, f"{ca}: holds no CA certificates in PEM") from error
