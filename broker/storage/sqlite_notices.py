@@ -109,3 +109,37 @@ def _dispute(row: Any) -> DisputedRecord:
         return DisputedRecord(notice, asker, exchange, answerer, purpose, epoch, record, entry, at, resolved)
     except (TypeError, ValueError, OverflowError) as error:
         raise corrupt() from error
+
+
+class RectificationRows:
+    """Implements `broker.ports`' reads about disputes and notices, for the reader and the transaction alike."""
+
+    @property
+    def _reads(self) -> Session:
+        """What reads: committed state only, or a batch's own too."""
+        raise NotImplementedError
+
+    @property
+    def _opener(self) -> rows.AnswerHeads:
+        """What opens the heads of answers."""
+        raise NotImplementedError
+
+    def asks_at(self, answerer: str, purpose: str, epoch: str) -> tuple[int, ...]:
+        """Asks for rows that were answered, or may still be, ascending."""
+        return find_asks_at(self._reads, answerer, purpose, epoch)
+
+    def exchange_at(self, ask_index: int) -> ExchangeState | None:
+        """The state that an ask opened."""
+        return find_exchange_at(self._reads, self._opener, ask_index)
+
+    def notice(self, notice: str) -> StoredNotice | None:
+        """A notice by its id."""
+        return find_notice(self._reads, notice)
+
+    def dispute(self, notice: str) -> tuple[DisputedRecord, ...]:
+        """A dispute under each of its epochs, oldest first."""
+        return find_dispute(self._reads, notice)
+
+    def open_disputes(self, answerer: str, purpose: str, epoch: str) -> tuple[DisputedRecord, ...]:
+        """Disputes that nothing has ended yet, oldest first."""
+        return find_open_disputes(self._reads, answerer, purpose, epoch)

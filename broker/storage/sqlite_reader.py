@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from broker.errors import Code, SluisError
-from broker.exchange import DisputedRecord, ExchangeState, RegisterVersion, SlotUse, StoredNotice, VaultSlot
+from broker.exchange import ExchangeState, RegisterVersion, SlotUse, StoredNotice, VaultSlot
 from broker.exchange_log.merkle import HASH_BYTES, consistency_proof, inclusion_proof, node_number, root_of
 from broker.ports import StoredEntry
 from broker.storage import sqlite_notices as notices
@@ -25,7 +25,7 @@ _PAGE = 256
 _NODES_PAGE = 4_096
 
 
-class SqliteLogReader:
+class SqliteLogReader(notices.RectificationRows):
     """Implements `broker.ports.LogReader`. Without vault and heads (both None) it only reads the log: for exports."""
 
     def __init__(self, path: Path, vault: Vault | None, heads: rows.AnswerHeads | None) -> None:
@@ -194,26 +194,6 @@ class SqliteLogReader:
         assert self._vault is not None, "opened for export only"
         return self._vault.open(self._session, commitment)
 
-    def asks_at(self, answerer: str, purpose: str, epoch: str) -> tuple[int, ...]:
-        """Asks for rows that were answered, or may still be, ascending."""
-        return notices.find_asks_at(self._session, answerer, purpose, epoch)
-
-    def exchange_at(self, ask_index: int) -> ExchangeState | None:
-        """The state that an ask opened."""
-        return notices.find_exchange_at(self._session, self._opener, ask_index)
-
-    def notice(self, notice: str) -> StoredNotice | None:
-        """A notice by its id."""
-        return notices.find_notice(self._session, notice)
-
-    def dispute(self, notice: str) -> tuple[DisputedRecord, ...]:
-        """A dispute under each of its epochs, oldest first."""
-        return notices.find_dispute(self._session, notice)
-
-    def open_disputes(self, answerer: str, purpose: str, epoch: str) -> tuple[DisputedRecord, ...]:
-        """Disputes that nothing has ended yet, oldest first."""
-        return notices.find_open_disputes(self._session, answerer, purpose, epoch)
-
     def notices_of(self, party: str, *, after: int, limit: int, unacknowledged: bool) -> tuple[StoredNotice, ...]:
         """A party's notices by entry, those behind `after`."""
         return notices.find_notices(self._session, party, after=after, limit=limit, unacknowledged=unacknowledged)
@@ -233,6 +213,10 @@ class SqliteLogReader:
     def erased_by(self, commitment: str) -> int | None:
         """The entry that erased a commitment."""
         return slots.find_erased_by(self._session, commitment)
+
+    @property
+    def _reads(self) -> Session:
+        return self._session
 
     @property
     def _opener(self) -> rows.AnswerHeads:

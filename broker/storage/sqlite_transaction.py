@@ -30,7 +30,7 @@ SEAL = "seal"
 """The kind of the entry that ends a log."""
 
 
-class SqliteTransaction:
+class SqliteTransaction(notices.RectificationRows):
     """Implements `broker.ports.Transaction` for the works of one batch."""
 
     def __init__(
@@ -240,26 +240,6 @@ class SqliteTransaction:
         sql = "INSERT OR REPLACE INTO documents (kind, key, value) VALUES (?, ?, ?)"
         self._to_write().run(sql, (kind, key, value))
 
-    def asks_at(self, answerer: str, purpose: str, epoch: str) -> tuple[int, ...]:
-        """Asks for rows that were answered, or may still be, ascending."""
-        return notices.find_asks_at(self._session, answerer, purpose, epoch)
-
-    def exchange_at(self, ask_index: int) -> ExchangeState | None:
-        """The state that an ask opened."""
-        return notices.find_exchange_at(self._session, self._heads, ask_index)
-
-    def notice(self, notice: str) -> StoredNotice | None:
-        """A notice by its id."""
-        return notices.find_notice(self._session, notice)
-
-    def dispute(self, notice: str) -> tuple[DisputedRecord, ...]:
-        """A dispute under each of its epochs, oldest first."""
-        return notices.find_dispute(self._session, notice)
-
-    def open_disputes(self, answerer: str, purpose: str, epoch: str) -> tuple[DisputedRecord, ...]:
-        """Disputes that nothing has ended yet, oldest first."""
-        return notices.find_open_disputes(self._session, answerer, purpose, epoch)
-
     def add_notice(self, notice: StoredNotice) -> None:
         """Records that a party was notified."""
         notices.insert_notice(self._to_write(), notice)
@@ -279,6 +259,14 @@ class SqliteTransaction:
     def resolve_dispute(self, notice: str, entry: int) -> bool:
         """Ends a dispute; False when it had ended."""
         return notices.resolve_dispute(self._to_write(), notice, entry)
+
+    @property
+    def _reads(self) -> Session:
+        return self._session
+
+    @property
+    def _opener(self) -> rows.AnswerHeads:
+        return self._heads
 
     def _to_write(self) -> Session:
         """The session, with a savepoint to return to: taken late, since many works only append."""

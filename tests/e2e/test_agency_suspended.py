@@ -16,6 +16,8 @@ from world import ORIGIN, World, make_world, texts_for
 
 from broker.policy.suspension import sign_suspension
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:

@@ -17,6 +17,8 @@ from world import running
 from broker.errors import Code
 from broker.rpc.interceptors import MAX_MESSAGE, MAX_STREAM_SECONDS, MAX_UNARY_SECONDS
 
+pytestmark = pytest.mark.slow
+
 MALFORMED = {
     "an open length": b"\x0a\xff",
     "a field that breaks off": b"\x0a\x09999993653"[:-1],

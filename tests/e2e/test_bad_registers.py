@@ -14,6 +14,8 @@ from sluis_client.receipts import RegisterDigest
 from stage import ATTRIBUTES, KVK, PURPOSE, Stage, make_stage, state_of
 from world import policy_texts, running
 
+pytestmark = pytest.mark.slow
+
 
 def _seal(stage: Stage) -> register_pb2.SealRegisterResponse:
     manifest = stage.resigned("uwv", stage.manifest)

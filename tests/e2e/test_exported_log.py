@@ -15,6 +15,8 @@ from broker.audit.trust import trust_text
 from broker.cli import app
 from broker.policy.evaluate import ENGINE
 
+pytestmark = pytest.mark.slow
+
 PURPOSE = "snf-locatie"
 BAGS = [f"034401{number:010d}" for number in range(30)]
 

@@ -19,6 +19,8 @@ from world import World, running
 
 from broker.errors import Code, SluisError
 
+pytestmark = pytest.mark.slow
+
 PURPOSE = "snf-locatie"
 BAGS = [f"034401{number:010d}" for number in range(20)]
 

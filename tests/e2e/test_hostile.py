@@ -18,6 +18,8 @@ from world import World, policy_texts, running
 
 from broker.cli import app
 
+pytestmark = pytest.mark.slow
+
 HOUSING = "snf-locatie"
 COUNTED = "bezetting"
 BAGS = [f"034401{number:010d}" for number in range(40)]

@@ -17,6 +17,8 @@ from world import World, running
 
 from broker.cli import app
 
+pytestmark = pytest.mark.slow
+
 PURPOSE = "snf-locatie"
 BAGS = [f"034401{number:010d}" for number in range(20)]
 

@@ -22,6 +22,8 @@ from broker.dev_pki import ThrowAwayCa
 from broker.doctor import _examine_in_force
 from broker.errors import Code, SluisError
 
+pytestmark = pytest.mark.slow
+
 WIDE = {"not_before": datetime(2020, 1, 1, tzinfo=UTC), "not_after": datetime(2080, 1, 1, tzinfo=UTC)}
 
 

@@ -14,6 +14,8 @@ from sluis.v1 import exchange_pb2, register_pb2
 from test_faults import collect, entries
 from world import World, running
 
+pytestmark = pytest.mark.slow
+
 PURPOSE = "snf-locatie"
 BAGS = [f"034401{number:010d}" for number in range(20)]
 

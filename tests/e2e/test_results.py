@@ -13,6 +13,8 @@ from participant import Answered, Participant, reason_of
 from sluis.v1 import exchange_pb2
 from world import World, running
 
+pytestmark = pytest.mark.slow
+
 KVKS = [f"{number:08d}" for number in range(68750110, 68750150)]
 BAGS = [f"034401{number:010d}" for number in range(60)]
 COUNTED = "bezetting"

@@ -14,6 +14,8 @@ from sluis.v1 import exchange_pb2
 from sluis_client.secret import Secret
 from world import make_world, texts_for
 
+pytestmark = pytest.mark.slow
+
 PURPOSE = "snf-locatie"
 BAGS = [f"034401{number:010d}" for number in range(3_141_500, 3_141_600)]
 

@@ -19,13 +19,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from log_kit import FakeClock, Keys, Log, access_body
-from typer.testing import CliRunner
+from exported_tiles import exported_tiles
+from log_kit import Keys, Log, access_body
 from witnesses import OwnWitness
 
-from broker.cli import app
-from broker.exchange_log.checkpoint import parse_checkpoint, parse_verifier_key
-from broker.exchange_log.cosignature import COSIGNED, NEWEST, cosign, cosigned_key, parse_witness_key, with_lines
+from broker.exchange_log.checkpoint import parse_verifier_key
+from broker.exchange_log.cosignature import parse_witness_key
 from broker.witness.calling import Contradicted, Cosignature, HasSize, WitnessEnd, WitnessTrouble, ask_newest
 
 pytestmark = pytest.mark.slow
@@ -55,24 +54,9 @@ def checker(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Log, OwnWitness]]:
-    """Tiles of 601 entries by the command, under a checkpoint cosigned by our witness's key."""
-    directory = tmp_path_factory.mktemp("tiles")
-    witness = OwnWitness(directory / "w", "witness.example/w1", [])
-    with Log(directory, clock=FakeClock()) as log:
-        for _ in range(3):
-            log.sequencer.submit(lambda tx: [tx.append("access", access_body()) for _ in range(200)])
-        size, note = log.reader.checkpoint()
-        line = cosign(witness.key.public, witness.key.sign, parse_checkpoint(note).body, witness.clock.at)
-        merged = with_lines(note, [line]).encode()
-
-        def keep(tx: object) -> None:
-            tx.put_document(COSIGNED, cosigned_key(size), merged)  # type: ignore[attr-defined]
-            tx.put_document(*NEWEST, merged)  # type: ignore[attr-defined]
-
-        log.sequencer.submit(keep)
-        command = ["audit", "tiles", "--database", str(log.path), "--out", str(directory / "out")]
-        assert CliRunner().invoke(app, command).exit_code == 0
-        yield directory / "out", log, witness
+    """Tiles of a real log, by the command, up to a checkpoint that a real witness's key cosigned."""
+    with exported_tiles(tmp_path_factory.mktemp("tiles")) as made:
+        yield made
 
 
 def check(checker: Path, out: Path, log: Log, witness: OwnWitness) -> subprocess.CompletedProcess[str]:

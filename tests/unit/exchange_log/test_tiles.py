@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from log_kit import FakeClock, Keys, Log, access_body
+from exported_tiles import exported_tiles
+from log_kit import Keys, Log, access_body
 from typer.testing import CliRunner
 from witnesses import OwnWitness
 
@@ -16,7 +17,6 @@ from broker.cli import app
 from broker.cli.audit.tiling import Folder
 from broker.errors import Code, SluisError
 from broker.exchange_log.checkpoint import parse_checkpoint, parse_verifier_key, sign_checkpoint
-from broker.exchange_log.cosignature import COSIGNED, NEWEST, cosign, cosigned_key, with_lines
 from broker.exchange_log.merkle import CompactRange, leaf_hash
 from broker.exchange_log.tiles import tile_path, tiles_of, write_tiles
 from broker.ports import StoredEntry
@@ -185,23 +185,8 @@ def test_a_torn_tile_is_made_again() -> None:
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Log, OwnWitness]]:
     """Tiles of a real log, by the command, up to a checkpoint that a real witness's key cosigned."""
-    directory = tmp_path_factory.mktemp("tiles")
-    witness = OwnWitness(directory / "w", "witness.example/w1", [])
-    with Log(directory, clock=FakeClock()) as log:
-        for _ in range(3):
-            log.sequencer.submit(lambda tx: [tx.append("access", access_body()) for _ in range(200)])
-        size, note = log.reader.checkpoint()
-        line = cosign(witness.key.public, witness.key.sign, parse_checkpoint(note).body, witness.clock.at)
-        merged = with_lines(note, [line]).encode()
-
-        def keep(tx: object) -> None:
-            tx.put_document(COSIGNED, cosigned_key(size), merged)  # type: ignore[attr-defined]
-            tx.put_document(*NEWEST, merged)  # type: ignore[attr-defined]
-
-        log.sequencer.submit(keep)
-        result = tiles_command(log, directory / "out")
-        assert result == (0, f"wrote 8 files to {directory / 'out'}: {size} entries\n")
-        yield directory / "out", log, witness
+    with exported_tiles(tmp_path_factory.mktemp("tiles")) as made:
+        yield made
 
 
 def tiles_command(log: Log, out: Path, *more: str) -> tuple[int, str]:
