@@ -38,7 +38,10 @@ class Refusal:
     text: str
     content_type: str = "text/plain; charset=utf-8"
     contradicts: bool = False
-    """Whether the log signed two trees that do not go together: proof of misbehaviour, worth keeping."""
+    """Whether what the log signed does not go together as it was offered: worth keeping."""
+    proven: bool = False
+    """Whether that shows by itself that the log signed two trees; else the proof may merely be wrong, and anyone who
+    has a checkpoint can send a wrong proof."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +83,11 @@ def extends(request: AddCheckpoint, signed: Signed, known: Known) -> Refusal | N
         return Refusal(409, f"{known.size}\n", SIZE_TYPE)
     if checkpoint.size == 0 and checkpoint.root != EMPTY_ROOT:
         return Refusal(422, "the tree of no entries has the root of the empty tree\n")
+    if 0 < known.size == checkpoint.size and checkpoint.root != known.root:
+        text = "this witness cosigned another root of this size\n"
+        return Refusal(422, text, contradicts=True, proven=True)
     if known.size in (0, checkpoint.size):
-        if request.proof:
-            return Refusal(422, "from this old size the proof is empty\n")
-        if known.size == checkpoint.size and checkpoint.root != known.root:
-            text = "this witness cosigned another root of this size\n"
-            return Refusal(422, text, contradicts=True)
-        return None
+        return Refusal(422, "from this old size the proof is empty\n") if request.proof else None
     if not verify_consistency(known.size, checkpoint.size, request.proof, known.root, checkpoint.root):
         text = "the proof does not show that this tree extends the one that this witness cosigned\n"
         return Refusal(422, text, contradicts=True)

@@ -3,7 +3,8 @@
 witness.key                     `PRIVATE+KEY+<name>+<key hash>+<base64(0x04 || seed)>`, mode 0600
 logs/<SHA-256 of origin>/
   checkpoint                    the newest tree cosigned: the log's signature and ours
-  contradicting-<digest>        requests that a log signed and that do not go together with it; at most 32
+  contradicting-root-<digest>   requests in which the log signed another root of that size: proof; at most 32
+  contradicting-<digest>        requests that the log signed, with a proof that does not lead there; at most 32
 lock                            held by the one process that may sign
 
 A copy of this directory put back later would sign a second tree of a size: never restore it, make a new witness.
@@ -152,13 +153,17 @@ class Memory:
             make_directory(directory)
             write_durably(directory / "checkpoint", note.encode())
 
-    def keep_evidence(self, origin: str, request: bytes) -> None:
-        """Keeps a request that contradicts what was cosigned, unless there is enough of it."""
+    def keep_evidence(self, origin: str, request: bytes, *, proven: bool) -> None:
+        """Keeps a request that contradicts what was cosigned, unless there is enough of its kind: what proves a fork
+        has room of its own, which nobody can fill with wrong proofs."""
         directory = _directory(self._state, origin)
+        digest = hashlib.sha256(request).hexdigest()[:16]
+        name, alike = (f"contradicting-root-{digest}", "contradicting-root-*")
+        if not proven:
+            name, alike = (f"contradicting-{digest}", "contradicting-[0-9a-f]*")
         with storage_errors("keeping evidence"):
             make_directory(directory)
-            name = f"contradicting-{hashlib.sha256(request).hexdigest()[:16]}"
-            if not (directory / name).exists() and len(list(directory.glob("contradicting-*"))) < MAX_EVIDENCE:
+            if not (directory / name).exists() and len(list(directory.glob(alike))) < MAX_EVIDENCE:
                 write_durably(directory / name, request)
 
 

@@ -89,7 +89,7 @@ class Witness:
         try:
             if refusal is not None:
                 if refusal.contradicts:
-                    self._memory.keep_evidence(checkpoint.origin, data)
+                    self._memory.keep_evidence(checkpoint.origin, data, proven=refusal.proven)
                 return Answer(refusal.status, refusal.text, refusal.content_type)
             at = time_after(self._clock.now(), known)
             line = cosign(self._key.public, self._key.sign, checkpoint.body, at)

@@ -57,12 +57,13 @@ def verify_command(
     """
     tell = None if as_json else _told_with_rate(on_terminal("{:,} of {:,} entries, {:,} a second"))
     before = _verify_chain(previous or [], previous_trust or [], tell, as_json=as_json)
+    trusted = read_trust(trust)
     with ExitStack() as files:
         stream = files.enter_context(bundle.open("rb"))
         sealed = None if vault is None else _vault(files.enter_context(vault.open("rb")), key)
         report = verify(
             read_lines(stream),
-            read_trust(trust),
+            trusted,
             expect=None if expect is None else expect.read_bytes(),
             preceding=before,
             vault=sealed,
@@ -72,7 +73,7 @@ def verify_command(
     if as_json:
         print(json.dumps(_report_object(report), ensure_ascii=False))
     else:
-        _print_report(report)
+        _print_report(report, stamps_due=bool(trusted.time_stampers))
     raise typer.Exit(report.exit_code)
 
 
@@ -122,7 +123,7 @@ def _told_with_rate(tell: Callable[..., None] | None) -> Callable[[int, int], No
     return told
 
 
-def _print_report(report: Report) -> None:
+def _print_report(report: Report, *, stamps_due: bool = False) -> None:
     print(f"log          {report.origin}, {report.size} entries under {report.checkpoints} checkpoints")
     print(f"trust        {report.trust}")
     if report.follows is not None:
@@ -145,6 +146,10 @@ def _print_report(report: Report) -> None:
         stamped = report.stamped
         later = f"; {report.size - stamped.size} later entries are not stamped" if report.size > stamped.size else ""
         print(f"time stamps  {report.stamps} checked; stamped to {stamped.size} at {stamped.at} by {stamped.by}{later}")
+    elif stamps_due:
+        print(
+            "time stamps  none that hold, though the trust file names time_stampers: only the log's own clock dates it"
+        )
     if report.stamps_unchecked:
         print(f"time stamps  {report.stamps_unchecked} not checked: the trust file names no time_stampers")
     _print_findings(report)

@@ -188,6 +188,11 @@ def test_the_command_says_how_far_and_when(tmp_path: Path) -> None:
     assert f"{later} later entries are not stamped" in said.stdout
     as_json = json.loads(CliRunner().invoke(app, ["verify", str(bundle), "--trust", str(trust), "--json"]).stdout)
     assert as_json["stamped"]["size"] == size_at(FIRST)
+    assert "none that hold" not in said.stdout
+    bundle.write_bytes(b"".join(with_stamps()))
+    stripped = CliRunner().invoke(app, ["verify", str(bundle), "--trust", str(trust)])
+    assert "time stamps  none that hold, though the trust file names time_stampers" in stripped.stdout
+    bundle.write_bytes(b"".join(with_stamps(good(FIRST))))
     trust.write_text(WORLD.trust_text())
     said = CliRunner().invoke(app, ["verify", str(bundle), "--trust", str(trust)])
     assert "1 not checked: the trust file names no time_stampers" in said.stdout

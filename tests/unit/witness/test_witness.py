@@ -17,7 +17,7 @@ from broker.exchange_log.checkpoint import checkpoint_body, parse_checkpoint, pa
 from broker.exchange_log.cosignature import cosign, verify_cosigned, witness_key
 from broker.exchange_log.merkle import EMPTY_ROOT, CompactRange, consistency_proof, leaf_hash
 from broker.witness import memory as memory_module
-from broker.witness.memory import Memory, load_key, make_key
+from broker.witness.memory import MAX_EVIDENCE, Memory, load_key, make_key
 from broker.witness.wire import MAX_BODY, SIZE_TYPE, origin_hash, write_add_checkpoint
 
 NAME = "witness.example/w1"
@@ -163,6 +163,20 @@ def test_a_wrong_proof_is_unprocessable_and_kept(witness: OwnWitness, tree: Tree
     evidence = list((witness.directory / "logs" / origin_hash(ORIGIN)).glob("contradicting-*"))
     assert len(evidence) == 5
     assert send(witness, tree.request(5, 7))[0] == 200
+
+
+def test_wrong_proofs_leave_room_for_the_proof_of_a_fork(witness: OwnWitness, tree: Tree) -> None:
+    """Anyone who holds a checkpoint can send it with a wrong proof, as often as he likes, before he forks the log."""
+    send(witness, tree.request(0, 5))
+    for number in range(MAX_EVIDENCE + 3):
+        wrong = (*tree.proof(5, 7), bytes([number]) * 32)
+        assert send(witness, write_add_checkpoint(5, wrong, tree.note(7)))[0] == 422
+    kept = witness.directory / "logs" / origin_hash(ORIGIN)
+    assert len(list(kept.glob("contradicting-*"))) == MAX_EVIDENCE
+    forked = write_add_checkpoint(5, [bytes(32)], Tree(mark=b"fork").note(5))
+    assert send(witness, forked)[0] == 422
+    (proof,) = kept.glob("contradicting-root-*")
+    assert proof.read_bytes() == forked
 
 
 def test_a_proof_where_there_is_nothing_to_prove_is_unprocessable(witness: OwnWitness, tree: Tree) -> None:
