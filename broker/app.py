@@ -60,6 +60,7 @@ from broker.storage.answers import FileAnswerSpool
 from broker.storage.high_water import FileHighWater
 from broker.storage.registers import FileRegisterStore
 from broker.storage.sqlite import SqliteLogStore
+from broker.subject_search import SubjectSearch
 from broker.unusual_use import UnusualUse
 from broker.witnesses import ask_at_start, watch
 
@@ -258,6 +259,7 @@ class Broker:
                 sequencer=self._sequencer,
                 verifier_key=verifier_key,
                 receipt=self._coordinator.receipt,
+                subjects=SubjectSearch(self._intake),
                 slots=slots,
                 pause=self._housekeeping.pause,
             ),

@@ -303,6 +303,16 @@ class SlotUse:
 
 
 @dataclass(frozen=True)
+class OwnAsk:
+    """An ask in which a party is asker, principal or answerer: what a search for a subject needs of it."""
+
+    ask_index: int
+    asked_at: datetime
+    tokens: str
+    release_index: int | None
+
+
+@dataclass(frozen=True)
 class VaultSlot:
     """A slot of the vault without what is in it. `uses`: every answerer's side of each exchange it belongs to."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from broker.exchange import DisputedRecord, ExchangeState, StoredNotice
+from broker.exchange import DisputedRecord, ExchangeState, OwnAsk, StoredNotice
 from broker.vault_ports import Openings
 
 
@@ -17,6 +17,10 @@ class RectificationReads(Openings, Protocol):
 
     def asks_at(self, answerer: str, purpose: str, epoch: str) -> tuple[int, ...]:
         """Indices of the asks for rows that were answered, or may still be, ascending: who may hold a record."""
+        ...
+
+    def own_asks(self, party: str, purpose: str, epoch: str, *, after: int, limit: int) -> tuple[OwnAsk, ...]:
+        """Asks, denied ones too, in which `party` is asker, principal or answerer: index > `after`, ascending."""
         ...
 
     def exchange_at(self, ask_index: int) -> ExchangeState | None:

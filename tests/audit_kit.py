@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import rectified
+import searching
 from approving import Officers
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -639,6 +640,7 @@ def _played() -> World:
     given = world.ask("nla", ["someren"], "verhuurvergunning", Want(True, False), case_number="NLA-2026-12346")
     world.release(given)
     rectified.lived_through(world, given)
+    searching.search(world, "utrecht", "snf-locatie", unsearched=1)
     world.batch(("recovery", {"what": "log-writable", "detail": "again"}))
     return world
 

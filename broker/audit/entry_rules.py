@@ -25,6 +25,7 @@ from broker.audit.registers import Registers
 from broker.audit.releases import Releases
 from broker.audit.replay import Replayed, replay
 from broker.audit.statement_forms import StatementForms
+from broker.audit.subject_searches import SubjectSearches
 from broker.audit.trust import Trust
 
 
@@ -44,6 +45,7 @@ class EntryRules:
         self._counting = Counting(findings)
         self._exchanges = Exchanges(forms, findings, self._keys, self._registers, self.releases, self._counting)
         self.continuity = Continuity(trust, findings, self.releases, self._counting, self._closing, preceding)
+        self._subject_searches = SubjectSearches(trust, findings, self.policies, self._keys)
         self._accesses = Accesses(findings, self.policies, self._exchanges)
         self._rectifications = Rectifications(trust, findings, self.policies)
         self._erasures = Erasures(trust, findings, self.policies)
@@ -84,7 +86,7 @@ class EntryRules:
             "ask": self._ask,
             "release": self._release,
             "evaluation": self._evaluation,
-            "access": self._accesses.entry,
+            "access": self._access,
             "notice": self._notice,
             "correction": self._correction,
             "outcome": self._outcome,
@@ -112,8 +114,15 @@ class EntryRules:
             self._callers.check(entry, entry.body["party"])
         self._registers.entry(entry)
 
+    def _access(self, entry: LogEntry) -> None:
+        if entry.body["what"] == "subject-search":
+            self._callers.check(entry, entry.body["party"])
+            self._subject_searches.entry(entry)
+        self._accesses.entry(entry)
+
     def _ask(self, entry: LogEntry) -> None:
         self._callers.check(entry, entry.body["asker"])
+        self._subject_searches.ask(entry)
         self._rectifications.ask(entry)
         self._explanations.ask(entry)
         archived = self.policies.decided_under(entry)

@@ -154,7 +154,23 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, str]]]] = {
             "carried": {"counters": "map", "policy": "map?", "suspended": "map"},
         },
     ),
-    "access": ("what", {"answer-repeated": {}, "entries": {}, "vault-export": {"key": "hex"}}),
+    "access": (
+        "what",
+        {
+            "answer-repeated": {},
+            "entries": {},
+            "vault-export": {"key": "hex"},
+            "subject-search": {
+                "purpose": "text",
+                "epoch": "text",
+                "statement": "map",
+                "signature": "text",
+                "certificate": "hex",
+                "searched": "number",
+                "unsearched": "number",
+            },
+        },
+    ),
     "erasure": ("what", {"retention": {}, "request": _ORDER}),
 }
 """Kind -> the member that decides, and what members a body has besides, by each value that this verifier knows."""

@@ -132,6 +132,15 @@ class Code(Enum):
     RELEASE_MISSING = (Fault.EXCHANGE, "a permitted ask has no release although its lease has long run out")
     ACCESS_UNKNOWN = (Fault.EXCHANGE, "an answer was given again of an exchange that the log does not hold")
     ACCESS_PARTY = (Fault.EXCHANGE, "entries of others were read by a party that is no auditor in the policy set")
+    SUBJECT_SEARCH_PARTY = (
+        Fault.EXCHANGE,
+        "a subject was searched for by a party that takes no part in the purpose, and never did",
+    )
+    SUBJECT_SEARCH = (
+        Fault.EXCHANGE,
+        "a search for a subject counts other questions than the log shows, or stands twice under one id",
+    )
+    SUBJECT_SEARCH_KEY = (Fault.EXCHANGE, "a subject was searched for under another key than the epoch's")
     SUSPENSION = (Fault.EXCHANGE, "an ask was decided as if its purpose were suspended, or as if it were not")
     RELEASE_CLOSED = (Fault.EXCHANGE, "something was released after its purpose was suspended or closed")
     SHADOW = (Fault.EXCHANGE, "what a purpose in shadow would have decided is missing, or belongs to no ask before it")

@@ -192,7 +192,7 @@ KINDS: Mapping[str, Mapping[str, Shape]] = {
     "refusal": {"party": _or_null(_text), "rpc": _text, "code": _text, "request_id": _or_null(_text)},
     "access": {
         "party": _name,
-        "what": _one_of("answer-repeated", "entries", "vault-export"),
+        "what": _one_of("answer-repeated", "entries", "vault-export", "subject-search"),
         "exchange": _or_null(_text),
     },
     "recovery": {"what": _text, "detail": _text},
@@ -276,7 +276,19 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, Shape]]]] = {
         },
     ),
     "erasure": ("what", {"request": _ORDER}),
-    "access": ("what", {"vault-export": {"key": _hex64}}),
+    "access": (
+        "what",
+        {
+            "vault-export": {"key": _hex64},
+            "subject-search": {
+                "purpose": _name,
+                "epoch": _text,
+                **_SIGNED,
+                "searched": is_count,
+                "unsearched": is_count,
+            },
+        },
+    ),
 }
 """Kind -> the member that decides, and what members a body has besides, by the value of that member."""
 

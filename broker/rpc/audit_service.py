@@ -1,4 +1,4 @@
-"""AuditService: read-only by construction."""
+"""AuditService: read-only by construction, but for the `access` entries of what was read."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ import grpc
 from sluis.v1 import audit_pb2, audit_pb2_grpc
 
 from broker.errors import Code, field_error
-from broker.exchange import Receipt
+from broker.exchange import Question, Receipt
 from broker.exchange_log.append import Sequencer
 from broker.exchange_log.cosignature import NEWEST
 from broker.ports import LogReader, StoredEntry
 from broker.rpc import convert
 from broker.rpc.interceptors import Call, StreamSlots, call_of
+from broker.subject_search import MAX_MATCH_KEYS, Searched, SubjectSearch, Unsearched
 
 WATCH_PAGE = 100
 PAGE_BYTES = 512 * 1024
 """A page ends before it outgrows a message, however long its leaves are; it holds at least one."""
+SEARCHES_AT_ONCE = 2
 RECEIPT_KINDS = frozenset({"ask", "release"})
 
 
@@ -32,6 +34,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         sequencer: Sequencer,
         verifier_key: str,
         receipt: Callable[[int], Receipt],
+        subjects: SubjectSearch,
         slots: StreamSlots,
         pause: Callable[[float], None],
     ) -> None:
@@ -39,6 +42,8 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         self._sequencer = sequencer
         self._verifier_key = verifier_key
         self._receipt = receipt
+        self._subjects = subjects
+        self._searching = StreamSlots(SEARCHES_AT_ONCE, 1)
         self._slots = slots
         self._pause = pause
 
@@ -130,6 +135,30 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         with self._slots.slot(call.caller.party):
             yield from self._watch(call, request.from_index)
 
+    def SearchSubject(
+        self, request: audit_pb2.SearchSubjectRequest, context: grpc.ServicerContext
+    ) -> Iterator[audit_pb2.SearchSubjectResponse]:
+        """See audit.proto."""
+        call = call_of(context)
+        signed = convert.signed(request.signed, "signed")
+        if len(request.salt) != 32:
+            raise field_error(Code.LENGTH_WRONG, "salt", "has 32 bytes")
+        if not 1 <= len(request.pseudonyms) <= MAX_MATCH_KEYS:
+            raise field_error(Code.COUNT_WRONG, "pseudonyms", "has one column for each match key")
+        record = Question(convert.pseudonym_columns(request.pseudonyms, len(request.pseudonyms), "pseudonyms"))
+        with self._slots.slot(call.caller.party):
+            with self._searching.slot(call.caller.party):
+                done = self._subjects.search(call.caller, signed, request.salt, record, call.context.is_active)
+            yield audit_pb2.SearchSubjectResponse(summary=_summary(done))
+            for ask in done.found:
+                yield audit_pb2.SearchSubjectResponse(found=self._touched(ask.ask_index, ask.release_index))
+
+    def _touched(self, ask: int, release: int | None) -> audit_pb2.TouchedExchange:
+        found = audit_pb2.TouchedExchange(ask=convert.receipt_message(self._receipt(ask)))
+        if release is not None:
+            found.release.CopyFrom(convert.receipt_message(self._receipt(release)))
+        return found
+
     def _watch(self, call: Call, start: int) -> Iterator[audit_pb2.WatchReceiptsResponse]:
         at = start
         while call.context.is_active():
@@ -153,6 +182,24 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         if asked > total:
             raise field_error(Code.FIELD_INVALID, field, "is larger than the log")
         return asked or total
+
+
+def _summary(done: Searched) -> audit_pb2.SubjectSearched:
+    return audit_pb2.SubjectSearched(
+        receipt=convert.receipt_message(done.receipt),
+        searched=done.searched,
+        unsearched=[_unsearched(one) for one in done.unsearched],
+        found=len(done.found),
+    )
+
+
+def _unsearched(one: Unsearched) -> audit_pb2.UnsearchedQuestions:
+    return audit_pb2.UnsearchedQuestions(
+        reason=audit_pb2.UNSEARCHED_REASON_ERASED if one.erased else audit_pb2.UNSEARCHED_REASON_NEVER_HELD,
+        questions=one.asks,
+        first=convert.timestamp(one.first),
+        last=convert.timestamp(one.last),
+    )
 
 
 def _page(entries: Iterable[StoredEntry]) -> tuple[StoredEntry, ...]:

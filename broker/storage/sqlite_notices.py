@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from broker.exchange import DISPUTED_PLACE, OUTCOME_PLACE, AnswerStatus, DisputedRecord, ExchangeState, StoredNotice
+from broker.exchange import (
+    DISPUTED_PLACE,
+    OUTCOME_PLACE,
+    AnswerStatus,
+    DisputedRecord,
+    ExchangeState,
+    OwnAsk,
+    StoredNotice,
+)
 from broker.storage import sqlite_rows as rows
 from broker.storage.sqlite_session import Session, corrupt
 
@@ -21,6 +29,21 @@ def find_asks_at(session: Session, answerer: str, purpose: str, epoch: str) -> t
         "AND (status IS NULL OR status=?) ORDER BY ask_index"
     )
     return tuple(index for (index,) in session.rows(sql, (answerer, purpose, epoch, int(AnswerStatus.ANSWERED))))
+
+
+def find_own_asks(
+    session: Session, party: str, purpose: str, epoch: str, *, after: int, limit: int
+) -> tuple[OwnAsk, ...]:
+    """Asks in which a party has any part, ascending."""
+    where = "=? AND purpose=? AND epoch=? AND ask_index>?"
+    sql = (
+        "SELECT ask_index, asked_at, tokens, release_index FROM exchanges WHERE ask_index IN ("  # noqa: S608  # ours
+        f"SELECT ask_index FROM exchanges WHERE asker{where} UNION "
+        f"SELECT ask_index FROM exchanges WHERE answerer{where} UNION "
+        f"SELECT ask_index FROM exchanges WHERE principal{where}) ORDER BY ask_index LIMIT ?"
+    )
+    found = session.rows(sql, (*(party, purpose, epoch, after) * 3, limit))
+    return tuple(OwnAsk(index, rows.from_ticks(at), tokens, release) for index, at, tokens, release in found)
 
 
 def find_exchange_at(session: Session, heads: rows.AnswerHeads, ask_index: int) -> ExchangeState | None:
@@ -127,6 +150,10 @@ class RectificationRows:
     def asks_at(self, answerer: str, purpose: str, epoch: str) -> tuple[int, ...]:
         """Asks for rows that were answered, or may still be, ascending."""
         return find_asks_at(self._reads, answerer, purpose, epoch)
+
+    def own_asks(self, party: str, purpose: str, epoch: str, *, after: int, limit: int) -> tuple[OwnAsk, ...]:
+        """Asks in which `party` has any part, ascending."""
+        return find_own_asks(self._reads, party, purpose, epoch, after=after, limit=limit)
 
     def exchange_at(self, ask_index: int) -> ExchangeState | None:
         """The state that an ask opened."""

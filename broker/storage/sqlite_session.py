@@ -18,7 +18,7 @@ from broker.errors import Code, SluisError
 
 APPLICATION_ID = 0x534C5549
 """Marks a file as ours: "SLUI"."""
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 7
 BUSY_SECONDS = 5.0
 WAL_PAGES = 4_000
 """The WAL is folded back after so many pages: rarer than SQLite's 1,000, since every batch rewrites the same few."""

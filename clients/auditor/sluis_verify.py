@@ -78,6 +78,7 @@ for _fault, _names in {
     "ASK_KEY EXCHANGE_DIFFERS RELEASE_UNASKED RELEASE_DENIED RELEASE_TWICE RELEASE_OUTCOME RELEASE_ATTRIBUTES "
     "RELEASE_NO_REGISTER RELEASE_EXPIRED RELEASE_NOT_COVERED RELEASE_KEY RELEASE_WITHDRAWN RELEASE_STATUS "
     "RELEASE_TOO_SOON RELEASE_LATE RELEASE_MISSING ACCESS_UNKNOWN ACCESS_PARTY SUSPENSION RELEASE_CLOSED SHADOW "
+    "SUBJECT_SEARCH_PARTY SUBJECT_SEARCH_KEY SUBJECT_SEARCH "
     "SEAL_OPEN CARRIED COUNTER_REQUESTS COUNTER_COUNTS COUNT_DISTANCE FACTS_MODES HIT_UNKNOWN RECTIFIED_TWICE "
     "STATEMENT_AGE NOT_ANSWERER CORRECTION_SEARCH UNUSUAL_USE CORRECTION_NOTICES NOTICE_ASK DISPUTE_UNKNOWN "
     "ACKNOWLEDGEMENT FACTS",
@@ -315,6 +316,8 @@ refusal                    | party:text? rpc:text code:text request_id:text?
 access answer-repeated     | party:text what:text exchange:text?
 access entries             | party:text what:text exchange:text?
 access vault-export        | party:text what:text exchange:text? key:hex
+access subject-search      | party:text what:text exchange:text? purpose:text epoch:text searched:number
+                           | unsearched:number &signed
 recovery                   | what:text detail:text
 recovery entries-lost      | what:text detail:text origin:text found_size:number found_root:hex known_size:number
                            | known_root:hex from:time? until:time
@@ -350,6 +353,8 @@ sluis/v1/acknowledgement   | &head not_after:time party:text notice:text
 sluis/v1/unusual-use       | &head not_after:time party:text item:text purpose:text day:text first:number last:number
                            | kind:=equal-run|hit-ratio|hours|limit|repeated|single-run|split|volume
                            | explanation:=planned|backlog|urgent|test|technical|mistake|examining
+sluis/v1/subject-search    | &latest party:text purpose:text epoch:text key_id:text scheme:text match_keys:number
+                           | pseudonyms:hex
 sluis/v1/erasure-order     | &made exchanges:exchanges case:hex?
 sluis/v1/legal-hold        | &made purpose:name? party:name? exchange:uuid? asked_from:second? asked_until:second?
                            | until:second
@@ -1462,6 +1467,7 @@ SIGNERS = {
     "notice dispute-notice": "asker",
     "notice acknowledged": "party",
     "notice unusual-use": "party",
+    "access subject-search": "party",
 }
 """Form of an entry with a party's signature -> the member that names who signed it."""
 
@@ -1501,6 +1507,9 @@ class Story:
         self.askers: dict[int, str] = {}
         """Index of an ask -> its asker and purpose."""
         self.explained: set[tuple[str, str]] = set()
+        self.parts: Counter[tuple[str, str, str]] = Counter()
+        """Party, purpose, epoch -> asks in which it is asker, principal or answerer."""
+        self.searches: set[tuple[str, str]] = set()
         self.last_ask: Entry | None = None
         self.shadows_due: list[str] = []
         self.decisions: Counter[str] = Counter()
@@ -1518,7 +1527,7 @@ class Story:
             "key epoch": (self._epoch,),
             "register published": (self._published,),
             "register withdrawn": (self._withdrawn,),
-            "ask": (self._ask,),
+            "ask": (self._part, self._ask),
             "release": (self._release, rectified.release, vault.release),
             "evaluation": (self._dry_run,),
             "evaluation shadow": (self._shadow,),
@@ -1532,6 +1541,7 @@ class Story:
             "access answer-repeated": (self._repeated,),
             "access entries": (self._read_by,),
             "access vault-export": (self._read_by,),
+            "access subject-search": (self._searched_for,),
             "recovery entries-lost": (life.loss,),
             "config log-key": (life.change_key,),
             "config carried": (life.carry,),
@@ -2066,6 +2076,33 @@ class Story:
         if item != stated["item"] or said in self.explained or not about_own:
             self.find("UNUSUAL_USE", entry.index)
         self.explained.add(said)
+
+    def _part(self, entry: Entry) -> None:
+        """One question more for each party in it."""
+        body, epoch = entry.body, entry.body["statement"].get("epoch")
+        if isinstance(epoch, str):
+            for party in {body["asker"], body["principal"], body["answerer"]} - {None}:
+                self.parts[party, body["purpose"], epoch] += 1
+
+    def _searched_for(self, entry: Entry) -> None:
+        """A party searched its own questions for a person: all of them, under the epoch's key, each request once."""
+        body = entry.body
+        stated = self.statement(entry, "sluis/v1/subject-search", {n: body[n] for n in ("party", "purpose", "epoch")})
+        if stated is None:
+            return
+        named, request = (body["purpose"], body["epoch"]), (body["party"], stated["request_id"])
+        asks, policies = self.parts[body["party"], *named], self.policies
+        faults = {
+            "STATEMENT_DIFFERS": body["exchange"] is not None,
+            "STATEMENT_AGE": not in_time(entry, stated),
+            "SUBJECT_SEARCH_PARTY": not asks
+            and policies is not None
+            and body["party"] not in policies.concerned(body["purpose"]),
+            "SUBJECT_SEARCH_KEY": self.epoch_keys.get(named) != stated["key_id"],
+            "SUBJECT_SEARCH": body["searched"] + body["unsearched"] != asks or request in self.searches,
+        }
+        self._find_all(faults, entry.index)
+        self.searches.add(request)
 
     def _suspension(self, entry: Entry) -> None:
         body, stated = entry.body, entry.body["statement"]

@@ -500,6 +500,33 @@ def test_asks_that_may_hold_a_record(store: Any) -> None:
     assert reader.exchange_at(10_000) is None
 
 
+def test_asks_in_which_a_party_has_a_part(store: Any) -> None:
+    def work(tx: Transaction) -> list[int]:
+        made = [opened(tx, state(f"x{number}")) for number in range(3)]
+        made.append(opened(tx, replace(state("x3"), asker="nla", principal="sna")))
+        made.append(opened(tx, replace(state("x4"), epoch="2027Q1")))
+        tx.close_exchange(made[1], AnswerStatus.DENIED, None, {})
+        tx.close_exchange(made[2], AnswerStatus.ANSWERED, 77, {"hits": 1})
+        return [one.ask_index for one in made]
+
+    indices = write(store, work)
+    asker = state("x").asker
+
+    def own(party: str, epoch: str = "2026Q4", after: int = -1, limit: int = 9) -> list[int]:
+        found = store.reader.own_asks(party, "snf-locatie", epoch, after=after, limit=limit)
+        return [one.ask_index for one in found]
+
+    assert own(asker) == indices[:3], "denied ones too"
+    assert own("snf") == indices[:4], "as answerer"
+    assert own("sna") == [indices[3]], "as principal"
+    assert own("snf", after=indices[0], limit=2) == indices[1:3]
+    assert own("snf", "2027Q1") == [indices[4]]
+    assert own("svb") == []
+    found = store.reader.own_asks("snf", "snf-locatie", "2026Q4", after=indices[1], limit=1)
+    assert (found[0].release_index, found[0].tokens) == (77, state("x2").tokens)
+    assert write(store, lambda tx: len(tx.own_asks("snf", "snf-locatie", "2026Q4", after=-1, limit=9))) == 4
+
+
 def disputed(notice: str = "aa", epoch: str = "2026Q4", entry: int = 1) -> DisputedRecord:
     return DisputedRecord(notice, "utrecht", "x1", "snf", "snf-locatie", epoch, "cd" * 32, entry, START)
 

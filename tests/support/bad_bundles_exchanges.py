@@ -166,7 +166,7 @@ def a_count_uncounted(world: World) -> None:
     world.body(COUNT_2)["facts"]["counts_this_epoch"] = 0
 
 
-@bad("an exchange struck from the log", "COUNTER_REQUESTS")
+@bad("an exchange struck from the log", "COUNTER_REQUESTS", "SUBJECT_SEARCH")
 def an_exchange_struck_from_the_log(world: World) -> None:
     at = _batch_of(world, ASK)
     del world.batches[at : at + 2], world.times[at : at + 2]

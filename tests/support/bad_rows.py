@@ -326,6 +326,55 @@ def _audit_rows() -> Iterator[Row]:
     yield Row(rpc, "new_size", "none means the newest", put("new_size", 0), OK)
 
 
+SEARCH_MEMBERS = [
+    "environment",
+    "epoch",
+    "key_id",
+    "match_keys",
+    "not_after",
+    "origin",
+    "party",
+    "pseudonyms",
+    "purpose",
+    "request_id",
+    "scheme",
+    "type",
+]
+
+
+def _search_rows() -> Iterator[Row]:
+    rpc = "AuditService/SearchSubject"
+    yield from signatures(rpc, "signed", "nla")
+    yield from members(rpc, "signed", "nla", "sluis/v1/subject-search", SEARCH_MEMBERS)
+    for what, changes, code in (
+        ("of another party", {"party": "uwv"}, "NOT_YOURS"),
+        ("unknown purpose", {"purpose": "no-such-purpose"}, "PURPOSE_UNKNOWN"),
+        ("a purpose of others", {"purpose": "snf-locatie"}, "PURPOSE_UNKNOWN"),
+        ("an epoch without a key", {"epoch": "2031Q1"}, "EPOCH_UNKNOWN"),
+        ("another key", {"key_id": "0" * 32}, "KEY_ID_WRONG"),
+        ("two match keys", {"match_keys": 2}, "COUNT_WRONG"),
+        ("no match key", {"match_keys": 0}, "STATEMENT_INVALID"),
+        ("other pseudonyms", {"pseudonyms": "0" * 64}, "COMMITMENT_WRONG"),
+        ("too old", {"not_after": "2026-11-23T09:00:00Z"}, "STATEMENT_EXPIRED"),
+        ("far ahead", {"not_after": "2026-12-23T09:00:00Z"}, "STATEMENT_INVALID"),
+    ):
+        bend = restate("signed", "nla", lambda statement, changes=changes: statement.update(changes))
+        yield Row(rpc, "signed.statement", what, bend, code)
+    for what, salt in {"missing": b"", "short": b"s" * 31, "long": b"s" * 33}.items():
+        yield Row(rpc, "salt", what, put("salt", salt), "LENGTH_WRONG")
+    yield Row(rpc, "salt", "another", put("salt", b"s" * 32), "COMMITMENT_WRONG")
+    field = "pseudonyms"
+    yield Row(rpc, field, "missing", put(field, []), "COUNT_WRONG")
+    yield Row(rpc, field, "too many", put(field, lambda known: [known[0]] * 65), "COUNT_WRONG")
+    yield Row(rpc, field, "one too many", put(field, lambda known: [known[0]] * 2), "COUNT_WRONG")
+    where = "pseudonyms.pseudonyms"
+    yield Row(rpc, where, "another", put(where, bytes(range(16))), "COMMITMENT_WRONG")
+    yield Row(rpc, where, "two rows", put(where, lambda one: one * 2), "FIELD_INVALID")
+    yield Row(rpc, where, "a byte short", put(where, lambda one: one[:-1]), "LENGTH_WRONG")
+    where = "pseudonyms.presence"
+    yield Row(rpc, where, "too long", put(where, b"\1\1"), "LENGTH_WRONG")
+
+
 def _pseudonym_rows() -> Iterator[Row]:
     """A broker without VOPRF keys reads nothing of these requests."""
     fields = {
@@ -341,4 +390,4 @@ def _pseudonym_rows() -> Iterator[Row]:
 
 def unary_rows() -> list[Row]:
     """Every row but those of the question stream."""
-    return [*_exchange_rows(), *_register_rows(), *_key_rows(), *_audit_rows(), *_pseudonym_rows()]
+    return [*_exchange_rows(), *_register_rows(), *_key_rows(), *_audit_rows(), *_search_rows(), *_pseudonym_rows()]

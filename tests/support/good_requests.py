@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 
 from google.protobuf.message import Message
 from participant import Ask
 from sluis.v1 import audit_pb2, common_pb2, exchange_pb2, keys_pb2, pseudonym_pb2, register_pb2
+from sluis_client.canonical import commitment, tokens_value
 from sluis_client.envelopes import generate_encryption_key, make_epoch, short_digest
 from sluis_client.epochs import epoch_window
-from sluis_client.statements import encryption_key_statement
-from stage import ATTRIBUTES, PURPOSE, Stage
+from sluis_client.statements import encryption_key_statement, utc
+from stage import ATTRIBUTES, KVK, PURPOSE, Stage
 from world import ORIGIN
 
 Builder = Callable[[Stage], list[Message]]
@@ -82,6 +84,28 @@ def _epoch(stage: Stage) -> list[Message]:
     return [keys_pb2.PublishEpochRequest(manifest=stage.snf.signed(manifest), envelopes=sealed)]
 
 
+def _search(stage: Stage) -> list[Message]:
+    maker = stage.nla.pseudonymiser(PURPOSE, "kvk")
+    (column,) = maker.columns([((KVK[0],),)], 1)
+    salt = os.urandom(32)
+    statement = {
+        "type": "sluis/v1/subject-search",
+        "origin": ORIGIN,
+        "environment": "test",
+        "request_id": str(uuid.uuid4()),
+        "party": "nla",
+        "purpose": PURPOSE,
+        "epoch": stage.begin.epoch,
+        "key_id": maker.key_id,
+        "scheme": "kvk",
+        "match_keys": 1,
+        "pseudonyms": commitment("subject", salt, tokens_value([column])),
+        "not_after": utc(stage.nla.now() + timedelta(minutes=5)),
+    }
+    pseudonyms = [common_pb2.PseudonymColumn(pseudonyms=column.pseudonyms, presence=column.presence)]
+    return [audit_pb2.SearchSubjectRequest(signed=stage.nla.signed(statement), salt=salt, pseudonyms=pseudonyms)]
+
+
 def _simple(message: Message) -> Builder:
     return lambda _: [message.__class__.FromString(message.SerializeToString())]
 
@@ -93,6 +117,7 @@ GOOD: dict[str, tuple[str, Builder]] = {
     "AuditService/GetConsistencyProof": ("uwv", _simple(audit_pb2.GetConsistencyProofRequest(old_size=1, new_size=5))),
     "AuditService/ListReceipts": ("uwv", _simple(audit_pb2.ListReceiptsRequest(page_size=5))),
     "AuditService/WatchReceipts": ("uwv", _simple(audit_pb2.WatchReceiptsRequest(from_index=1))),
+    "AuditService/SearchSubject": ("nla", _search),
     "ExchangeService/Match": ("nla", question),
     "ExchangeService/CheckRequest": ("nla", _check),
     "ExchangeService/ListPurposes": ("nla", _simple(exchange_pb2.ListPurposesRequest(page_size=5))),

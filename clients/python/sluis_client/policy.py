@@ -82,6 +82,16 @@ class PurposeView:
         return self.rows_per_scheme[scheme]
 
 
+@dataclass(frozen=True)
+class PurposeAccount:
+    """What a person is told of a purpose. `title`: by language; `citation`: the law it rests on."""
+
+    title: Mapping[str, str]
+    legal_basis: str
+    citation: str
+    vault_keep_days: int
+
+
 class SignedPolicy:
     """A policy set whose signatures, digests, expiry and approvals were checked. Made by `from_bundle` only."""
 
@@ -169,6 +179,18 @@ class SignedPolicy:
         try:
             return self._view(name, self._purposes[name])
         except (KeyError, TypeError, AttributeError):
+            raise _invalid(f"purpose {name} is not of the layout this client knows; upgrade the client") from None
+
+    def account(self, name: str) -> PurposeAccount:
+        """What a person is told of a purpose. Raises PURPOSE_UNKNOWN, POLICY_INVALID."""
+        if name not in self._purposes:
+            raise ClientError("PURPOSE_UNKNOWN", f"{name} is no purpose of the policy set")
+        try:
+            purpose = self._purposes[name]
+            basis = purpose["legal_basis"]
+            citation = self._catalogue["legal_bases"][basis]["citation"]
+            return PurposeAccount(dict(purpose["title"]), str(basis), str(citation), int(purpose["vault_keep_days"]))
+        except (KeyError, TypeError, ValueError):
             raise _invalid(f"purpose {name} is not of the layout this client knows; upgrade the client") from None
 
     def _view(self, name: str, purpose: Mapping[str, Any]) -> PurposeView:

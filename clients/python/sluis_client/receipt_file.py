@@ -49,8 +49,8 @@ def asker_file(signed: SignedStatement, certificate: bytes, answers: Sequence[Ch
             {
                 "answerer": answer.answerer,
                 "status": answer.status,
-                "ask": _receipt_json(answer.received.ask),
-                "release": _receipt_json(answer.received.release),
+                "ask": receipt_json(answer.received.ask),
+                "release": receipt_json(answer.received.release),
                 "result": _opening_json(answer.received.result),
                 "manifest": None
                 if answer.received.register is None
@@ -63,7 +63,7 @@ def asker_file(signed: SignedStatement, certificate: bytes, answers: Sequence[Ch
 
 def answerer_file(receipts: Sequence[Receipt]) -> dict[str, Any]:
     """The file of an answerer."""
-    return {"format": FORMAT, "receipts": [_receipt_json(receipt) for receipt in receipts]}
+    return {"format": FORMAT, "receipts": [receipt_json(receipt) for receipt in receipts]}
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def verify_file(data: bytes, expected: Expected) -> tuple[Proven, ...]:
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             raise _unreadable()
         if set(value) == {"format", "receipts"}:
-            return _verify_receipts([_receipt_of(item) for item in value["receipts"]], expected)
+            return _verify_receipts([receipt_of(item) for item in value["receipts"]], expected)
         if set(value) == {"format", "question", "answers"}:
             return _verify_asker(value, expected)
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error):
@@ -103,8 +103,8 @@ def receipts_in(data: bytes) -> tuple[Receipt, ...]:
     """The receipts in a file that `verify_file` took."""
     value = json.loads(data)
     if "receipts" in value:
-        return tuple(_receipt_of(item) for item in value["receipts"])
-    return tuple(_receipt_of(item[part]) for item in value["answers"] for part in ("ask", "release") if item[part])
+        return tuple(receipt_of(item) for item in value["receipts"])
+    return tuple(receipt_of(item[part]) for item in value["answers"] for part in ("ask", "release") if item[part])
 
 
 def _verify_asker(value: Mapping[str, Any], expected: Expected) -> tuple[Proven, ...]:
@@ -115,12 +115,12 @@ def _verify_asker(value: Mapping[str, Any], expected: Expected) -> tuple[Proven,
     _demand_ours(statement, expected.party, "the question")
     if expected.oin and statement["asker"] == expected.party and oin_of(read_certificate(certificate)) != expected.oin:
         raise receipt_broken("its question is signed with the certificate of another organisation", "not-ours")
-    receipts = [_receipt_of(item[part]) for item in value["answers"] for part in ("ask", "release") if item[part]]
+    receipts = [receipt_of(item[part]) for item in value["answers"] for part in ("ask", "release") if item[part]]
     if sorted(item["answerer"] for item in value["answers"]) != statement["answerers"]:
         raise receipt_broken("the file does not hold one answer of each answerer asked")
     proven: list[Proven] = []
     for item in value["answers"]:
-        receipt = _receipt_of(item["ask"])
+        receipt = receipt_of(item["ask"])
         ask = _verify_one(receipt, receipts, expected)
         _demand(ask["kind"] == "ask", "its ask entry is of another kind")
         check_ask_entry(ask["body"], signed, item["answerer"])
@@ -131,7 +131,7 @@ def _verify_asker(value: Mapping[str, Any], expected: Expected) -> tuple[Proven,
         if item["release"] is None:
             _demand(effect == "deny" and item["status"] == "DENIED", "a permitted ask lacks its release entry")
             continue
-        receipt = _receipt_of(item["release"])
+        receipt = receipt_of(item["release"])
         release = _verify_one(receipt, receipts, expected)
         _demand(release["kind"] == "release", "its release entry is of another kind")
         ask_index = proven[-1].index
@@ -232,7 +232,8 @@ def _unreadable() -> ClientError:
     )
 
 
-def _receipt_json(receipt: Receipt | None) -> dict[str, Any] | None:
+def receipt_json(receipt: Receipt | None) -> dict[str, Any] | None:
+    """A receipt as files hold it."""
     if receipt is None:
         return None
     return {
@@ -243,7 +244,8 @@ def _receipt_json(receipt: Receipt | None) -> dict[str, Any] | None:
     }
 
 
-def _receipt_of(value: Mapping[str, Any]) -> Receipt:
+def receipt_of(value: Mapping[str, Any]) -> Receipt:
+    """The receipt in a file; it proves nothing before it is verified. Raises FILE_UNREADABLE, ValueError, KeyError."""
     if not isinstance(value["index"], int) or not isinstance(value["checkpoint"], str):
         raise _unreadable()
     leaf = base64.b64decode(value["leaf"], validate=True)

@@ -18,6 +18,8 @@ DISPUTE = "sluis/v1/dispute"
 OUTCOME = "sluis/v1/outcome"
 ACKNOWLEDGEMENT = "sluis/v1/acknowledgement"
 UNUSUAL_USE = "sluis/v1/unusual-use"
+SUBJECT_SEARCH = "sluis/v1/subject-search"
+SUBJECT_ANSWER = "sluis/v1/subject-answer"
 KEM = "MLKEM768-X25519"
 
 CORRECTIONS = ("corrected", "withdrawn", "upheld", "still-disputed")
@@ -236,6 +238,21 @@ _SHAPES: dict[str, dict[str, Shape]] = {
         "notice": _like(_KEY_ID),
         "done": _one_of(*DONE),
         "not_after": is_time,
+    },
+    SUBJECT_SEARCH: {
+        **_SUBJECT,
+        "request_id": _like(_UUID4),
+        "party": _like(_NAME),
+        "scheme": _like(_NAME),
+        "match_keys": _number(1, 64),
+        "pseudonyms": _like(_DIGEST),
+        "not_after": is_time,
+    },
+    SUBJECT_ANSWER: {
+        **_HEAD,
+        "party": _like(_NAME),
+        "answer": _like(_DIGEST),
+        "made_at": is_time,
     },
     UNUSUAL_USE: {
         **_HEAD,

@@ -14,6 +14,7 @@ from typing import Protocol
 from sluis_client.notice_transport import RectificationTransport
 from sluis_client.pseudonymise import Column
 from sluis_client.statements import SignedStatement
+from sluis_client.subject_transport import SubjectTransport
 from sluis_client.upload import NewUpload, Register, RegisterRun, Upload
 
 Progress = Callable[[str, int, int], None]
@@ -244,7 +245,7 @@ class PublishedEpoch:
     envelope: bytes
 
 
-class Transport(RectificationTransport, Protocol):
+class Transport(RectificationTransport, SubjectTransport, Protocol):
     """The broker, seen from one agency."""
 
     def match(self, question: Question, progress: Progress = silent) -> tuple[Answer, ...]:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from sluis_client import __version__
-from sluis_client.cli import answerer, asker, keys, log, proofs, reconciling, rectify, unusual
+from sluis_client.cli import answerer, asker, keys, log, proofs, reconciling, rectify, subject, unusual
 from sluis_client.cli.session import profile_before
 from sluis_client.errors import ClientError, Exit
 
@@ -35,6 +35,7 @@ proofs.mount(app)
 log.mount(app)
 reconciling.mount(app)
 unusual.mount(app)
+subject.mount(app)
 
 
 def _print_version(value: bool) -> None:

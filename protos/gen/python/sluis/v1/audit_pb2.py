@@ -22,42 +22,55 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from sluis.v1 import common_pb2 as sluis_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14sluis/v1/audit.proto\x12\x08sluis.v1\x1a\x15sluis/v1/common.proto\"\x16\n\x14GetCheckpointRequest\"S\n\x15GetCheckpointResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\t\x12\x14\n\x0cverifier_key\x18\x02 \x01(\t\x12\x10\n\x08\x63osigned\x18\x03 \x01(\t\";\n\x12ListEntriesRequest\x12\x12\n\nfrom_index\x18\x01 \x01(\x04\x12\x11\n\tpage_size\x18\x02 \x01(\x05\"N\n\x13ListEntriesResponse\x12#\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x12.sluis.v1.LogEntry\x12\x12\n\nnext_index\x18\x02 \x01(\x04\"\'\n\x08LogEntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04leaf\x18\x02 \x01(\x0c\"<\n\x18GetInclusionProofRequest\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x11\n\ttree_size\x18\x02 \x01(\x04\"A\n\x19GetInclusionProofResponse\x12\x11\n\tinclusion\x18\x01 \x03(\x0c\x12\x11\n\ttree_size\x18\x02 \x01(\x04\"@\n\x1aGetConsistencyProofRequest\x12\x10\n\x08old_size\x18\x01 \x01(\x04\x12\x10\n\x08new_size\x18\x02 \x01(\x04\"F\n\x1bGetConsistencyProofResponse\x12\x13\n\x0b\x63onsistency\x18\x01 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x02 \x01(\t\"N\n\x13ListReceiptsRequest\x12\x12\n\nfrom_index\x18\x01 \x01(\x04\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x10\n\x08\x65xchange\x18\x03 \x01(\t\"O\n\x14ListReceiptsResponse\x12#\n\x08receipts\x18\x01 \x03(\x0b\x32\x11.sluis.v1.Receipt\x12\x12\n\nnext_index\x18\x02 \x01(\x04\"*\n\x14WatchReceiptsRequest\x12\x12\n\nfrom_index\x18\x01 \x01(\x04\";\n\x15WatchReceiptsResponse\x12\"\n\x07receipt\x18\x01 \x01(\x0b\x32\x11.sluis.v1.Receipt2\x91\x04\n\x0c\x41uditService\x12P\n\rGetCheckpoint\x12\x1e.sluis.v1.GetCheckpointRequest\x1a\x1f.sluis.v1.GetCheckpointResponse\x12J\n\x0bListEntries\x12\x1c.sluis.v1.ListEntriesRequest\x1a\x1d.sluis.v1.ListEntriesResponse\x12\\\n\x11GetInclusionProof\x12\".sluis.v1.GetInclusionProofRequest\x1a#.sluis.v1.GetInclusionProofResponse\x12\x62\n\x13GetConsistencyProof\x12$.sluis.v1.GetConsistencyProofRequest\x1a%.sluis.v1.GetConsistencyProofResponse\x12M\n\x0cListReceipts\x12\x1d.sluis.v1.ListReceiptsRequest\x1a\x1e.sluis.v1.ListReceiptsResponse\x12R\n\rWatchReceipts\x12\x1e.sluis.v1.WatchReceiptsRequest\x1a\x1f.sluis.v1.WatchReceiptsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14sluis/v1/audit.proto\x12\x08sluis.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15sluis/v1/common.proto\"\x16\n\x14GetCheckpointRequest\"S\n\x15GetCheckpointResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\t\x12\x14\n\x0cverifier_key\x18\x02 \x01(\t\x12\x10\n\x08\x63osigned\x18\x03 \x01(\t\";\n\x12ListEntriesRequest\x12\x12\n\nfrom_index\x18\x01 \x01(\x04\x12\x11\n\tpage_size\x18\x02 \x01(\x05\"N\n\x13ListEntriesResponse\x12#\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x12.sluis.v1.LogEntry\x12\x12\n\nnext_index\x18\x02 \x01(\x04\"\'\n\x08LogEntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04leaf\x18\x02 \x01(\x0c\"<\n\x18GetInclusionProofRequest\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x11\n\ttree_size\x18\x02 \x01(\x04\"A\n\x19GetInclusionProofResponse\x12\x11\n\tinclusion\x18\x01 \x03(\x0c\x12\x11\n\ttree_size\x18\x02 \x01(\x04\"@\n\x1aGetConsistencyProofRequest\x12\x10\n\x08old_size\x18\x01 \x01(\x04\x12\x10\n\x08new_size\x18\x02 \x01(\x04\"F\n\x1bGetConsistencyProofResponse\x12\x13\n\x0b\x63onsistency\x18\x01 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x02 \x01(\t\"N\n\x13ListReceiptsRequest\x12\x12\n\nfrom_index\x18\x01 \x01(\x04\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x10\n\x08\x65xchange\x18\x03 \x01(\t\"O\n\x14ListReceiptsResponse\x12#\n\x08receipts\x18\x01 \x03(\x0b\x32\x11.sluis.v1.Receipt\x12\x12\n\nnext_index\x18\x02 \x01(\x04\"*\n\x14WatchReceiptsRequest\x12\x12\n\nfrom_index\x18\x01 \x01(\x04\";\n\x15WatchReceiptsResponse\x12\"\n\x07receipt\x18\x01 \x01(\x0b\x32\x11.sluis.v1.Receipt\"~\n\x14SearchSubjectRequest\x12)\n\x06signed\x18\x01 \x01(\x0b\x32\x19.sluis.v1.SignedStatement\x12\x0c\n\x04salt\x18\x02 \x01(\x0c\x12-\n\npseudonyms\x18\x03 \x03(\x0b\x32\x19.sluis.v1.PseudonymColumn\"y\n\x15SearchSubjectResponse\x12,\n\x07summary\x18\x01 \x01(\x0b\x32\x19.sluis.v1.SubjectSearchedH\x00\x12*\n\x05\x66ound\x18\x02 \x01(\x0b\x32\x19.sluis.v1.TouchedExchangeH\x00\x42\x06\n\x04part\"\x89\x01\n\x0fSubjectSearched\x12\"\n\x07receipt\x18\x01 \x01(\x0b\x32\x11.sluis.v1.Receipt\x12\x10\n\x08searched\x18\x02 \x01(\x04\x12\x31\n\nunsearched\x18\x03 \x03(\x0b\x32\x1d.sluis.v1.UnsearchedQuestions\x12\r\n\x05\x66ound\x18\x04 \x01(\x04\"\xa9\x01\n\x13UnsearchedQuestions\x12*\n\x06reason\x18\x01 \x01(\x0e\x32\x1a.sluis.v1.UnsearchedReason\x12\x11\n\tquestions\x18\x02 \x01(\x04\x12)\n\x05\x66irst\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04last\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"U\n\x0fTouchedExchange\x12\x1e\n\x03\x61sk\x18\x01 \x01(\x0b\x32\x11.sluis.v1.Receipt\x12\"\n\x07release\x18\x02 \x01(\x0b\x32\x11.sluis.v1.Receipt*u\n\x10UnsearchedReason\x12!\n\x1dUNSEARCHED_REASON_UNSPECIFIED\x10\x00\x12\x1c\n\x18UNSEARCHED_REASON_ERASED\x10\x01\x12 \n\x1cUNSEARCHED_REASON_NEVER_HELD\x10\x02\x32\xe5\x04\n\x0c\x41uditService\x12P\n\rGetCheckpoint\x12\x1e.sluis.v1.GetCheckpointRequest\x1a\x1f.sluis.v1.GetCheckpointResponse\x12J\n\x0bListEntries\x12\x1c.sluis.v1.ListEntriesRequest\x1a\x1d.sluis.v1.ListEntriesResponse\x12\\\n\x11GetInclusionProof\x12\".sluis.v1.GetInclusionProofRequest\x1a#.sluis.v1.GetInclusionProofResponse\x12\x62\n\x13GetConsistencyProof\x12$.sluis.v1.GetConsistencyProofRequest\x1a%.sluis.v1.GetConsistencyProofResponse\x12M\n\x0cListReceipts\x12\x1d.sluis.v1.ListReceiptsRequest\x1a\x1e.sluis.v1.ListReceiptsResponse\x12R\n\rWatchReceipts\x12\x1e.sluis.v1.WatchReceiptsRequest\x1a\x1f.sluis.v1.WatchReceiptsResponse0\x01\x12R\n\rSearchSubject\x12\x1e.sluis.v1.SearchSubjectRequest\x1a\x1f.sluis.v1.SearchSubjectResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sluis.v1.audit_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETCHECKPOINTREQUEST']._serialized_start=57
-  _globals['_GETCHECKPOINTREQUEST']._serialized_end=79
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=81
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=164
-  _globals['_LISTENTRIESREQUEST']._serialized_start=166
-  _globals['_LISTENTRIESREQUEST']._serialized_end=225
-  _globals['_LISTENTRIESRESPONSE']._serialized_start=227
-  _globals['_LISTENTRIESRESPONSE']._serialized_end=305
-  _globals['_LOGENTRY']._serialized_start=307
-  _globals['_LOGENTRY']._serialized_end=346
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=348
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=408
-  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=410
-  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=475
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=477
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=541
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=543
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=613
-  _globals['_LISTRECEIPTSREQUEST']._serialized_start=615
-  _globals['_LISTRECEIPTSREQUEST']._serialized_end=693
-  _globals['_LISTRECEIPTSRESPONSE']._serialized_start=695
-  _globals['_LISTRECEIPTSRESPONSE']._serialized_end=774
-  _globals['_WATCHRECEIPTSREQUEST']._serialized_start=776
-  _globals['_WATCHRECEIPTSREQUEST']._serialized_end=818
-  _globals['_WATCHRECEIPTSRESPONSE']._serialized_start=820
-  _globals['_WATCHRECEIPTSRESPONSE']._serialized_end=879
-  _globals['_AUDITSERVICE']._serialized_start=882
-  _globals['_AUDITSERVICE']._serialized_end=1411
+  _globals['_UNSEARCHEDREASON']._serialized_start=1564
+  _globals['_UNSEARCHEDREASON']._serialized_end=1681
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=90
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=112
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=114
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=197
+  _globals['_LISTENTRIESREQUEST']._serialized_start=199
+  _globals['_LISTENTRIESREQUEST']._serialized_end=258
+  _globals['_LISTENTRIESRESPONSE']._serialized_start=260
+  _globals['_LISTENTRIESRESPONSE']._serialized_end=338
+  _globals['_LOGENTRY']._serialized_start=340
+  _globals['_LOGENTRY']._serialized_end=379
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=381
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=441
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=443
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=508
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=510
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=574
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=576
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=646
+  _globals['_LISTRECEIPTSREQUEST']._serialized_start=648
+  _globals['_LISTRECEIPTSREQUEST']._serialized_end=726
+  _globals['_LISTRECEIPTSRESPONSE']._serialized_start=728
+  _globals['_LISTRECEIPTSRESPONSE']._serialized_end=807
+  _globals['_WATCHRECEIPTSREQUEST']._serialized_start=809
+  _globals['_WATCHRECEIPTSREQUEST']._serialized_end=851
+  _globals['_WATCHRECEIPTSRESPONSE']._serialized_start=853
+  _globals['_WATCHRECEIPTSRESPONSE']._serialized_end=912
+  _globals['_SEARCHSUBJECTREQUEST']._serialized_start=914
+  _globals['_SEARCHSUBJECTREQUEST']._serialized_end=1040
+  _globals['_SEARCHSUBJECTRESPONSE']._serialized_start=1042
+  _globals['_SEARCHSUBJECTRESPONSE']._serialized_end=1163
+  _globals['_SUBJECTSEARCHED']._serialized_start=1166
+  _globals['_SUBJECTSEARCHED']._serialized_end=1303
+  _globals['_UNSEARCHEDQUESTIONS']._serialized_start=1306
+  _globals['_UNSEARCHEDQUESTIONS']._serialized_end=1475
+  _globals['_TOUCHEDEXCHANGE']._serialized_start=1477
+  _globals['_TOUCHEDEXCHANGE']._serialized_end=1562
+  _globals['_AUDITSERVICE']._serialized_start=1684
+  _globals['_AUDITSERVICE']._serialized_end=2297
 # @@protoc_insertion_point(module_scope)

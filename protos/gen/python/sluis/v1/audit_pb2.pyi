@@ -6,7 +6,9 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from sluis.v1 import common_pb2 as _common_pb2
 import builtins as _builtins
 import sys
@@ -18,6 +20,27 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _UnsearchedReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UnsearchedReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UnsearchedReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UNSEARCHED_REASON_UNSPECIFIED: _UnsearchedReason.ValueType  # 0
+    UNSEARCHED_REASON_ERASED: _UnsearchedReason.ValueType  # 1
+    """Their rows were erased, at the end of their time or on request; an `erasure` entry says when."""
+    UNSEARCHED_REASON_NEVER_HELD: _UnsearchedReason.ValueType  # 2
+    """The broker never read their rows: they were denied by their head alone."""
+
+class UnsearchedReason(_UnsearchedReason, metaclass=_UnsearchedReasonEnumTypeWrapper): ...
+
+UNSEARCHED_REASON_UNSPECIFIED: UnsearchedReason.ValueType  # 0
+UNSEARCHED_REASON_ERASED: UnsearchedReason.ValueType  # 1
+"""Their rows were erased, at the end of their time or on request; an `erasure` entry says when."""
+UNSEARCHED_REASON_NEVER_HELD: UnsearchedReason.ValueType  # 2
+"""The broker never read their rows: they were denied by their head alone."""
+Global___UnsearchedReason: _TypeAlias = UnsearchedReason  # noqa: Y015
 
 @_typing.final
 class GetCheckpointRequest(_message.Message):
@@ -315,3 +338,155 @@ class WatchReceiptsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchReceiptsResponse: _TypeAlias = WatchReceiptsResponse  # noqa: Y015
+
+@_typing.final
+class SearchSubjectRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNED_FIELD_NUMBER: _builtins.int
+    SALT_FIELD_NUMBER: _builtins.int
+    PSEUDONYMS_FIELD_NUMBER: _builtins.int
+    salt: _builtins.bytes
+    """32 random bytes; opens the statement's commitment to the pseudonyms. The broker keeps neither."""
+    @_builtins.property
+    def signed(self) -> _common_pb2.SignedStatement:
+        """Statement of type "sluis/v1/subject-search" (docs/formats.md, Subject access), signed by the caller."""
+
+    @_builtins.property
+    def pseudonyms(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.PseudonymColumn]:
+        """The person's pseudonyms: one column of one row for each match key."""
+
+    def __init__(
+        self,
+        *,
+        signed: _common_pb2.SignedStatement | None = ...,
+        salt: _builtins.bytes = ...,
+        pseudonyms: _abc.Iterable[_common_pb2.PseudonymColumn] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pseudonyms", b"pseudonyms", "salt", b"salt", "signed", b"signed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchSubjectRequest: _TypeAlias = SearchSubjectRequest  # noqa: Y015
+
+@_typing.final
+class SearchSubjectResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    FOUND_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def summary(self) -> Global___SubjectSearched: ...
+    @_builtins.property
+    def found(self) -> Global___TouchedExchange: ...
+    def __init__(
+        self,
+        *,
+        summary: Global___SubjectSearched | None = ...,
+        found: Global___TouchedExchange | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["found", b"found", "part", b"part", "summary", b"summary"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["found", b"found", "part", b"part", "summary", b"summary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["summary", "found"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___SearchSubjectResponse: _TypeAlias = SearchSubjectResponse  # noqa: Y015
+
+@_typing.final
+class SubjectSearched(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    SEARCHED_FIELD_NUMBER: _builtins.int
+    UNSEARCHED_FIELD_NUMBER: _builtins.int
+    FOUND_FIELD_NUMBER: _builtins.int
+    searched: _builtins.int
+    """Questions that were looked into, one for each answerer asked."""
+    found: _builtins.int
+    """How many `found` parts follow."""
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """The `access` entry."""
+
+    @_builtins.property
+    def unsearched(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnsearchedQuestions]:
+        """Questions that could not be looked into, by why."""
+
+    def __init__(
+        self,
+        *,
+        receipt: _common_pb2.Receipt | None = ...,
+        searched: _builtins.int = ...,
+        unsearched: _abc.Iterable[Global___UnsearchedQuestions] | None = ...,
+        found: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["found", b"found", "receipt", b"receipt", "searched", b"searched", "unsearched", b"unsearched"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubjectSearched: _TypeAlias = SubjectSearched  # noqa: Y015
+
+@_typing.final
+class UnsearchedQuestions(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    QUESTIONS_FIELD_NUMBER: _builtins.int
+    FIRST_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    reason: Global___UnsearchedReason.ValueType
+    questions: _builtins.int
+    @_builtins.property
+    def first(self) -> _timestamp_pb2.Timestamp:
+        """When the first and the last of them were asked."""
+
+    @_builtins.property
+    def last(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        reason: Global___UnsearchedReason.ValueType = ...,
+        questions: _builtins.int = ...,
+        first: _timestamp_pb2.Timestamp | None = ...,
+        last: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first", b"first", "last", b"last"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first", b"first", "last", b"last", "questions", b"questions", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnsearchedQuestions: _TypeAlias = UnsearchedQuestions  # noqa: Y015
+
+@_typing.final
+class TouchedExchange(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASK_FIELD_NUMBER: _builtins.int
+    RELEASE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ask(self) -> _common_pb2.Receipt: ...
+    @_builtins.property
+    def release(self) -> _common_pb2.Receipt:
+        """Absent while the answer is not released, and when the ask was denied."""
+
+    def __init__(
+        self,
+        *,
+        ask: _common_pb2.Receipt | None = ...,
+        release: _common_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ask", b"ask", "release", b"release"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask", b"ask", "release", b"release"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TouchedExchange: _TypeAlias = TouchedExchange  # noqa: Y015

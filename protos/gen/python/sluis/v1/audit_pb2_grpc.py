@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class AuditServiceStub:
     """For auditors and for parties about themselves. Read-only by construction: no method here writes, but for the
-    `access` entry that a read of other parties' entries leaves.
+    `access` entries that a read of other parties' entries and a search for a subject leave.
 
     A party sees its own entries; a party that the catalogue lists under `auditors` sees all.
     """
@@ -68,11 +68,16 @@ class AuditServiceStub:
                 request_serializer=sluis_dot_v1_dot_audit__pb2.WatchReceiptsRequest.SerializeToString,
                 response_deserializer=sluis_dot_v1_dot_audit__pb2.WatchReceiptsResponse.FromString,
                 _registered_method=True)
+        self.SearchSubject = channel.unary_stream(
+                '/sluis.v1.AuditService/SearchSubject',
+                request_serializer=sluis_dot_v1_dot_audit__pb2.SearchSubjectRequest.SerializeToString,
+                response_deserializer=sluis_dot_v1_dot_audit__pb2.SearchSubjectResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
     """For auditors and for parties about themselves. Read-only by construction: no method here writes, but for the
-    `access` entry that a read of other parties' entries leaves.
+    `access` entries that a read of other parties' entries and a search for a subject leave.
 
     A party sees its own entries; a party that the catalogue lists under `auditors` sees all.
     """
@@ -119,6 +124,15 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SearchSubject(self, request, context):
+        """Subject access (GDPR article 15): the caller's own exchanges, under one purpose and epoch, whose question held any of
+        a person's pseudonyms. The search is an `access` entry; what was found stands in the answer alone.
+        First one `summary`, then `found` exchanges, oldest first. Not idempotent: each search has a request id of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -152,6 +166,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     request_deserializer=sluis_dot_v1_dot_audit__pb2.WatchReceiptsRequest.FromString,
                     response_serializer=sluis_dot_v1_dot_audit__pb2.WatchReceiptsResponse.SerializeToString,
             ),
+            'SearchSubject': grpc.unary_stream_rpc_method_handler(
+                    servicer.SearchSubject,
+                    request_deserializer=sluis_dot_v1_dot_audit__pb2.SearchSubjectRequest.FromString,
+                    response_serializer=sluis_dot_v1_dot_audit__pb2.SearchSubjectResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'sluis.v1.AuditService', rpc_method_handlers)
@@ -162,7 +181,7 @@ def add_AuditServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class AuditService:
     """For auditors and for parties about themselves. Read-only by construction: no method here writes, but for the
-    `access` entry that a read of other parties' entries leaves.
+    `access` entries that a read of other parties' entries and a search for a subject leave.
 
     A party sees its own entries; a party that the catalogue lists under `auditors` sees all.
     """
@@ -319,6 +338,33 @@ class AuditService:
             '/sluis.v1.AuditService/WatchReceipts',
             sluis_dot_v1_dot_audit__pb2.WatchReceiptsRequest.SerializeToString,
             sluis_dot_v1_dot_audit__pb2.WatchReceiptsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchSubject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sluis.v1.AuditService/SearchSubject',
+            sluis_dot_v1_dot_audit__pb2.SearchSubjectRequest.SerializeToString,
+            sluis_dot_v1_dot_audit__pb2.SearchSubjectResponse.FromString,
             options,
             channel_credentials,
             insecure,

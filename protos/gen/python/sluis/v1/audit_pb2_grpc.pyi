@@ -28,7 +28,7 @@ GRPC_VERSION: str
 
 class AuditServiceStub:
     """For auditors and for parties about themselves. Read-only by construction: no method here writes, but for the
-    `access` entry that a read of other parties' entries leaves.
+    `access` entries that a read of other parties' entries and a search for a subject leave.
 
     A party sees its own entries; a party that the catalogue lists under `auditors` sees all.
     """
@@ -49,11 +49,16 @@ class AuditServiceStub:
     """Receipts of the exchanges in which the caller is asker, principal or answerer, oldest first."""
     WatchReceipts: _grpc.UnaryStreamMultiCallable[_audit_pb2.WatchReceiptsRequest, _audit_pb2.WatchReceiptsResponse]
     """As ListReceipts, and then new ones as they are logged. Resumable by `from_index`."""
+    SearchSubject: _grpc.UnaryStreamMultiCallable[_audit_pb2.SearchSubjectRequest, _audit_pb2.SearchSubjectResponse]
+    """Subject access (GDPR article 15): the caller's own exchanges, under one purpose and epoch, whose question held any of
+    a person's pseudonyms. The search is an `access` entry; what was found stands in the answer alone.
+    First one `summary`, then `found` exchanges, oldest first. Not idempotent: each search has a request id of its own.
+    """
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
     """For auditors and for parties about themselves. Read-only by construction: no method here writes, but for the
-    `access` entry that a read of other parties' entries leaves.
+    `access` entries that a read of other parties' entries and a search for a subject leave.
 
     A party sees its own entries; a party that the catalogue lists under `auditors` sees all.
     """
@@ -71,10 +76,15 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """Receipts of the exchanges in which the caller is asker, principal or answerer, oldest first."""
     WatchReceipts: _aio.UnaryStreamMultiCallable[_audit_pb2.WatchReceiptsRequest, _audit_pb2.WatchReceiptsResponse]  # type: ignore[assignment]
     """As ListReceipts, and then new ones as they are logged. Resumable by `from_index`."""
+    SearchSubject: _aio.UnaryStreamMultiCallable[_audit_pb2.SearchSubjectRequest, _audit_pb2.SearchSubjectResponse]  # type: ignore[assignment]
+    """Subject access (GDPR article 15): the caller's own exchanges, under one purpose and epoch, whose question held any of
+    a person's pseudonyms. The search is an `access` entry; what was found stands in the answer alone.
+    First one `summary`, then `found` exchanges, oldest first. Not idempotent: each search has a request id of its own.
+    """
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     """For auditors and for parties about themselves. Read-only by construction: no method here writes, but for the
-    `access` entry that a read of other parties' entries leaves.
+    `access` entries that a read of other parties' entries and a search for a subject leave.
 
     A party sees its own entries; a party that the catalogue lists under `auditors` sees all.
     """
@@ -126,5 +136,16 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_audit_pb2.WatchReceiptsResponse], _abc.AsyncIterator[_audit_pb2.WatchReceiptsResponse]]:
         """As ListReceipts, and then new ones as they are logged. Resumable by `from_index`."""
+
+    @_abc_1.abstractmethod
+    def SearchSubject(
+        self,
+        request: _audit_pb2.SearchSubjectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_audit_pb2.SearchSubjectResponse], _abc.AsyncIterator[_audit_pb2.SearchSubjectResponse]]:
+        """Subject access (GDPR article 15): the caller's own exchanges, under one purpose and epoch, whose question held any of
+        a person's pseudonyms. The search is an `access` entry; what was found stands in the answer alone.
+        First one `summary`, then `found` exchanges, oldest first. Not idempotent: each search has a request id of its own.
+        """
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
