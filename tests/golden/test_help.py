@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def commands(name: str) -> list[list[str]]:
     return found
 
 
+@cache
 def transcript(name: str) -> str:
     """All help texts of a program, one after the other."""
     script = (

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 from audit_kit import played, sealed
-from bad_bundles import bad_bundle, bad_names
+from bad_bundles import bad_bundle, bad_names, codes_of
 from cosigned_lines import RULE, VKEYS, WITNESSES, cosigned, honest, with_cosigned
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from broker.audit.findings import Code, Fault
-from broker.audit.tree import NoteError
+from broker.audit.tree import NoteError, read_checkpoint
 from broker.audit.trust import parse_trust
 from broker.audit.verify import verify
 from broker.audit.witness_rule import parse_witness_key
@@ -28,6 +28,7 @@ from broker.exchange_log.cosignature import cosignatures
 WORLD = played()
 TRUST = WORLD.trust(**RULE)
 GOOD = sealed(with_cosigned(WORLD))
+NOTE = cosigned(json.loads(WORLD.lines()[-1])["checkpoint"], WORLD.at, WITNESSES)
 BAD = bad_names()
 
 
@@ -88,7 +89,7 @@ def test_a_larger_grace_forgives_more() -> None:
 
 
 def test_every_code_of_witnesses_is_shown_by_a_bad_bundle() -> None:
-    shown = set().union(*(bad_bundle(name).codes for name in BAD))
+    shown = set().union(*map(codes_of, BAD))
     assert {code.name for code in Code if code.fault is Fault.WITNESS} <= shown
 
 
@@ -103,16 +104,14 @@ def test_the_witness_s_own_record_is_an_expectation() -> None:
 
 
 def test_both_readers_find_the_same() -> None:
-    note = cosigned(json.loads(WORLD.lines()[-1])["checkpoint"], WORLD.at, WITNESSES)
     keys = dict(map(parse_witness_key, VKEYS))
-    assert read_cosignatures(note, keys) == cosignatures(parse_checkpoint(note), [one.public for one in WITNESSES])
+    assert read_cosignatures(NOTE, keys) == cosignatures(parse_checkpoint(NOTE), [one.public for one in WITNESSES])
 
 
 @given(st.data())
 def test_both_readers_refuse_the_same_changes(data: st.DataObject) -> None:
-    note = cosigned(json.loads(WORLD.lines()[-1])["checkpoint"], WORLD.at, WITNESSES)
-    raw = bytearray(note.encode())
-    at = data.draw(st.integers(note.encode().index(b"\n\n") + 2, len(raw) - 1))
+    raw = bytearray(NOTE.encode())
+    at = data.draw(st.integers(NOTE.encode().index(b"\n\n") + 2, len(raw) - 1))
     raw[at] = data.draw(st.integers(0, 127))
     changed = raw.decode("utf-8", "replace")
     keys = dict(map(parse_witness_key, VKEYS))
@@ -121,8 +120,6 @@ def test_both_readers_refuse_the_same_changes(data: st.DataObject) -> None:
     except SluisError:
         theirs = None
     try:
-        from broker.audit.tree import read_checkpoint
-
         read_checkpoint(changed, TRUST.log_keys)
         mine: object = read_cosignatures(changed, keys)
     except NoteError:
