@@ -253,3 +253,12 @@ def test_the_kept_evidence_of_a_contradiction_proves_it(desk):
     assert "PROVEN FORK" in desk.run("", "log", "evidence", str(kept), "--log-key", desk.world.broker.log.vkey)
     desk.run("utrecht", "log", "compare", "utrecht/state/checkpoint", expect=Exit.VERIFICATION_FAILED)
     assert len(list((desk.world.directory / "utrecht" / "state" / "evidence").iterdir())) == 2
+
+
+def test_a_file_without_end_is_refused_and_not_read_whole(desk):
+    endless = desk.world.directory / "endless"
+    with endless.open("wb") as stream:
+        stream.truncate(1 << 40)
+    key = desk.world.broker.log.vkey
+    desk.run("", "log", "evidence", str(endless), "--log-key", key, expect=Exit.USAGE)
+    assert desk.err.startswith("error EVIDENCE_UNREADABLE")

@@ -135,10 +135,14 @@ def log_evidence(
 
 
 def _read(file: Path) -> bytes:
+    """A file, no further than one byte beyond what is refused as too large."""
+    from sluis_client.compare import MAX_BYTES
+
     if str(file) == "-":
-        return sys.stdin.buffer.read()
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
     try:
-        return file.read_bytes()
+        with file.open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise ClientError("FILE_UNREADABLE", f"cannot read {file}: {error.strerror}; check the path") from None
 
