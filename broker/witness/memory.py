@@ -59,14 +59,19 @@ def make_key(state: Path, name: str, seed: bytes) -> WitnessKey:
     text = f"PRIVATE+KEY+{name}+{key.public.key_hash.hex()}+{_base64(bytes([COSIGNATURE_V1]) + seed)}\n"
     with storage_errors("making a witness's key"):
         make_directory(state)
-        try:
-            descriptor = os.open(state / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            raise SluisError(Code.CONFIG_INVALID, f"{state / KEY_FILE} exists; a key is never replaced") from None
+        part = state / f".{KEY_FILE}.part"
+        part.unlink(missing_ok=True)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        try:
+            os.link(part, state / KEY_FILE)  # whole or not there, and never over another
+        except FileExistsError:
+            raise SluisError(Code.CONFIG_INVALID, f"{state / KEY_FILE} exists; a key is never replaced") from None
+        finally:
+            part.unlink()
         sync_directory(state)
     return key
 

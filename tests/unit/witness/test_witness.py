@@ -352,3 +352,19 @@ def test_a_key_is_never_replaced_and_never_open_to_others(tmp_path: Path) -> Non
         path.write_text(damaged)
         with pytest.raises(SluisError):
             load_key(tmp_path)
+
+
+def test_a_key_whose_making_was_cut_off_can_be_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "ENOSPC")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(memory_module.os, "fsync", full)
+        with pytest.raises(SluisError) as caught:
+            make_key(tmp_path / "state", NAME, bytes(32))
+        assert caught.value.code is Code.STORE_UNAVAILABLE
+    made = make_key(tmp_path / "state", NAME, bytes([1]) * 32)
+    assert load_key(tmp_path / "state").public == made.public
+    with pytest.raises(SluisError, match="never replaced"):
+        make_key(tmp_path / "state", NAME, bytes([2]) * 32)
+    assert [path.name for path in (tmp_path / "state").iterdir()] == [memory_module.KEY_FILE]
