@@ -31,6 +31,8 @@ from broker.statements import Signed, verify_signature
 
 OPEN_DISPUTES = 1_000
 """Bound per answerer, purpose and epoch: each is compared with every later question."""
+OPEN_DISPUTES_OF_ONE = 200
+"""Of these, the most that one asker has open: no party keeps the others from disputing."""
 _HIT = frozenset({RowStatus.HIT})
 
 
@@ -82,11 +84,7 @@ class Disputing:
                 raise SluisError(Code.ALREADY_REPORTED, "you dispute this hit already; wait for the answerer's answer")
             self._intake.bound(tx, caller.party, 1)
             state = hit.state
-            if len(tx.open_disputes(state.answerer, state.purpose, state.epoch)) >= OPEN_DISPUTES:
-                raise SluisError(
-                    Code.TOO_MANY_STATEMENTS,
-                    "this answerer has too many open disputes under this purpose; it must answer some first",
-                )
+            _demand_room(tx, state)
             mine, row = state.ask_index, tokens_value(row_of(hit.question, hit.position))
             tx.commit_to("position", position[1], keep_until=until, salt=position[0], ask_index=mine)
             record = tx.commit_to("record", row, keep_until=until, ask_index=mine)
@@ -182,6 +180,21 @@ class Disputing:
         if given is not None and at not in given:
             raise SluisError(Code.NOT_A_HIT, "this position was no hit in the answer of this answerer")
         return _Hit(state, question, at)
+
+
+def _demand_room(tx: Transaction, state: ExchangeState) -> None:
+    """Raises TOO_MANY_STATEMENTS when too many disputes are open, of this asker or of all."""
+    waiting = tx.open_disputes(state.answerer, state.purpose, state.epoch)
+    if sum(one.asker == state.asker for one in waiting) >= OPEN_DISPUTES_OF_ONE:
+        raise SluisError(
+            Code.TOO_MANY_STATEMENTS,
+            f"you have {OPEN_DISPUTES_OF_ONE} disputes with this answerer open under this purpose; wait for answers",
+        )
+    if len(waiting) >= OPEN_DISPUTES:
+        raise SluisError(
+            Code.TOO_MANY_STATEMENTS,
+            "this answerer has too many open disputes under this purpose; it must answer some first",
+        )
 
 
 def _position(value: bytes) -> int:

@@ -32,6 +32,8 @@ from broker.ports import AnswerSpool, Clock, LogReader, LogStore, Transaction
 from broker.questions import DEFAULT_VAULT_DAYS
 from broker.statements import Scope, Signed, read_epoch
 
+CLOCKS_APART = timedelta(hours=1)
+"""How far the clock of an officer's desk may run ahead."""
 HOLDS = ("legal-hold", "current")
 """Kind and key of the document that lists the holds that were not lifted."""
 ORDER = "vault-order"
@@ -240,6 +242,9 @@ def demand_allowed(
             raise _not_allowed("a policy signer, or an officer of the party or of a party of the purpose")
         if datetime.fromisoformat(order.stated["until"]) <= now:
             raise SluisError(Code.ORDER_INVALID, "the hold is over already; give a later --until")
+        if datetime.fromisoformat(order.stated["made_at"]) > now + CLOCKS_APART:
+            # its longest time counts from when it was made: dated ahead, it would keep what it likes for decades
+            raise SluisError(Code.ORDER_INVALID, "the hold was made in the future; set the clock right, make it again")
     else:
         placed = next((hold for hold in holds if hold.hold == order.stated["hold"]), None)
         if placed is None:

@@ -93,7 +93,9 @@ def verified(world: World) -> None:
     assert report.verified, report.findings
 
 
-def test_a_correction_from_file_to_acknowledgement(world: World, snf: Desk, utrecht: Desk) -> None:
+def test_a_correction_from_file_to_acknowledgement(
+    world: World, snf: Desk, utrecht: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = utrecht.match([*BAGS[98:102]])
     assert [(row["status"], row["position"], row["disputed since"]) for row in rows] == [
         ("hit", "0", ""),
@@ -103,6 +105,10 @@ def test_a_correction_from_file_to_acknowledgement(world: World, snf: Desk, utre
     ]
     wrong = snf.file("wrong.csv", [BAGS[99], BAGS[5]])
     plan = ("--purpose", PURPOSE, "--scheme", "bag", "--what", "corrected", "--reason", "wrong-value")
+    monkeypatch.setattr("sluis_client.cli.rectify.MANY_RECORDS", 0)
+    with pytest.raises(ClientError, match="give --records 2 when you mean it"):
+        snf.run("correct", wrong, *plan)
+    monkeypatch.undo()
     done = snf.json("correct", wrong, *plan)["corrections"]
     assert [(one["row"], one["notices"], one["searched"], one["unsearched"]) for one in done] == [
         (2, 1, 1, 0),

@@ -218,6 +218,20 @@ def test_a_record_that_is_upheld_is_told_to_the_asker_alone(cast: Cast) -> None:
     cast.verified()
 
 
+def test_one_asker_cannot_keep_others_from_disputing(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("broker.disputing.OPEN_DISPUTES_OF_ONE", 2)
+    mine, _ = cast.ask(cast.utrecht, BAGS[:3])
+    others, _ = cast.ask(cast.someren, BAGS[:3])
+    first = cast.asker.dispute(cast.asker.dispute_request(mine, 0))
+    cast.asker.dispute(cast.asker.dispute_request(mine, 1))
+    with refused("TOO_MANY_STATEMENTS"):
+        cast.asker.dispute(cast.asker.dispute_request(mine, 2))
+    cast.other.dispute(cast.other.dispute_request(others, 2))
+    upheld = {"what": "upheld", "reason": "examined", "dispute": first.notice}
+    cast.answerer.correct(cast.answerer.correction(PURPOSE, "bag", BAGS[0], **upheld))
+    cast.asker.dispute(cast.asker.dispute_request(mine, 2))
+
+
 def test_a_row_that_is_no_hit_is_never_marked(cast: Cast) -> None:
     """Else the mark would tell that there was a record."""
     ask, _ = cast.ask(cast.utrecht, BAGS[:3])

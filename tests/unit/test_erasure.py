@@ -334,6 +334,13 @@ def test_a_hold_over_everything_or_without_end_is_no_hold(vaulted: Vaulted) -> N
     assert vaulted.refusal(lambda: vaulted.hold(party="snf", days=0)) is Code.ORDER_INVALID
 
 
+def test_a_hold_dated_ahead_does_not_outlast_the_longest(vaulted: Vaulted) -> None:
+    later = vaulted.clock.at + timedelta(days=20 * 365)
+    log = {"origin": ORIGIN, "environment": "test", "made_at": later}
+    order = hold_order("inquiry", until=later + 90 * DAY, party="snf", **log)(SIGNER)
+    assert vaulted.refusal(lambda: vaulted.erasure.take(order.encode())) is Code.ORDER_INVALID
+
+
 def test_an_erased_commitment_is_never_made_again(vaulted: Vaulted) -> None:
     exchange, _ = vaulted.put()
     salt = bytes(32)

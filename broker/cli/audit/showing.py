@@ -19,8 +19,11 @@ from broker.audit.following import parties_of
 from broker.audit.openings import Openings
 from broker.audit.selecting import Selection, Shown, select
 from broker.cli.audit.columns import one_line
+from broker.cli.audit.noticing import print_open_notices
 from broker.cli.audit.rectified_words import KINDS, rectified_words
 from broker.cli.audit.root import AsJson, BundleFile, app
+from broker.cli.audit.vault_words import KINDS as VAULT_KINDS
+from broker.cli.audit.vault_words import vault_words
 from broker.cli.policy.root import day_of_option
 from broker.policy.problems import did_you_mean
 
@@ -66,6 +69,9 @@ def show(
     ] = None,
     most: Annotated[float | None, typer.Option("--hits-to", min=0, max=1, help="Greatest share of hits.")] = None,
     openings: OpeningFiles = None,
+    open_only: Annotated[
+        bool, typer.Option("--open-notices", help="Instead: notices that wait, with --party or --purpose only.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the entries of a bundle, one a line. Reads without checking: run `sluis audit verify` first.
@@ -76,7 +82,14 @@ def show(
     Examples:
       sluis audit show log.bundle --party snf --from 2026-11-01 --until 2026-11-30 --verdict deny
       sluis audit show log.bundle --openings answers.csv.receipts.json --hits-from 0.5
+      sluis audit show log.bundle --open-notices --party snf
     """
+    if open_only:
+        others = (first, until, verdict, kind, exchange, case, case_opening, least, most, openings)
+        if any(one is not None and one not in ("", []) for one in others):
+            raise typer.BadParameter("goes with --party, --purpose and --json only", param_hint="--open-notices")
+        print_open_notices(bundle, party, purpose, as_json=as_json)
+        return
     _refuse_what_cannot_be(verdict, kind or [], case, case_opening, opened=bool(openings), ratio=(least, most))
     start, end = days_of(first, until)
     wanted = Selection(
@@ -177,6 +190,8 @@ def _saying(shown: Shown) -> str:
         return _evaluation(entry)
     if entry.kind in KINDS:
         return rectified_words(entry)
+    if entry.kind in VAULT_KINDS:
+        return vault_words(entry)
     if entry.kind == "policy":
         return f"revision {body['revision']}, {body['digest'][:12]}"
     words = (body.get(member) for member in _WORDS.get(entry.kind, _ANY_WORDS))

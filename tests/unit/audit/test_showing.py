@@ -6,8 +6,10 @@ import json
 import random
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+import rectified
 from audit_kit import World, played, sealed
 from opened import Opened
 from typer.testing import CliRunner, Result
@@ -224,3 +226,47 @@ def test_an_ask_without_its_members_is_refused() -> None:
     world.body(world.ask("nla", ["sna"], "sna-overzicht", HIT, scheme="kvk"))["statement"] = {}
     with pytest.raises(SluisError, match="no whole ask"):
         list(select(sealed(world.lines()), Selection()))
+
+
+def test_open_notices_are_listed_with_their_age_until_somebody_acts(tmp_path: Path) -> None:
+    world = played()
+    bundle = tmp_path / "log.bundle"
+
+    def listed(*arguments: str) -> Result:
+        bundle.write_bytes(b"".join(world.bundle()))
+        result = run(bundle, "--open-notices", *arguments)
+        assert result.exit_code == 0, result.output
+        return result
+
+    assert listed().stdout == "no notice is open at the end of this log\n"
+    notice = rectified.dispute(world, next(i for i, (kind, _) in enumerate(entries_of(world)) if kind == "ask"))
+    world.at += timedelta(days=9)
+    world.batch(("access", {"what": "entries", "party": "privacy-auditor", "exchange": None}))
+    heads, line = listed().stdout.splitlines()
+    assert heads.split()[:3] == ["entry", "days", "party"]
+    assert line.split()[:3] == [str(notice), "9", world.body(notice)["answerer"]]
+    assert "not answered" in line
+    told = json.loads(listed("--json").stdout)
+    assert (told["index"], told["days"], told["acknowledged"]) == (notice, 9, False)
+    assert listed("--party", "nobody").stdout.startswith("no notice is open")
+    refused = run(bundle, "--open-notices", "--verdict", "deny")
+    assert refused.exit_code == 2
+    assert "goes with --party" in refused.output
+
+
+def entries_of(world: World) -> list[tuple[str, dict[str, Any]]]:
+    return [entry for batch in world.batches for entry in batch]
+
+
+def test_an_erasure_and_a_hold_are_told_in_words(told: Told) -> None:
+    told.world.batch(
+        ("erasure", {"what": "retention", "purpose": None, "commitments": ["ab" * 32]}),
+    )
+    told.write()
+    ordered, due = run(told.bundle, "--kind", "erasure").stdout.splitlines()
+    assert "snf-locatie: 2 openings erased, order " in ordered
+    assert due.endswith("no one purpose: 1 opening erased, its time was over")
+    holds = run(told.bundle, "--kind", "config").stdout
+    for kind, said in (("legal-hold-added", "until 20"), ("legal-hold-lifted", "lifted by order")):
+        count = sum(body.get("what") == kind for name, body in entries_of(told.world) if name == "config")
+        assert holds.count(said) == count > 0

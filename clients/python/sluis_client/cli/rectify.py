@@ -34,6 +34,8 @@ AnswersArgument = Annotated[Path, typer.Argument(help="Answers as `match` wrote 
 RowsOption = Annotated[list[int], typer.Option("--row", help="Line in your file, as in column `row`; may be repeated.")]
 OneAnswererOption = Annotated[str, typer.Option("--answerer", help="Whose hit, if several answered that row.")]
 _SHORT = 8
+MANY_RECORDS = 100
+"""Records that `correct` takes without being told how many are meant."""
 
 
 def mount(app: typer.Typer) -> None:
@@ -59,6 +61,9 @@ def correct(
     scheme: Annotated[str, typer.Option("--scheme", help="Identifier scheme; with --dispute left out.")] = "",
     dispute: Annotated[str, typer.Option("--dispute", help="The dispute that this answers, by its notice.")] = "",
     epoch: EpochOption = "",
+    records: Annotated[
+        int, typer.Option("--records", min=1, help=f"How many records FILE corrects, when over {MANY_RECORDS}.")
+    ] = MANY_RECORDS,
     columns: ColumnsOption = None,
     profile: ProfileOption = None,
     as_json: JsonOption = False,
@@ -92,9 +97,20 @@ def correct(
             if not (purpose and scheme):
                 raise ClientError("USAGE", "--purpose and --scheme tell what the records of FILE are")
             normal = _normal(file, scheme, pairs(columns, "--columns"))
+            _demand_meant(len(normal.keys), records)
             plan = rectifying.Plan(purpose, scheme, what, reason, epoch)
             done = rectifying.correct(me, plan, list(zip(normal.row_numbers, normal.keys, strict=True)))
     _tell_corrected(done, as_json)
+
+
+def _demand_meant(found: int, stated: int) -> None:
+    """A whole register given by mistake for its wrong records would be told to everybody who ever asked."""
+    if found > MANY_RECORDS and found != stated:
+        raise ClientError(
+            "USAGE",
+            f"FILE holds {found} records, and every one would be logged and told as wrong; "
+            f"give --records {found} when you mean it, or a file of the wrong records alone",
+        )
 
 
 def _carry(
