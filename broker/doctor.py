@@ -54,7 +54,7 @@ def examine(config: Config) -> tuple[Finding, ...]:
     look("own certificate", lambda: check_own_certificate(config, datetime.now(UTC)))
     if look("policy set", lambda: f"{policies().digest[:16]}, revision {policies().revision}"):
         look("parties", lambda: f"{len(load_directory(config, policies()).entries)} with valid certificates")
-    if findings[0].ok and (config.data / "sluis.db").exists():
+    if findings[0].ok and _begun(config):
         look("policy in force", lambda: _examine_in_force(config, policies()))
         look("log", lambda: _examine_log(config))
         if config.time_stamps is not None:
@@ -72,7 +72,7 @@ def _examine_log(config: Config) -> str:
         previous = first_entry(reader).body["previous"]
         changes, next_origin = len(key_periods(reader)) - 1, sealed_for(reader)
         text += f"; follows {previous['origin']} ({previous['reason']})" if previous else ""
-        text += f"; log key changed {changes} times" if changes else ""
+        text += f"; log key changed {'once' if changes == 1 else f'{changes} times'}" if changes else ""
         return text + (f"; sealed, {next_origin} follows" if next_origin else "")
     finally:
         reader.close()
@@ -87,6 +87,12 @@ def _examine_witnesses(config: Config) -> str:
 
 
 def _examine_high_water(config: Config) -> str:
+    if config.high_water is not None and not config.high_water.exists() and not _begun(config):
+        if not config.high_water.parent.is_dir():
+            raise SluisError(
+                Code.HIGH_WATER_UNUSABLE, f"{config.high_water.parent}: no such directory; mount its volume or make it"
+            )
+        return "not there yet: the first start makes it"
     mark = high_water_mark(config)
     if mark is None:
         return (
@@ -102,6 +108,22 @@ def _examine_high_water(config: Config) -> str:
         check_mark(reader, config.origin, mark, followed_by=mark.next)
         ended = f"; this log has ended, {mark.next} follows" if mark.next else ""
         return f"{mark.size} entries acknowledged, and the log holds them{ended}{volume}"
+    finally:
+        reader.close()
+
+
+def _begun(config: Config) -> bool:
+    """Whether the log may have an entry: a start that was refused leaves an empty database."""
+    if not (config.data / "sluis.db").exists():
+        return False
+    try:
+        reader = open_log(config)
+    except (SluisError, OSError):
+        return True  # what is wrong with it is told by whoever reads it
+    try:
+        return reader.size() > 0
+    except SluisError:
+        return True
     finally:
         reader.close()
 

@@ -34,7 +34,8 @@ from broker.own_log import (
 from broker.policy.evaluate import ENGINE
 from broker.ports import Clock, Entropy, LogReader, Mark, Transaction
 from broker.succession import Carried, Gap, begin_with, carried_from, previous_of
-from broker.witness.calling import Cosignature, WitnessTrouble, ask_newest
+from broker.witness.calling import Cosignature, WitnessTrouble
+from broker.witness.starting import ask_under
 from broker.witnesses import witness_ends
 
 _NUMBER = re.compile(r"[0-9]{8}|\b[0-9]{3}[ .-][0-9]{3}[ .-][0-9]{3}\b")
@@ -119,6 +120,8 @@ class Followed:
     verifier_key: str
     carried: int
     """Counters that go on."""
+    cosigned: int = 0
+    """Witnesses whose cosignature stands under the last checkpoint."""
 
 
 def seal(config: Config, following: Config, clock: Clock, entropy: Entropy) -> Followed:
@@ -146,12 +149,12 @@ def seal(config: Config, following: Config, clock: Clock, entropy: Entropy) -> F
         else:
             _end(log, now, following.origin, next_key, entropy)
         checkpoint = check_tree(reader, parse_verifier_key(log.keys.signer.verifier_key))
-        note = _cosigned(config, reader, reader.checkpoint(checkpoint.size)[1])
+        note, cosigned = _cosigned(config, reader, reader.checkpoint(checkpoint.size)[1])
         carried = carried_from(reader, now)
         _begin(following, clock, previous_of(note, "sealed"), carried, None)
         if log.high_water is not None:
             close_mark(log.high_water, following.origin)
-    return Followed(checkpoint, "sealed", following.origin, next_key, len(carried.counters))
+    return Followed(checkpoint, "sealed", following.origin, next_key, len(carried.counters), cosigned)
 
 
 def _end(log: OwnLog, now: datetime, next_origin: str, next_key: str, entropy: Entropy) -> None:
@@ -189,13 +192,13 @@ def _begin(following: Config, clock: Clock, previous: dict[str, object], carried
             claim(log.high_water, checkpoint, reader.checkpoint()[1], clock.now())
 
 
-def _cosigned(config: Config, reader: LogReader, note: str) -> str:
-    """`note` with the cosignatures of the witnesses that answer now."""
-    key = parse_verifier_key(verifier_key(config))
+def _cosigned(config: Config, reader: LogReader, note: str) -> tuple[str, int]:
+    """`note` with the cosignatures of the witnesses that answer now, and how many these are."""
+    keys = [parse_verifier_key(text) for _, text in key_periods(reader)]  # a witness may show one of before a change
     size = parse_checkpoint(note).size
     lines = []
     for end in witness_ends(config):
-        (said,) = ask_newest([end], key, note)
+        said = ask_under(end, keys, note)
         if said.size is None or said.contradicts:
             continue
         try:
@@ -205,7 +208,7 @@ def _cosigned(config: Config, reader: LogReader, note: str) -> str:
             continue
         if isinstance(answer, Cosignature):
             lines.append(answer.line)
-    return with_lines(note, lines)
+    return with_lines(note, lines), len(lines)
 
 
 def recover(config: Config, following: Config, loss: Loss, reason: str, clock: Clock) -> Followed:

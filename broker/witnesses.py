@@ -66,13 +66,13 @@ def examine_witnesses(config: Config, reader: LogReader) -> str:
     _, own = reader.checkpoint()
     keys = [parse_verifier_key(text) for _, text in key_periods(reader)]
     said = [ask_under(end, keys, own) for end in witness_ends(config)]
-    words = ", ".join(f"{one.witness} {_words(one)}" for one in said)
+    words = ", ".join(_words(one) for one in said)
     if any(one.size is not None and one.size > reader.size() for one in said):
         raise SluisError(Code.LOG_SHRUNK, f"this log has {reader.size()} entries; {words}")
     if any(one.contradicts or not _holds(reader, one) for one in said):
         raise SluisError(Code.LOG_FORKED, words)
     if sum(one.size is not None for one in said) < config.witness.quorum:
-        raise SluisError(Code.LOG_UNWITNESSED, f"{words}; {config.witness.quorum} are needed")
+        raise SluisError(Code.LOG_UNWITNESSED, f"{words}; needed: {config.witness.quorum}")
     return words
 
 
@@ -86,5 +86,5 @@ def _holds(reader: LogReader, said: Said) -> bool:
 
 def _words(said: Said) -> str:
     if said.contradicts:
-        return "holds another tree"
-    return said.trouble if said.size is None else f"holds {said.size} entries"
+        return f"{said.witness} holds another tree"
+    return f"{said.witness}: {said.trouble}" if said.size is None else f"{said.witness} holds {said.size} entries"

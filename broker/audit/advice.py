@@ -81,6 +81,10 @@ _CODES: Mapping[Code, Advice] = {
         "the file you gave with --expect is not a checkpoint or receipt of this log; nothing was compared with it",
         "ask its holder for it again, as the file that the client wrote",
     ),
+    Code.PREVIOUS_DIFFERS: Advice(
+        "the bundle you gave with --previous is of another log, or of another end of it, than this log says it follows",
+        "check that it is the bundle of the log right before, sealed; if it is, keep both: together they are evidence",
+    ),
     Code.EXPECTED_MISSING: Advice(
         "somebody holds proof of later entries; the export is older than that, or its end was cut off",
         "ask for a newer export; if the entries are missing there too, they were removed",

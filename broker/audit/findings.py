@@ -350,4 +350,5 @@ class Report:
         """The last line: `verified: ...` or `NOT verified: ...`."""
         if self.verified:
             return f"verified: {self.size} entries of {self.origin}, {self.completeness}"
-        return f"NOT verified: {sum(self.counts.values())} findings, gravest class {Fault(self.exit_code).name}"
+        count = sum(self.counts.values())
+        return f"NOT verified: {count} finding{'' if count == 1 else 's'}, gravest class {Fault(self.exit_code).name}"

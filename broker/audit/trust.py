@@ -20,6 +20,7 @@ from broker.audit.tree import LogKeys, NoteError, parse_log_key
 from broker.audit.witness_rule import MEMBERS as WITNESS_MEMBERS
 from broker.audit.witness_rule import WitnessRule, read_rule
 from broker.errors import Code, SluisError
+from broker.policy.problems import did_you_mean
 from broker.policy.strict_yaml import Node, read_yaml
 
 _MEMBERS = ("origin", "environment", "log_keys", "issuers", "policy_signers", "policy_quorum", "engines")
@@ -65,11 +66,14 @@ def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
     """
     file, problems = read_yaml(text, name)
     if file is None:
+        if text.startswith("{"):
+            raise _wrong(name, "is JSON, not a trust file; was a bundle given in its place? The bundle comes first")
         first = problems[0]
         raise SluisError(Code.CONFIG_INVALID, f"{name}:{first.line}: {first.text}; {first.suggestion}")
     value = file.value
-    if not isinstance(value, dict) or set(value) - _OPTIONAL != set(_MEMBERS):
+    if not isinstance(value, dict):
         raise _wrong(name, f"has exactly these members: {', '.join(_MEMBERS)}; and {_MORE}")
+    _refuse_other_members(name, set(value))
     origin, environment = value["origin"], value["environment"]
     if not isinstance(origin, str) or not origin or environment not in ("test", "production"):
         raise _wrong(name, "origin is the log's name, environment is test or production")
@@ -123,6 +127,16 @@ def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
         revocation_max_age=max_age,
         witness_rule=witness_rule,
     )
+
+
+def _refuse_other_members(name: str, members: set[str]) -> None:
+    """Names the members that do not belong there, with the one that was meant, or else those that lack."""
+    strange, lacking = members - set(_MEMBERS) - _OPTIONAL, set(_MEMBERS) - members
+    if strange:
+        near = [f"{one!r}: {did_you_mean(one, set(_MEMBERS) | _OPTIONAL)}" for one in sorted(strange)]
+        raise _wrong(name, f"has a member that no trust file has, {'; '.join(near)}")
+    if lacking:
+        raise _wrong(name, f"lacks {', '.join(one for one in _MEMBERS if one in lacking)}; and may have {_MORE}")
 
 
 def _optional_meaning(

@@ -98,7 +98,8 @@ def rotate_log_key(config: _Config = _DEFAULT) -> None:
 
     print(rotate(load_config(config), datetime.now(UTC)))
     print(
-        "the log key is changed; give this verifier key to parties and auditors, then start the broker", file=sys.stderr
+        "the log key is changed; give this verifier key to parties, auditors and witnesses, then start the broker",
+        file=sys.stderr,
     )
 
 
@@ -114,8 +115,13 @@ def seal(next_config: _Next, config: _Config = _DEFAULT) -> None:
     from broker.log_life import seal as end_and_follow
 
     clock, entropy = system_sources()
-    done = end_and_follow(load_config(config), load_config(next_config), clock, entropy)
+    ending = load_config(config)
+    done = end_and_follow(ending, load_config(next_config), clock, entropy)
     print(f"sealed      {done.previous.origin} at {done.previous.size} entries")
+    if ending.witness is not None:
+        asked, needed = len(ending.witness.witnesses), ending.witness.quorum
+        short = f"; NOT the quorum of {needed}" if done.cosigned < needed else ""
+        print(f"witnessed   the last checkpoint is cosigned by {done.cosigned} of {asked} witnesses{short}")
     _print_following(done, next_config)
 
 
@@ -188,4 +194,5 @@ def _print_following(done: Followed, next_config: Path) -> None:
     print(f"follows     {done.origin}, bound to {done.previous.size} entries of {done.previous.origin} ({done.reason})")
     print(f"carried     {done.carried} counters, the policy revision and suspensions")
     print(f"log key     {done.verifier_key}")
-    print(f"next        give origin and log key to parties and auditors; then: sluis serve --config {next_config}")
+    print("next        give origin and log key to parties, auditors and witnesses; then:")
+    print(f"            sluis serve --config {next_config}")

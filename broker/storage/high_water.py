@@ -144,6 +144,10 @@ def _open(path: Path) -> int:
 
 
 def _unusable(path: Path, error: OSError) -> SluisError:
+    if isinstance(error, FileNotFoundError) and not path.parent.is_dir():
+        return SluisError(
+            Code.HIGH_WATER_UNUSABLE, f"{path.parent}: no such directory; mount its volume, or make it for a new log"
+        )
     if isinstance(error, FileNotFoundError):
         return SluisError(
             Code.HIGH_WATER_UNUSABLE,

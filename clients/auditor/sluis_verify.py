@@ -667,7 +667,10 @@ def read_trust(text: str) -> Trust:
     """The trust file (docs/formats.md section 8). Raises Malformed."""
     value = read_plain_yaml(text)
     approvals = value.pop("policy_approvals", "required")
-    if not _TRUST <= set(value) <= _TRUST | _LISTS_TOO | _NUMBERS.keys():
+    strange = set(value) - _TRUST - _LISTS_TOO - _NUMBERS.keys()
+    if strange:
+        raise Malformed(f"no trust file has a member {', '.join(sorted(strange))}; see docs/formats.md section 8")
+    if not value.keys() >= _TRUST:
         raise Malformed(f"it has these members: {', '.join(sorted(_TRUST))}; and others of docs/formats.md section 8")
     meaning: dict[str, Any] = {name: _member(name, value[name]) for name in value}
     in_test = meaning["environment"] == "test"
@@ -3119,7 +3122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _verdict(run: Verification) -> int:
     if run.findings:
         worst = min(CODES[finding.code] for finding in run.findings)
-        print(f"NOT verified: {len(run.findings)} findings, gravest class {FAULTS[worst]}")
+        count = len(run.findings)
+        print(f"NOT verified: {count} finding{'' if count == 1 else 's'}, gravest class {FAULTS[worst]}")
         return worst
     known = "and it holds what you expected" if run.expects else "later unknown: give --expect what a party holds"
     if run.story.life.sealed is not None:

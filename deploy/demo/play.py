@@ -240,7 +240,9 @@ def audit(story: Story) -> None:
         check=False,
     )
     story.tell("$ sluis audit verify flipped.bundle --trust trust.yaml")
-    for line in (done.stdout + done.stderr).strip().splitlines()[-2:]:
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    gravest = next((at for at, line in enumerate(lines) if line.startswith("  ") and ": " in line), len(lines) - 1)
+    for line in [*lines[gravest : gravest + 4], "  ...", lines[-1]]:
         story.tell(f"  {line}")
     if done.returncode == 0:
         raise SystemExit("a flipped byte was accepted")

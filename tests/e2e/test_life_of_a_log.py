@@ -84,7 +84,7 @@ def test_a_log_lives_and_is_followed(world: World) -> None:
     archived = str(world.directory / "archived.bundle")
     done("audit", "export", "--database", str(world.directory / "data" / "sluis.db"), "--out", archived)
     assert Path(archived).read_bytes() == Path(old[0]).read_bytes()
-    for one, words in ((config, "log key changed 1 times; sealed, sluis"), (after, "follows sluis.example/test-2026")):
+    for one, words in ((config, "log key changed once; sealed, sluis"), (after, "follows sluis.example/test-2026")):
         told = sluis("doctor", "--config", one).output
         assert words in told
         assert "NOT log" not in told

@@ -99,6 +99,18 @@ def test_serve_and_doctor_refuse_a_wrong_tls_key(tmp_path: Path, mode: int, othe
     assert said in sluis("doctor", "--config", "broker.yaml", cwd=tmp_path).stdout
 
 
+def test_doctor_before_the_first_start_asks_for_no_file_that_it_makes(tmp_path: Path) -> None:
+    make_world(tmp_path)
+    changed(tmp_path, high_water="other/sluis.mark")
+    told = sluis("doctor", "--config", "broker.yaml", cwd=tmp_path)
+    assert (told.returncode, "other: no such directory; mount its volume or make it" in told.stdout) == (3, True)
+    refused = sluis("serve", "--config", "broker.yaml", cwd=tmp_path)
+    assert (refused.returncode, "other: no such directory" in refused.stderr) == (3, True), refused.stderr
+    (tmp_path / "other").mkdir()
+    told = sluis("doctor", "--config", "broker.yaml", cwd=tmp_path)
+    assert (told.returncode, "high-water file: not there yet: the first start makes it" in told.stdout) == (0, True)
+
+
 @pytest.mark.parametrize("expires", ["31-03-2027", "2020-03-31", "2027-02-30"])
 def test_an_expiry_is_a_day_to_come(tmp_path: Path, expires: str) -> None:
     words = ("policy", "bundle", str(ROOT / "policies"), "--revision", "2", "--expires", expires, "--out", "x")

@@ -56,7 +56,8 @@ def export(
     ] = None,
     auditor: Annotated[str, typer.Option("--for", help="The auditor, as the catalogue's `auditors` names it.")] = "",
     key: Annotated[
-        Path | None, typer.Option("--auditor-key", help="The auditor's .pub file, got from it.", exists=True)
+        Path | None,
+        typer.Option("--auditor-key", help="The auditor's .pub file, got from it.", exists=True, dir_okay=False),
     ] = None,
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for the broker.", min=0, max=600)] = 10,
 ) -> None:
@@ -109,7 +110,9 @@ def keys(
             stream.write(seed.hex() + "\n")
         public.write_text(public_of(seed).hex() + "\n", encoding="ascii")
     except OSError as error:
-        raise SluisError(Code.CONFIG_INVALID, f"{out}: cannot be written ({type(error).__name__})") from error
+        raise SluisError(
+            Code.CONFIG_INVALID, f"{out}: cannot be written: {error.strerror or type(error).__name__}; name another"
+        ) from error
     print(f"wrote {private} and {public}; fingerprint {fingerprint(public_of(seed))}")
     print("tell the operator this fingerprint by another way than the file")
 

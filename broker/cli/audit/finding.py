@@ -23,8 +23,12 @@ app.add_typer(finding_app, name="finding")
 @finding_app.command("sign")
 def sign(
     report: Annotated[Path, typer.Argument(help="What `verify --json` printed.", exists=True, dir_okay=False)],
-    bundle: Annotated[Path, typer.Option("--bundle", help="The bundle that was verified.", exists=True)],
-    key: Annotated[Path, typer.Option("--key", help="Your Ed25519 key (`sluis policy new-key`).", exists=True)],
+    bundle: Annotated[
+        Path, typer.Option("--bundle", help="The bundle that was verified.", exists=True, dir_okay=False)
+    ],
+    key: Annotated[
+        Path, typer.Option("--key", help="Your Ed25519 key (`sluis policy new-key`).", exists=True, dir_okay=False)
+    ],
     role: Annotated[str, typer.Option("--role", help="In which function you sign; no person's name.")],
     out: Annotated[Path, typer.Option("--out", help="The signed finding to write.", dir_okay=False)],
     remark: Annotated[str, typer.Option("--remark", help="What you want to add; it is signed too.")] = "",
@@ -95,7 +99,9 @@ def _json(path: Path) -> Any:
             raise ValueError
         return json.loads(path.read_text("utf-8"), parse_float=_refuse, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        raise SluisError(Code.STATEMENT_INVALID, f"{path}: not a report or finding in JSON") from error
+        raise SluisError(
+            Code.STATEMENT_INVALID, f"{path}: not a report (`verify --json`) nor a finding (`finding sign`) in JSON"
+        ) from error
 
 
 def _refuse(_: str) -> None:

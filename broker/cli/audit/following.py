@@ -34,9 +34,14 @@ def follow(  # noqa: PLR0917 - options
     cursor: Annotated[Path, typer.Option("--cursor", help="Where to keep how far this came.", dir_okay=False)],
     config: Annotated[Path, typer.Option("--config", help="The broker's configuration file.")] = Path("broker.yaml"),
     headers: Annotated[
-        Path | None, typer.Option("--headers", help="A file with a header a line, such as Authorization.", exists=True)
+        Path | None,
+        typer.Option(
+            "--headers", help="A file with a header a line, such as Authorization.", exists=True, dir_okay=False
+        ),
     ] = None,
-    ca: Annotated[Path | None, typer.Option("--ca", help="CAs (PEM) of the collector.", exists=True)] = None,
+    ca: Annotated[
+        Path | None, typer.Option("--ca", help="CAs (PEM) of the collector.", exists=True, dir_okay=False)
+    ] = None,
     party_url: Annotated[
         str, typer.Option("--party-url", help="How to name who asked; {party} stands for the party's name.")
     ] = "",

@@ -241,9 +241,8 @@ def _hand_in(config: Config, made: VaultOrder, way: _Way) -> None:
     finally:
         reader.close()
     if entry is None:
-        _say(
-            made, f"handed in: order {made.order}; NOT carried out: no broker took it up yet", way.as_json, taken=False
-        )
+        text = f"handed in: order {made.order}; NOT carried out yet: no broker took it up in {way.wait:g} s"
+        _say(made, f"{text}; a broker that is stopped does so at its next start", way.as_json, taken=False)
         raise typer.Exit(_NOT_TAKEN)
     done = {ERASE: "erased", HOLD: "held", LIFT: "lifted"}[made.type]
     text = f"{done}: order {made.order}, entry {int(entry)} of the log"

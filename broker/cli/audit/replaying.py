@@ -58,10 +58,11 @@ def replay(
     against the log's commitment. It shows no row and no number of hits. It is not logged: whoever holds the keys could
     read the same.
 
-    Examples:
-      sluis audit replay log.bundle --trust trust.yaml
-      sluis audit replay log.bundle --what-if policies/
-      sluis audit replay --rematch --config broker.yaml
+    Example: sluis audit replay log.bundle --trust trust.yaml
+
+    Example: sluis audit replay log.bundle --what-if policies/
+
+    Example: sluis audit replay --rematch --config broker.yaml
     """
     if rematch:
         if bundle is not None or trust is not None or what_if is not None:

@@ -75,7 +75,9 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
             os.fsync(stream.fileno())
         part.replace(path)
     except OSError as error:
-        raise SluisError(Code.CONFIG_INVALID, f"{path}: cannot be written ({type(error).__name__})") from error
+        raise SluisError(
+            Code.CONFIG_INVALID, f"{path}: cannot be written: {error.strerror or type(error).__name__}; name another"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -79,10 +79,11 @@ def show(
     Filters are combined: an entry is shown that passes all of them. Case numbers and results stand in the log as
     commitments; a party that asked can open them (its receipts file, its record of the question).
 
-    Examples:
-      sluis audit show log.bundle --party snf --from 2026-11-01 --until 2026-11-30 --verdict deny
-      sluis audit show log.bundle --openings answers.csv.receipts.json --hits-from 0.5
-      sluis audit show log.bundle --open-notices --party snf
+    Example: sluis audit show log.bundle --party snf --from 2026-11-01 --until 2026-11-30 --verdict deny
+
+    Example: sluis audit show log.bundle --openings answers.csv.receipts.json --hits-from 0.5
+
+    Example: sluis audit show log.bundle --open-notices --party snf
     """
     if open_only:
         others = (first, until, verdict, kind, exchange, case, case_opening, least, most, openings)
@@ -105,14 +106,19 @@ def show(
         hit_ratio=None if (least, most) == (None, None) else (least or 0.0, 1.0 if most is None else most),
         openings=read_openings([*(openings or []), *([case_opening] if case_opening is not None else [])]),
     )
-    width = _width()
+    width, count = _width(), 0
     with bundle.open("rb") as stream:
         for shown in select(read_lines(stream), wanted):
+            count += 1
             if as_json:
                 print(json.dumps(_as_object(shown)))
             else:
                 for line in lines_of(shown, width):
                     print(line)
+    if not count:
+        typer.echo(
+            "no entry passes these filters; look at a name's spelling in `sluis audit show` without them", err=True
+        )
 
 
 def days_of(first: str | None, until: str | None) -> tuple[date | None, date | None]:

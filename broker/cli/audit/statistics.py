@@ -57,9 +57,9 @@ def statistics_command(
     The log holds results as commitments only, so hits are "not known from the log" without --openings. Small numbers of
     hits are not shown. A picture (.svg, .png) always comes with its table: in a .txt of the same name beside it.
 
-    Examples:
-      sluis audit statistics log.bundle --month 2026-11 --trust trust.yaml
-      sluis audit statistics log.bundle --month 2026-11 --by party --lang nl --out november.html --out november.csv
+    Example: sluis audit statistics log.bundle --month 2026-11 --trust trust.yaml
+
+    Example: sluis audit statistics log.bundle --month 2026-11 --by party --lang nl --out nov.html --out nov.csv
     """
     days = _month(month)
     for file in out or ():

@@ -27,33 +27,48 @@ from broker.errors import SluisError
 def verify_command(
     bundle: BundleFile,
     *,
-    trust: Annotated[Path, typer.Option("--trust", help="The trust file, got another way.", exists=True)],
+    trust: Annotated[
+        Path, typer.Option("--trust", help="The trust file, got another way.", exists=True, dir_okay=False)
+    ],
     expect: Annotated[
         Path | None,
-        typer.Option("--expect", help="A checkpoint or receipt you hold; the log must contain it.", exists=True),
+        typer.Option(
+            "--expect", help="A checkpoint or receipt you hold; the log must contain it.", exists=True, dir_okay=False
+        ),
     ] = None,
     previous: Annotated[
         list[Path] | None,
-        typer.Option("--previous", help="The bundle of the log before; repeat for those before it.", exists=True),
+        typer.Option(
+            "--previous", help="The bundle of the log before; repeat for those before it.", exists=True, dir_okay=False
+        ),
     ] = None,
     previous_trust: Annotated[
         list[Path] | None,
-        typer.Option("--previous-trust", help="Its trust file; as often as --previous, in that order.", exists=True),
+        typer.Option(
+            "--previous-trust",
+            help="Its trust file; as often as --previous, in that order.",
+            exists=True,
+            dir_okay=False,
+        ),
     ] = None,
     vault: Annotated[
-        Path | None, typer.Option("--vault", help="The vault export that came with the bundle.", exists=True)
+        Path | None,
+        typer.Option("--vault", help="The vault export that came with the bundle.", exists=True, dir_okay=False),
     ] = None,
-    key: Annotated[Path | None, typer.Option("--key", help="Your key that it is encrypted to.", exists=True)] = None,
+    key: Annotated[
+        Path | None, typer.Option("--key", help="Your key that it is encrypted to.", exists=True, dir_okay=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a bundle against a trust file: every byte, hash, signature, decision and counter.
 
     With --previous also that it follows that log: bound to its last entry, counting on from its counters.
 
-    Examples:
-      sluis audit verify log.bundle --trust trust.yaml
-      sluis audit verify log.bundle --trust trust.yaml --expect receipt.json
-      sluis audit verify 2027.bundle --trust 2027.yaml --previous 2026.bundle --previous-trust 2026.yaml
+    Example: sluis audit verify log.bundle --trust trust.yaml
+
+    Example: sluis audit verify log.bundle --trust trust.yaml --expect receipt.json
+
+    Example: sluis audit verify 2027.bundle --trust 2027.yaml --previous 2026.bundle --previous-trust 2026.yaml
     """
     tell = None if as_json else _told_with_rate(on_terminal("{:,} of {:,} entries, {:,} a second"))
     before = _verify_chain(previous or [], previous_trust or [], tell, as_json=as_json)

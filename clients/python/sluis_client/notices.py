@@ -71,7 +71,10 @@ def notice_named(me: Participant, name: str, kind: str = "") -> Notice:
     """A notice by its id or the beginning of it. Raises NOT_FOUND."""
     found = [one for one in listed(me) if one.notice.startswith(name) and kind in ("", one.kind)]
     if len(found) != 1 or len(name) < 4:
-        raise ClientError("NOT_FOUND", f"there is no one notice {name}; see `sluis-client notices list`")
+        raise ClientError(
+            "NOT_FOUND",
+            f"{name} begins no notice, or more than one; give 4 or more of the digits in `sluis-client notices list`",
+        )
     return found[0]
 
 

@@ -228,7 +228,10 @@ def _demand(holds: bool, otherwise: str) -> None:
 
 def _unreadable() -> ClientError:
     return ClientError(
-        "FILE_UNREADABLE", "this is no receipts file as `match` or `receipts fetch` writes it", Exit.USAGE
+        "FILE_UNREADABLE",
+        "this is no receipts file as `match` or `receipts fetch` writes it; that of answers.csv is "
+        "answers.csv.receipts.json",
+        Exit.USAGE,
     )
 
 

@@ -88,7 +88,47 @@ def test_a_bad_trust_file_is_told_with_its_line(files: tuple[Path, Path]) -> Non
     trust.write_text(trust.read_text() + "extra: 1\n")
     result = run("verify", bundle, "--trust", trust)
     assert isinstance(result.exception, SluisError)
-    assert "trust.yaml: has exactly these members" in result.exception.message
+    assert "trust.yaml: has a member that no trust file has, 'extra'" in result.exception.message
+
+
+def test_a_trust_file_with_a_slip_says_which(files: tuple[Path, Path]) -> None:
+    bundle, trust = files
+    text = trust.read_text()
+    trust.write_text(text.replace("policy_quorum", "policy_quorom"))
+    result = run("verify", bundle, "--trust", trust)
+    assert isinstance(result.exception, SluisError)
+    assert "'policy_quorom': did you mean 'policy_quorum'?" in result.exception.message
+    trust.write_text("\n".join(line for line in text.splitlines() if not line.startswith("policy_quorum")) + "\n")
+    result = run("verify", bundle, "--trust", trust)
+    assert isinstance(result.exception, SluisError)
+    assert "trust.yaml: lacks policy_quorum; and may have" in result.exception.message
+
+
+def test_bundle_and_trust_file_swapped(files: tuple[Path, Path]) -> None:
+    bundle, trust = files
+    result = run("verify", trust, "--trust", bundle)
+    assert isinstance(result.exception, SluisError)
+    assert "The bundle comes first" in result.exception.message
+
+
+def test_show_says_when_nothing_passes(files: tuple[Path, Path]) -> None:
+    result = run("show", files[0], "--party", "nobody")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "no entry passes these filters" in result.stderr
+
+
+def test_another_log_given_as_the_one_before(files: tuple[Path, Path]) -> None:
+    bundle, trust = files
+    result = run("verify", bundle, "--trust", trust, "--previous", bundle, "--previous-trust", trust)
+    assert result.exit_code == 13
+    assert "check that it is the bundle of the log right before" in result.stdout
+    assert "NOT verified: 1 finding, gravest class EXPECTED" in result.stdout
+
+
+def test_a_place_that_cannot_be_written(files: tuple[Path, Path], tmp_path: Path) -> None:
+    result = run("table", files[0], "--out", tmp_path / "gone" / "x.csv")
+    assert isinstance(result.exception, SluisError)
+    assert "No such file or directory; name another" in result.exception.message
 
 
 def test_show(files: tuple[Path, Path]) -> None:

@@ -157,7 +157,7 @@ def _tell_corrected(done: list[RowCorrected], as_json: bool) -> None:
     lines = []
     for one in done:
         which = f"row {one.row}" if one.row else "the disputed record"
-        told = f"{one.done.notices} told, {one.done.searched} exchanges searched"
+        told = f"{one.done.notices} told, {one.done.searched} exchange{'' if one.done.searched == 1 else 's'} searched"
         lines.append(f"{which}, {one.epoch}: {told}; logged as entry {one.done.receipt.index}")
     erased = sum(one.done.unsearched for one in done)
     if erased:
