@@ -39,8 +39,10 @@ def read_trust(path: Path) -> Trust:
     """The trust file at `path`. Raises CONFIG_INVALID with what is wrong in it."""
     try:
         return parse_trust(path.read_text("utf-8"), path.name)
-    except (OSError, UnicodeDecodeError) as error:
-        raise SluisError(Code.CONFIG_INVALID, f"{path}: cannot be read as text") from error
+    except OSError as error:
+        raise SluisError(Code.CONFIG_INVALID, f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SluisError(Code.CONFIG_INVALID, f"{path}: is not text, so no trust file; name another") from error
 
 
 def on_terminal(text: str) -> Callable[..., None] | None:
