@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from broker.canonical import canonical_json
@@ -19,7 +19,7 @@ from broker.exchange import Receipt
 from broker.intake import Intake, demand_own, signed_members
 from broker.parties import NAME, Caller
 from broker.ports import Transaction
-from broker.statement_members import HEX32, Scope, Signed, open_statement
+from broker.statement_members import HEX32, Members, Scope, Signed, open_statement
 from broker.statements import verify_signature
 
 KINDS = ("equal-run", "hit-ratio", "hours", "limit", "repeated", "single-run", "split", "volume")
@@ -54,7 +54,7 @@ def read_explained(signed: Signed, scope: Scope) -> Explained:
         item=members.text("item", HEX32, "32 hex digits"),
         kind=members.one_of("kind", KINDS),
         purpose=members.text("purpose", NAME, "a purpose's name"),
-        day=members.text("day", _DAY, "a day such as 2026-11-23"),
+        day=_day(members),
         first=members.number("first", 0, 2**53 - 1),
         last=members.number("last", 0, 2**53 - 1),
         explanation=members.one_of("explanation", EXPLANATIONS),
@@ -64,6 +64,15 @@ def read_explained(signed: Signed, scope: Scope) -> Explained:
     if statement.item != item_id(statement, scope.origin):
         raise members.wrong("item", "is not the id of the facts in this statement; take both from the same list")
     return statement
+
+
+def _day(members: Members) -> str:
+    day = members.text("day", _DAY, "a day such as 2026-11-23")
+    try:
+        date.fromisoformat(day)
+    except ValueError:
+        raise members.wrong("day", "is not a day that exists") from None
+    return day
 
 
 def item_id(stated: Explained, origin: str) -> str:

@@ -240,7 +240,7 @@ def pseudonym_columns(
             absent = pseudonyms[~present].view(np.uint8)
             if absent.any():
                 raise field_error(Code.FIELD_INVALID, field, "rows without this match key hold 16 zero bytes")
-        check_pseudonyms(pseudonyms[present])
+        check_pseudonyms(pseudonyms[present], field)
         columns.append(PseudonymColumn(pseudonyms, present))
     return tuple(columns)
 
