@@ -29,6 +29,12 @@ SIGNED = {
     "RegisterService/SealRegister": "manifest",
     "KeyService/PublishEncryptionKey": "key",
     "KeyService/PublishEpoch": "manifest",
+    "RegisterService/CorrectRecord": "signed",
+    "ExchangeService/DisputeHit": "signed",
+    "ExchangeService/ReportOutcome": "signed",
+    "NoticeService/AcknowledgeNotice": "signed",
+    "NoticeService/ExplainUnusualUse": "signed",
+    "AuditService/SearchSubject": "signed",
 }
 pytestmark = pytest.mark.slow
 often = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import grpc
 import pytest
 from bad_question import match_rows
+from bad_rectification import rectification_rows
 from bad_rows import unary_rows
 from bad_shapes import OK, Row
 from good_requests import GOOD
@@ -19,7 +20,7 @@ from world import running
 from broker.errors import Code, Kind
 
 pytestmark = pytest.mark.slow
-ROWS = [*unary_rows(), *match_rows()]
+ROWS = [*unary_rows(), *rectification_rows(), *match_rows()]
 KEPT = ("registers", "counters", "exchanges", "vault")
 """What a legitimate read, dry run or begin leaves alone."""
 
@@ -45,7 +46,11 @@ def test_every_field_has_a_bad_value_unless_any_value_is_good() -> None:
     free = {(row.rpc, row.field) for row in ROWS if row.code == OK} - {
         (row.rpc, row.field) for row in ROWS if row.code != OK
     }
-    assert free == {("ExchangeService/CheckRequest", "want.hit"), ("ExchangeService/CheckRequest", "want.count")}
+    assert free == {
+        ("ExchangeService/CheckRequest", "want.hit"),
+        ("ExchangeService/CheckRequest", "want.count"),
+        ("NoticeService/ListNotices", "unacknowledged"),
+    }
 
 
 def test_no_request_holds_an_enum() -> None:
@@ -77,6 +82,8 @@ def test_bad_input_gets_its_code_and_changes_nothing(stage: Stage, row: Row) -> 
             assert (told.reason, told.domain) == (row.code, "sluis"), told.text
             assert told.status.name == Code[row.code].kind.value
             assert Code[row.code].kind is not Kind.INTERNAL
+            if row.code == "LOOKS_LIKE_IDENTIFIERS":
+                assert [row.field.startswith(name) for name in told.fields] == [True], told.fields
             said = told.everything
     after = state_of(stage.world)
     if row.code == OK:
@@ -116,4 +123,4 @@ def test_a_signed_statement_is_the_only_message_that_travels_as_bytes() -> None:
         for path, one in request_fields(method)
         if one.containing_type is common_pb2.SignedStatement.DESCRIPTOR
     }
-    assert of == {"ask.signed", "manifest", "key"}
+    assert of == {"ask.signed", "manifest", "key", "signed"}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 from google.protobuf.message import Message
 from participant import Ask
-from sluis.v1 import audit_pb2, common_pb2, exchange_pb2, keys_pb2, pseudonym_pb2, register_pb2
-from sluis_client.canonical import commitment, tokens_value
+from sluis.v1 import audit_pb2, common_pb2, exchange_pb2, keys_pb2, notices_pb2, pseudonym_pb2, register_pb2
+from sluis_client.canonical import canonical_json, commitment, tokens_value
 from sluis_client.envelopes import generate_encryption_key, make_epoch, short_digest
 from sluis_client.epochs import epoch_window
 from sluis_client.statements import encryption_key_statement, utc
@@ -106,6 +108,46 @@ def _search(stage: Stage) -> list[Message]:
     return [audit_pb2.SearchSubjectRequest(signed=stage.nla.signed(statement), salt=salt, pseudonyms=pseudonyms)]
 
 
+def _correct(stage: Stage) -> list[Message]:
+    return [stage.rectifier("uwv").correction(PURPOSE, "kvk", KVK[0])]
+
+
+def _dispute(stage: Stage) -> list[Message]:
+    return [stage.rectifier("nla").dispute_request(stage.ask, 1)]
+
+
+def _report(stage: Stage) -> list[Message]:
+    return [stage.rectifier("nla").report_request(stage.ask, 1)]
+
+
+def _acknowledge(stage: Stage) -> list[Message]:
+    return [stage.rectifier("uwv").acknowledge_request(stage.notice)]
+
+
+def _explain(stage: Stage) -> list[Message]:
+    statement = {
+        "type": "sluis/v1/unusual-use",
+        "origin": ORIGIN,
+        "environment": "test",
+        "party": "nla",
+        "purpose": PURPOSE,
+        "kind": "volume",
+        "day": stage.nla.now().date().isoformat(),
+        "first": stage.ask_index,
+        "last": stage.ask_index,
+        "explanation": "planned",
+        "not_after": utc(stage.nla.now() + timedelta(minutes=9)),
+    }
+    signed = stage.nla.signed({**statement, "item": item_of(statement)})
+    return [notices_pb2.ExplainUnusualUseRequest(signed=signed)]
+
+
+def item_of(statement: Mapping[str, Any]) -> str:
+    """The id of the item that a statement's facts make (docs/formats.md, Unusual use)."""
+    facts = {name: statement[name] for name in ("day", "first", "kind", "last", "origin", "party", "purpose")}
+    return hashlib.sha256(canonical_json({**facts, "type": "sluis/v1/unusual-use-item"})).hexdigest()[:32]
+
+
 def _simple(message: Message) -> Builder:
     return lambda _: [message.__class__.FromString(message.SerializeToString())]
 
@@ -128,17 +170,23 @@ GOOD: dict[str, tuple[str, Builder]] = {
         "nla",
         lambda stage: [exchange_pb2.GetExchangeRequest(exchange=str(stage.ask.statement["request_id"]))],
     ),
+    "ExchangeService/DisputeHit": ("nla", _dispute),
+    "ExchangeService/ReportOutcome": ("nla", _report),
     "ExchangeService/ListExchanges": ("nla", _simple(exchange_pb2.ListExchangesRequest(page_size=5))),
     "KeyService/PublishEncryptionKey": ("snf", _encryption_key),
     "KeyService/ListEncryptionKeys": ("snf", _simple(keys_pb2.ListEncryptionKeysRequest(parties=["nla", "uwv"]))),
     "KeyService/PublishEpoch": ("snf", _epoch),
     "KeyService/GetEpoch": ("uwv", _simple(keys_pb2.GetEpochRequest(purpose=PURPOSE))),
+    "NoticeService/ListNotices": ("uwv", _simple(notices_pb2.ListNoticesRequest(page_size=5))),
+    "NoticeService/AcknowledgeNotice": ("uwv", _acknowledge),
+    "NoticeService/ExplainUnusualUse": ("nla", _explain),
     "PseudonymService/GetPublicKey": ("uwv", _simple(pseudonym_pb2.GetPublicKeyRequest(purpose=PURPOSE))),
     "PseudonymService/Evaluate": ("uwv", _simple(pseudonym_pb2.EvaluateRequest(purpose=PURPOSE))),
     "RegisterService/BeginRegister": ("uwv", _begin),
     "RegisterService/UploadRows": ("uwv", _upload),
     "RegisterService/GetUpload": ("uwv", lambda s: [register_pb2.GetUploadRequest(upload=s.open_upload.upload)]),
     "RegisterService/SealRegister": ("uwv", _seal),
+    "RegisterService/CorrectRecord": ("uwv", _correct),
     "RegisterService/WithdrawRegister": (
         "uwv",
         lambda stage: [register_pb2.WithdrawRegisterRequest(request_id=str(uuid.uuid4()), register=stage.register)],

@@ -93,13 +93,19 @@ class Rectifier:
         """Sends it."""
         return self.party.exchanges.DisputeHit(request, timeout=TIMEOUT)  # type: ignore[no-any-return]
 
+    def report_request(
+        self, ask: Ask, position: int, outcome: str = "rejected", **bend: Any
+    ) -> exchange_pb2.ReportOutcomeRequest:
+        """A report of what a person found."""
+        members, opening = self._of_hit(ask, position, bend)
+        signed = self.party.signed(outcome_statement(outcome=outcome, role="inspector", **members))
+        return exchange_pb2.ReportOutcomeRequest(signed=signed, position=opening)
+
     def report(
         self, ask: Ask, position: int, outcome: str = "rejected", **bend: Any
     ) -> exchange_pb2.ReportOutcomeResponse:
         """Reports what a person found."""
-        members, opening = self._of_hit(ask, position, bend)
-        signed = self.party.signed(outcome_statement(outcome=outcome, role="inspector", **members))
-        request = exchange_pb2.ReportOutcomeRequest(signed=signed, position=opening)
+        request = self.report_request(ask, position, outcome, **bend)
         return self.party.exchanges.ReportOutcome(request, timeout=TIMEOUT)  # type: ignore[no-any-return]
 
     def listed(self, *, unacknowledged: bool = False) -> list[notices_pb2.Notice]:
@@ -114,8 +120,14 @@ class Rectifier:
             if not token:
                 return found
 
+    def acknowledge_request(
+        self, notice: str, done: str = "noted", **bend: Any
+    ) -> notices_pb2.AcknowledgeNoticeRequest:
+        """What takes note."""
+        statement = acknowledgement_statement(**self._head(), party=self.party.party, notice=notice, done=done)
+        return notices_pb2.AcknowledgeNoticeRequest(signed=self.party.signed({**statement, **bend}))
+
     def acknowledge(self, notice: str, done: str = "noted", **bend: Any) -> notices_pb2.AcknowledgeNoticeResponse:
         """Takes note."""
-        statement = acknowledgement_statement(**self._head(), party=self.party.party, notice=notice, done=done)
-        request = notices_pb2.AcknowledgeNoticeRequest(signed=self.party.signed({**statement, **bend}))
+        request = self.acknowledge_request(notice, done, **bend)
         return self.notices.AcknowledgeNotice(request, timeout=TIMEOUT)  # type: ignore[no-any-return]

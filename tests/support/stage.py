@@ -11,7 +11,7 @@ import json
 import logging
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,7 +24,8 @@ from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from participant import Ask, Participant
-from sluis.v1 import audit_pb2, common_pb2, exchange_pb2, keys_pb2, pseudonym_pb2, register_pb2
+from rectifying import Rectifier
+from sluis.v1 import audit_pb2, common_pb2, exchange_pb2, keys_pb2, notices_pb2, pseudonym_pb2, register_pb2
 from sluis_client.canonical import canonical_json
 from sluis_client.certificates import sign
 from sluis_client.statements import SIGNED_PREFIX, register_manifest
@@ -40,7 +41,7 @@ _LOG_TABLES = frozenset({"leaves", "concerns", "nodes", "checkpoints", "head"})
 
 METHODS: dict[str, MethodDescriptor] = {
     f"{service.name}/{method.name}": method
-    for module in (audit_pb2, exchange_pb2, keys_pb2, pseudonym_pb2, register_pb2)
+    for module in (audit_pb2, exchange_pb2, keys_pb2, notices_pb2, pseudonym_pb2, register_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }
@@ -156,7 +157,13 @@ class Stage:
     snf: Participant
     utrecht: Participant
     ask: Ask
-    """Answered already."""
+    """Answered already, every row a hit."""
+    ask_index: int
+    """Of its `ask` entry."""
+    disputed: exchange_pb2.DisputeHitRequest
+    """What `nla` disputed of it: the hit at position 5."""
+    notice: str
+    """The id of `uwv`'s notice of that."""
     open_upload: register_pb2.BeginRegisterResponse
     """Begun, no rows yet."""
     full_upload: register_pb2.BeginRegisterResponse
@@ -168,10 +175,15 @@ class Stage:
     begin: register_pb2.BeginRegisterRequest
     """The request that began `open_upload`."""
     channels: dict[str, grpc.Channel] = field(default_factory=dict)
+    rectifiers: dict[str, Rectifier] = field(default_factory=dict)
 
     def party(self, name: str) -> Participant:
         """A participant by name."""
         return {"nla": self.nla, "uwv": self.uwv, "snf": self.snf, "utrecht": self.utrecht}[name]
+
+    def rectifier(self, name: str) -> Rectifier:
+        """A participant's side of rectification, by its name."""
+        return self.rectifiers.get(name) or self.rectifiers.setdefault(name, Rectifier(self.party(name)))
 
     def call(
         self, party: str, rpc: str, messages: Iterable[Message | bytes], *, timeout: float | None = TIMEOUT
@@ -189,10 +201,10 @@ class Stage:
         answer = callable_(argument, timeout=timeout)
         return list(answer) if method.server_streaming else [answer]
 
-    def question(self, **changes: Any) -> Ask:
+    def question(self, identifiers: Sequence[str] = KVK[:20], **changes: Any) -> Ask:
         """A fresh question that would be answered."""
         given: dict[str, Any] = {"case_number": "NLA-2026-1234", "cooperation_ref": "LSI 2026/7", **changes}
-        return self.nla.question(PURPOSE, "kvk", KVK[:20], ["uwv"], want=ATTRIBUTES, **given)
+        return self.nla.question(PURPOSE, "kvk", identifiers, ["uwv"], want=ATTRIBUTES, **given)
 
     def resigned(self, party: str, statement: Mapping[str, Any] | bytes) -> common_pb2.SignedStatement:
         """Any statement, however wrong, with a good signature."""
@@ -255,7 +267,10 @@ def make_stage(world: World) -> Stage:
         case_number="NLA-2026-1234",
         cooperation_ref="LSI 2026/7",
     )
-    nla.send(ask)
+    answered = nla.send(ask)["uwv"]
+    assert answered.receipts is not None
+    rectifier = Rectifier(nla)
+    disputed = rectifier.dispute_request(ask, 5)
     return Stage(
         world=world,
         nla=nla,
@@ -263,6 +278,9 @@ def make_stage(world: World) -> Stage:
         snf=snf,
         utrecht=utrecht,
         ask=ask,
+        ask_index=answered.receipts.ask.index,
+        disputed=disputed,
+        notice=rectifier.dispute(disputed).notice,
         open_upload=open_upload,
         full_upload=full,
         sealed_upload=f"uwv.{sealed_id}",
@@ -270,6 +288,7 @@ def make_stage(world: World) -> Stage:
         rows=rows,
         manifest=manifest,
         begin=request,
+        rectifiers={"nla": rectifier},
     )
 
 
