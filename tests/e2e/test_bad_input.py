@@ -88,7 +88,7 @@ def test_bad_input_gets_its_code_and_changes_nothing(stage: Stage, row: Row) -> 
     after = state_of(stage.world)
     if row.code == OK:
         for name in KEPT:
-            rows = [[row for row in state.tables[name] if "asks/" not in str(row)] for state in (before, after)]
+            rows = [{row for row in state.tables[name] if "asks/" not in str(row)} for state in (before, after)]
             assert rows[0] == rows[1], f"{name} changed"  # dry runs count towards the bound on entries, and only there
     else:
         check_unchanged(before, after, party=party, rpc=row.rpc, code=row.code)
