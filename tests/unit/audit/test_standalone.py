@@ -284,7 +284,8 @@ def test_damage_is_found_by_both(data: st.DataObject) -> None:
         lines = sealed(lines[:-1])
     mine, theirs = both(lines, TRUST)
     assert mine == theirs
-    assert mine or lines == LINES
+    harmless = how == "twice" and lines[at].startswith(b'{"policy_set"')  # an archive may hold a set twice
+    assert mine or harmless or lines == LINES
 
 
 def decided(policies: PolicySet, request: Request, facts: Facts, engine: str) -> tuple[Any, Any]:
