@@ -7,15 +7,14 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from log_kit import START
 from old_database import as_first_version
 from participant import Ask, Participant
 from test_vault_orders import BAGS, PURPOSE, answered, key_of, run, verified
-from world import World, running
+from world import World, running, texts_for
 
 from broker.storage.sqlite_session import SCHEMA_VERSION, connect_writer
 from broker.trust_making import trust_of
@@ -25,7 +24,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    with running(tmp_path) as made:
+    now = datetime.now(UTC)  # orders are made by commands, which read the machine's clock
+    with running(tmp_path, texts_for(now), start=now) as made:
         (tmp_path / "trust.yaml").write_text(trust_of(made.config))
         yield made
 
@@ -89,7 +89,7 @@ def test_what_was_there_is_held_and_goes_in_its_time(world: World) -> None:
     turned_back(world)
     later = asked(back(world, utrecht))
     key = key_of(world, "utrecht", world.officers.keys["utrecht"])
-    until = f"{START + timedelta(days=800):%Y-%m-%d}"
+    until = f"{world.clock.at + timedelta(days=800):%Y-%m-%d}"
     hold = ("hold", "add", "--purpose", PURPOSE, "--until", until, "--reason", "inquiry", "--key", key)
     held = run(world, *hold)
     assert held.exit_code == 0, held.output

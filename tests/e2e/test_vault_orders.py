@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from participant import Participant, reason_of
 from typer.testing import CliRunner, Result
-from world import World, running
+from world import World, running, texts_for
 
 from broker.cli import app
 from broker.errors import SluisError
@@ -26,7 +26,8 @@ BAGS = [f"034401{number:010d}" for number in range(20)]
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    with running(tmp_path) as made:
+    now = datetime.now(UTC)  # orders are made by commands, which read the machine's clock
+    with running(tmp_path, texts_for(now), start=now) as made:
         (tmp_path / "trust.yaml").write_text(trust_of(made.config))
         yield made
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -17,6 +17,7 @@ from broker.cli.audit.rematching import rematch_all
 from broker.cli.audit.root import AsJson, app, clear_progress, on_terminal, read_trust, verify_first
 from broker.cli.policy.root import Exit, read_side
 from broker.cli.policy.simulating import print_simulation, simulation_object
+from broker.policy.document import PolicySet
 from broker.policy.simulate import Change, simulate
 
 SHOWN = 20
@@ -78,13 +79,7 @@ def replay(
         verify_first(bundle, read_trust(trust), as_json, replays=what_if is None)
     verified = trust is not None
     if draft is not None:
-        with bundle.open("rb") as stream:
-            found = simulate(draft, read_lines(stream))
-        if as_json:
-            print(json.dumps(simulation_object(found, verified=verified), ensure_ascii=False))
-        else:
-            print_simulation(found, verified=verified, show=SHOWN)
-        raise typer.Exit(Exit.ALLOWS_MORE if found.counts[Change.NOW_PERMITTED] else 0)
+        _what_if(draft, bundle, verified=verified, as_json=as_json)
     tell = None if as_json else on_terminal("replaying: {} of {} entries")
     with bundle.open("rb") as stream:
         outcome = replay_all(read_lines(stream), tell)
@@ -94,6 +89,16 @@ def replay(
     else:
         _print(outcome, verified=verified)
     raise typer.Exit(0 if outcome.all_same else int(Fault.REPLAY))
+
+
+def _what_if(draft: PolicySet, bundle: Path, *, verified: bool, as_json: bool) -> NoReturn:
+    with bundle.open("rb") as stream:
+        found = simulate(draft, read_lines(stream))
+    if as_json:
+        print(json.dumps(simulation_object(found, verified=verified), ensure_ascii=False))
+    else:
+        print_simulation(found, verified=verified, show=SHOWN)
+    raise typer.Exit(Exit.ALLOWS_MORE if found.counts[Change.NOW_PERMITTED] else 0)
 
 
 def _print(outcome: Outcome, *, verified: bool) -> None:

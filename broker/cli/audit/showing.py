@@ -106,6 +106,14 @@ def show(
         hit_ratio=None if (least, most) == (None, None) else (least or 0.0, 1.0 if most is None else most),
         openings=read_openings([*(openings or []), *([case_opening] if case_opening is not None else [])]),
     )
+    if not _print_selected(bundle, wanted, as_json=as_json):
+        typer.echo(
+            "no entry passes these filters; look at a name's spelling in `sluis audit show` without them", err=True
+        )
+
+
+def _print_selected(bundle: Path, wanted: Selection, *, as_json: bool) -> int:
+    """Prints what is wanted; returns how many entries that were."""
     width, count = _width(), 0
     with bundle.open("rb") as stream:
         for shown in select(read_lines(stream), wanted):
@@ -115,10 +123,7 @@ def show(
             else:
                 for line in lines_of(shown, width):
                     print(line)
-    if not count:
-        typer.echo(
-            "no entry passes these filters; look at a name's spelling in `sluis audit show` without them", err=True
-        )
+    return count
 
 
 def days_of(first: str | None, until: str | None) -> tuple[date | None, date | None]:
