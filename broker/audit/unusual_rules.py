@@ -6,6 +6,7 @@ past: at most the last 28 days with questions, and what lies within a day or an 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -97,7 +98,7 @@ class Span:
         return Seen(kind, self.day, self.first, self.last, self.exchanges, tuple(numbers.items()))
 
 
-class _Daily(_Silent):
+class _Daily(_Silent, ABC):
     """A rule over whole days: gathers one, and looks at it when the next begins."""
 
     def __init__(self) -> None:
@@ -120,8 +121,8 @@ class _Daily(_Silent):
     def _counts(self, _asked: Asked, _at: datetime, /) -> bool:
         return True
 
-    def _look(self, span: Span) -> Iterator[Seen]:
-        raise NotImplementedError
+    @abstractmethod
+    def _look(self, span: Span) -> Iterator[Seen]: ...
 
 
 class Volume(_Daily):

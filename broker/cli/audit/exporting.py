@@ -127,9 +127,10 @@ def _export_with_vault(config: Config, out: Path, vault: Path, auditor: str, pub
         with reader.snapshot(), written_whole(out) as bundle, written_whole(vault) as sealed:
             size, _ = reader.checkpoint()
             count = export_to(reader, bundle, on_terminal("{} lines written"))
-            about = {"origin": config.origin, "size": size, "auditor": auditor, "public": public}
             slots = 0
-            for line in export_lines(_slots(reader), entropy=os.urandom, **about):  # type: ignore[arg-type]  # as named
+            for line in export_lines(
+                _slots(reader), origin=config.origin, size=size, auditor=auditor, public=public, entropy=os.urandom
+            ):
                 sealed.write(line)
                 slots += 1
     finally:

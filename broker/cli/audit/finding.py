@@ -35,8 +35,8 @@ def sign(
 ) -> None:
     """Sign the report of a verification, good or bad, together with the digests of bundle and trust file.
 
-    Example: sluis audit finding sign report.json --bundle log.bundle --key auditor.pem --role "privacy auditor" --out finding.json
-    """  # noqa: E501  # one line to be copied
+    Example: sluis audit finding sign report.json --bundle log.bundle --key my.pem --role auditor --out finding.json
+    """
     read = read_report(_json(report))
     if read["bundle"] != _digest(bundle):
         raise SluisError(
