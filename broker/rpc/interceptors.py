@@ -35,6 +35,9 @@ MAX_MESSAGE = 1024 * 1024
 MAX_VIOLATIONS = 20
 """Details travel in trailers, which gRPC caps at 16 KiB (notes/grpc.md)."""
 
+_CANCELLATION_SECONDS = 0.5
+"""How long a stream's early end may turn out to be a cancelled call."""
+
 _STATUS = {kind: getattr(grpc.StatusCode, kind.value) for kind in Kind}
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _HOUSE_TROUBLE = frozenset(
@@ -164,6 +167,9 @@ class Edge(grpc.ServerInterceptor):
             _calls[id(context)] = Call(caller, rpc, _trace_id(context), context)
             yield
         except SluisError as error:
+            if error.code is Code.STREAM_TRUNCATED and _went_away(context):
+                outcome = "CANCELLED"
+                _abort(context, error)
             outcome = error.code.name
             self._refused(caller, rpc, error, _notes.get(id(context)))
             _abort(context, error)
@@ -193,6 +199,12 @@ class Edge(grpc.ServerInterceptor):
                 self._on_refusal(caller, rpc, error.code, request_id)
             except Exception as trouble:  # noqa: BLE001 - the caller hears its refusal; no other text may leave
                 log.error("refusal not logged", rpc=rpc, code=error.code.name, type=_type_chain(trouble))
+
+
+def _went_away(context: grpc.ServicerContext) -> bool:
+    """Whether the caller cancelled: gRPC may tell the end of its stream a moment before it tells that."""
+    ended = threading.Event()
+    return not context.add_callback(ended.set) or ended.wait(_CANCELLATION_SECONDS)
 
 
 def _reading(deserialise: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
