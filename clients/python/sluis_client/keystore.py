@@ -10,6 +10,7 @@
     reconciled.json           how far the log was held against the journal, and what did not fit
     statements/<id>           a correction, dispute or outcome under way: the very same bytes go out again
     evidence/<id>             two views of the log that contradict each other, should that ever happen
+    named/<name>              32 random bytes for one use, such as what encrypts a cache
     local.key                 keys the fingerprints of input files, so that they tell nothing of what is in the files
 
 Every write replaces the file whole and is on disk on return (write, fsync, rename, fsync of the directory). A directory
@@ -33,12 +34,20 @@ from typing import Any
 
 from sluis_client.envelopes import EncryptionPrivateKey, short_digest
 from sluis_client.errors import ClientError, Exit
-from sluis_client.secret import Secret
+from sluis_client.private_files import (
+    check_private,
+    damaged,
+    destroy_file,
+    reading,
+    sweep_half_written,
+    write_private,
+)
+from sluis_client.secret import KEY_BYTES, Secret
 from sluis_client.statements import SignedStatement, parse_utc, utc
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.Q-]{0,140}")
 _EPOCH_FILE = re.compile(r"(?P<purpose>[a-z][a-z0-9-]{0,62})\.(?P<epoch>[0-9]{4}(?:Q[1-4]|-[01][0-9])?)")
-_PARTS = ("epochs", "uploads", "exchanges", "statements", "evidence")
+_PARTS = ("epochs", "uploads", "exchanges", "statements", "evidence", "named")
 
 
 @dataclass(frozen=True)
@@ -68,9 +77,6 @@ class EncryptionKey:
         return short_digest(self.statement.statement)
 
 
-_HALF_WRITTEN = re.compile(r"\..+\.([0-9]+)-[0-9a-f]{12}")
-
-
 class Keystore:
     """One state directory. Safe for several processes at once: files are replaced whole, the checkpoint under a lock.
 
@@ -80,13 +86,13 @@ class Keystore:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        with _readable(directory):
+        with reading(directory):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _check_private(directory)
+            check_private(directory)
             for part in _PARTS:
                 (directory / part).mkdir(mode=0o700, exist_ok=True)
-                _check_private(directory / part)
-            _sweep(directory)
+                check_private(directory / part)
+            sweep_half_written(directory)
 
     def __repr__(self) -> str:
         return f"Keystore({self.directory})"
@@ -146,8 +152,13 @@ class Keystore:
     @contextlib.contextmanager
     def checkpoint_lock(self) -> Iterator[None]:
         """Held while a checkpoint is read, compared and replaced: two commands at once must not set it back."""
-        with _readable(self.directory):
-            handle = os.open(self.directory / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        with self._lock(".lock"):
+            yield
+
+    @contextlib.contextmanager
+    def _lock(self, name: str) -> Iterator[None]:
+        with reading(self.directory):
+            handle = os.open(self.directory / name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
@@ -185,6 +196,40 @@ class Keystore:
         encoded = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
         return hmac.digest(data, encoded, "sha256").hex()
 
+    def named_key(self, name: str, *, make: bool = True) -> Secret | None:
+        """32 random bytes for one use, the same at every call until dropped; None when there are none and not `make`.
+
+        `name`: of the use, lower-case letters, digits, dots and hyphens, such as `evaluations.snf-persoon.2026Q4`.
+        Two processes that make it at once get the same key.
+
+        Raises:
+            ClientError: STATE_UNREADABLE when what is stored is no key.
+        """
+        stored = f"named/{_checked(name)}"
+        data = self._read(stored)
+        if data is None and make:
+            with self._lock(".named.lock"):
+                data = self._read(stored)
+                if data is None:
+                    data = secrets.token_bytes(KEY_BYTES)
+                    self._write(stored, data)
+        if data is None:
+            return None
+        if len(data) != KEY_BYTES:
+            raise damaged(self.directory / stored)
+        return Secret(data)
+
+    def drop_named_key(self, name: str) -> bool:
+        """Destroys a named key, overwritten before it is unlinked; whether there was one. Idempotent."""
+        return destroy_file(self.directory / "named" / _checked(name))
+
+    def named_keys(self) -> tuple[str, ...]:
+        """Names of all named keys, by name."""
+        with reading(self.directory):
+            return tuple(
+                sorted(path.name for path in (self.directory / "named").iterdir() if _NAME.fullmatch(path.name))
+            )
+
     def record(self, kind: str, name: str) -> dict[str, Any] | None:
         """A record of `uploads`, `exchanges`, `statements` or `evidence`, or None."""
         return self._read_json(f"{kind}/{_checked(name)}")
@@ -195,12 +240,12 @@ class Keystore:
 
     def drop_record(self, kind: str, name: str) -> None:
         """Removes a record that is done with. Idempotent."""
-        with _readable(self.directory):
+        with reading(self.directory):
             (self.directory / kind / _checked(name)).unlink(missing_ok=True)
 
     def record_names(self, kind: str) -> tuple[str, ...]:
         """Names of all records of a kind, oldest first."""
-        with _readable(self.directory):
+        with reading(self.directory):
             paths = [path for path in (self.directory / kind).iterdir() if _NAME.fullmatch(path.name)]
             return tuple(path.name for path in sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path.name)))
 
@@ -229,8 +274,7 @@ class Keystore:
             # from None: the parser's message quotes what it read
             value = None
         if not isinstance(value, dict):
-            text = f"{self.directory / name} is damaged; restore it from a backup"
-            raise ClientError("STATE_UNREADABLE", text, Exit.KEY_TROUBLE)
+            raise damaged(self.directory / name)
         return value
 
     def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
@@ -238,71 +282,16 @@ class Keystore:
 
     def _read(self, name: str) -> bytes | None:
         path = self.directory / name
-        with _readable(path):
+        with reading(path):
             try:
                 data = path.read_bytes()
             except FileNotFoundError:
                 return None
-            _check_private(path)
+            check_private(path)
             return data
 
     def _write(self, name: str, data: bytes) -> None:
         write_private(self.directory / name, data)
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Replaces `path` whole by a file of mode 0600; on disk on return. Raises STATE_UNREADABLE."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(6)}")
-    with _readable(path):
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-
-
-def _sweep(directory: Path) -> None:
-    """Removes files half-written by processes that are gone; nothing ever reads them, but they may hold a key."""
-    for path in directory.rglob(".*"):
-        found = _HALF_WRITTEN.fullmatch(path.name)
-        if found is not None and not _is_alive(int(found[1])):
-            path.unlink(missing_ok=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
-
-
-@contextlib.contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        text = f"cannot use {path}: {error.strerror}; check the path, its owner and the disk"
-        raise ClientError("STATE_UNREADABLE", text, Exit.KEY_TROUBLE) from None
-
-
-def _check_private(path: Path) -> None:
-    if path.stat().st_mode & 0o077:
-        mode = "700" if path.is_dir() else "600"
-        text = f"{path} can be read by others on this machine; run: chmod {mode} {path}"
-        raise ClientError("STATE_UNSAFE", text, Exit.KEY_TROUBLE)
 
 
 def _checked(name: str) -> str:

@@ -4,10 +4,11 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sluis_client import keystore as module
+from sluis_client import private_files as module
 from sluis_client.envelopes import generate_encryption_key
 from sluis_client.errors import ClientError, Exit
-from sluis_client.keystore import EncryptionKey, EpochKey, Keystore, write_private
+from sluis_client.keystore import EncryptionKey, EpochKey, Keystore
+from sluis_client.private_files import write_private
 from sluis_client.secret import Secret
 from sluis_client.statements import SignedStatement
 
@@ -46,7 +47,7 @@ def test_everything_is_readable_by_its_owner_only(store):
     for path in [store.directory, *store.directory.rglob("*")]:
         seen += 1
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
-    assert seen == 13
+    assert seen == 14
 
 
 def test_keys_come_back_and_never_print(store):
@@ -190,3 +191,26 @@ def test_what_a_killed_process_half_wrote_is_swept(tmp_path):
     Keystore(state)
     assert not dead.exists()
     assert alive.exists()
+
+
+def test_a_named_key_stays_the_same_until_it_is_destroyed(store):
+    assert store.named_key("evaluations.p.2026Q4", make=False) is None
+    key = store.named_key("evaluations.p.2026Q4")
+    assert key == Keystore(store.directory).named_key("evaluations.p.2026Q4", make=False)
+    assert key != store.named_key("evaluations.p.2027Q1")
+    assert store.named_keys() == ("evaluations.p.2026Q4", "evaluations.p.2027Q1")
+    path = store.directory / "named" / "evaluations.p.2026Q4"
+    os.link(path, store.directory / "kept")
+    assert store.drop_named_key("evaluations.p.2026Q4")
+    assert not store.drop_named_key("evaluations.p.2026Q4")
+    assert (store.directory / "kept").read_bytes() == bytes(32), "the bytes are overwritten, not only unlinked"
+    assert store.named_key("evaluations.p.2026Q4") != key
+    with pytest.raises(ClientError, match="lower-case"):
+        store.named_key("../local.key")
+
+
+def test_a_named_key_of_another_length_is_damage(store):
+    write_private(store.directory / "named" / "a", b"short")
+    with pytest.raises(ClientError) as refused:
+        store.named_key("a")
+    assert refused.value.code == "STATE_UNREADABLE"

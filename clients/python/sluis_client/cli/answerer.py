@@ -28,7 +28,8 @@ from sluis_client.cli.session import (
     the_profile,
 )
 from sluis_client.errors import ClientError, Exit
-from sluis_client.keystore import EpochKey, Keystore, write_private
+from sluis_client.keystore import EpochKey, Keystore
+from sluis_client.private_files import write_private
 from sluis_client.statements import utc
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from sluis_client.cli.session import (
     the_profile,
 )
 from sluis_client.errors import ClientError
-from sluis_client.keystore import EpochKey, Keystore, write_private
+from sluis_client.keystore import EpochKey, Keystore
+from sluis_client.private_files import write_private
 from sluis_client.profile import DEFAULT_NAME, template
 from sluis_client.statements import utc
 

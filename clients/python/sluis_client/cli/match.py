@@ -48,7 +48,7 @@ from sluis_client.cli.session import (
 )
 from sluis_client.epochs import AMSTERDAM
 from sluis_client.errors import ClientError, Exit
-from sluis_client.keystore import write_private
+from sluis_client.private_files import write_private
 
 if TYPE_CHECKING:
     from sluis_client.answers import CheckedAnswer

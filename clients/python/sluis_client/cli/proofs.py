@@ -10,7 +10,7 @@ import typer
 
 from sluis_client.cli.session import JsonOption, ProfileOption, columned, emit, note, participant, the_profile
 from sluis_client.errors import ClientError, Exit
-from sluis_client.keystore import write_private
+from sluis_client.private_files import write_private
 
 if TYPE_CHECKING:
     from sluis_client.profile import Profile

@@ -12,7 +12,7 @@ import typer
 from sluis_client.caution import keep_apart, refuse_person_numbers
 from sluis_client.cli.session import JsonOption, ProfileOption, emit, participant, progress
 from sluis_client.errors import ClientError, Exit
-from sluis_client.keystore import write_private
+from sluis_client.private_files import write_private
 
 if TYPE_CHECKING:
     from sluis_client.profile import Profile

@@ -90,7 +90,7 @@ def _answer(
     as_json: bool,
 ) -> None:
     from sluis_client import subject as core
-    from sluis_client.keystore import write_private
+    from sluis_client.private_files import write_private
     from sluis_client.subject_file import signed_file
     from sluis_client.subject_text import lines
 

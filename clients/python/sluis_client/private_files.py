@@ -1,0 +1,102 @@
+"""Files for their owner only: written whole, destroyed by overwriting, refused when others can read them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from sluis_client.errors import ClientError, Exit
+
+_HALF_WRITTEN = re.compile(r"\..+\.([0-9]+)-[0-9a-f]{12}")
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replaces `path` whole by a file of mode 0600; on disk on return. Raises STATE_UNREADABLE."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(6)}")
+    with reading(path):
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_directory(path.parent)
+
+
+def destroy_file(path: Path) -> bool:
+    """Overwrites a file with zero bytes, then unlinks it, both on disk on return; whether there was one.
+
+    A disk that copies on write, and every backup, may keep the old bytes all the same.
+
+    Raises:
+        ClientError: STATE_UNREADABLE.
+    """
+    with reading(path):
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return False
+        with os.fdopen(handle, "wb") as file:
+            file.write(bytes(os.fstat(file.fileno()).st_size))
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink(missing_ok=True)
+        _sync_directory(path.parent)
+    return True
+
+
+def _sync_directory(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def damaged(path: Path) -> ClientError:
+    """What is told of a file that does not read."""
+    return ClientError("STATE_UNREADABLE", f"{path} is damaged; restore it from a backup", Exit.KEY_TROUBLE)
+
+
+def sweep_half_written(directory: Path) -> None:
+    """Removes files half-written by processes that are gone; nothing ever reads them, but they may hold a key."""
+    for path in directory.rglob(".*"):
+        found = _HALF_WRITTEN.fullmatch(path.name)
+        if found is not None and not _is_alive(int(found[1])):
+            path.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns a fault of the disk or of modes into STATE_UNREADABLE, naming `path`."""
+    try:
+        yield
+    except OSError as error:
+        text = f"cannot use {path}: {error.strerror}; check the path, its owner and the disk"
+        raise ClientError("STATE_UNREADABLE", text, Exit.KEY_TROUBLE) from None
+
+
+def check_private(path: Path) -> None:
+    """Raises STATE_UNSAFE when others on this machine can read or reach `path`."""
+    if path.stat().st_mode & 0o077:
+        mode = "700" if path.is_dir() else "600"
+        text = f"{path} can be read by others on this machine; run: chmod {mode} {path}"
+        raise ClientError("STATE_UNSAFE", text, Exit.KEY_TROUBLE)
