@@ -30,6 +30,7 @@ from broker.exchange import (
     RegisterVersion,
 )
 from broker.exchange_log.append import Sequencer
+from broker.exchange_log.opening import receipt_of
 from broker.parties import Caller
 from broker.policy.evaluate import Decision
 from broker.ports import AnswerSpool, Clock, Entropy, LogReader, Transaction
@@ -298,9 +299,7 @@ class Coordinator:
 
     def receipt(self, index: int) -> Receipt:
         """The receipt of a committed entry, under the newest checkpoint."""
-        size, checkpoint = self._reader.checkpoint()
-        (entry,) = self._reader.entries(index, index + 1)
-        return Receipt(entry.leaf, index, self._reader.inclusion(index, size), checkpoint)
+        return receipt_of(self._reader, index)
 
     def recover(self, leased_before: datetime) -> int:
         """Closes asks without release whose lease has run out as UNKNOWN, logged; returns how many.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from broker.errors import Code, SluisError
+from broker.exchange import Receipt
 from broker.exchange_log.checkpoint import (
     Checkpoint,
     VerifierKey,
@@ -177,6 +178,13 @@ def check_writer(store: LogStore, at: datetime, checkpoint: Checkpoint) -> None:
     with store.batch(at) as batch:
         if (batch.size, batch.root) != (checkpoint.size, checkpoint.root):
             raise _corrupt()
+
+
+def receipt_of(reader: LogReader, index: int) -> Receipt:
+    """The receipt of a committed entry, under the newest checkpoint."""
+    size, checkpoint = reader.checkpoint()
+    (entry,) = reader.entries(index, index + 1)
+    return Receipt(entry.leaf, index, reader.inclusion(index, size), checkpoint)
 
 
 def last_time(reader: LogReader) -> datetime:

@@ -43,13 +43,33 @@ _OPTIONS = [
 
 @dataclass(frozen=True)
 class Services:
-    """The servicers of one broker."""
+    """The servicers of a broker, or of a key service alone, which has fewer."""
 
-    exchange: ExchangeServicer
-    register: RegisterServicer
-    keys: KeyServicer
     audit: AuditServicer
-    notices: NoticeServicer
+    exchange: ExchangeServicer | None = None
+    register: RegisterServicer | None = None
+    keys: KeyServicer | None = None
+    notices: NoticeServicer | None = None
+    pseudonyms: PseudonymServicer | None = None
+
+    def add_to(self, server: grpc.Server) -> list[str]:
+        """Registers those that are there; returns their names in health checks."""
+        audit_pb2_grpc.add_AuditServiceServicer_to_server(self.audit, server)
+        names = []
+        if self.exchange is not None:
+            exchange_pb2_grpc.add_ExchangeServiceServicer_to_server(self.exchange, server)
+            names.append("sluis.v1.ExchangeService")
+        if self.register is not None:
+            register_pb2_grpc.add_RegisterServiceServicer_to_server(self.register, server)
+            names.append("sluis.v1.RegisterService")
+        if self.keys is not None:
+            keys_pb2_grpc.add_KeyServiceServicer_to_server(self.keys, server)
+        if self.notices is not None:
+            notices_pb2_grpc.add_NoticeServiceServicer_to_server(self.notices, server)
+        if self.pseudonyms is not None:
+            pseudonym_pb2_grpc.add_PseudonymServiceServicer_to_server(self.pseudonyms, server)
+            names.append("sluis.v1.PseudonymService")
+        return names
 
 
 class Server:
@@ -60,12 +80,7 @@ class Server:
         self._server = grpc.server(self._pool, interceptors=[edge], options=_OPTIONS)
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        exchange_pb2_grpc.add_ExchangeServiceServicer_to_server(services.exchange, self._server)
-        register_pb2_grpc.add_RegisterServiceServicer_to_server(services.register, self._server)
-        keys_pb2_grpc.add_KeyServiceServicer_to_server(services.keys, self._server)
-        pseudonym_pb2_grpc.add_PseudonymServiceServicer_to_server(PseudonymServicer(), self._server)
-        audit_pb2_grpc.add_AuditServiceServicer_to_server(services.audit, self._server)
-        notices_pb2_grpc.add_NoticeServiceServicer_to_server(services.notices, self._server)
+        self._names = ["", *services.add_to(self._server)]
         self._stopped = threading.Event()
 
     def start(self, listen: str, *, certificate: Callable[[], tuple[bytes, bytes]], client_issuers: bytes) -> int:
@@ -87,7 +102,7 @@ class Server:
     def ready(self, *, is_ready: bool) -> None:
         """What health checks say: for the whole server and for each service."""
         state = health_pb2.HealthCheckResponse.SERVING if is_ready else health_pb2.HealthCheckResponse.NOT_SERVING
-        for name in ("", "sluis.v1.ExchangeService", "sluis.v1.RegisterService"):
+        for name in self._names:
             self._health.set(name, state)
 
     def stop(self, grace: float) -> None:
