@@ -15,7 +15,7 @@ from broker.policy.case_number import parse_pattern
 from broker.policy.document import PolicySet
 from broker.policy.evaluate import evaluate
 from broker.policy.holds import written
-from broker.policy.legal_days import epoch_name, local_day, midnight
+from broker.policy.legal_days import epoch_name, epoch_of, local_day, midnight
 from broker.policy.policy_test import Question, pose
 from broker.policy.purpose import Purpose
 
@@ -31,6 +31,7 @@ _HELD = (
     "processing_activity",
     "dpia",
     "pseudonyms.steward",
+    "pseudonyms.successors",
     "human_check",
     "deliver_every_days",
     "answer_keep_days",
@@ -224,6 +225,12 @@ class _Maker:
         before = day - timedelta(days={"month": 31, "quarter": 92, "year": 366}[period])
         yield "the key of the epoch in force, by its name", {"epoch": epoch_name(period, day)}
         yield "the key of an epoch before", {"epoch": epoch_name(period, before)}
+        if terms.overlap_days:
+            turn = epoch_of(self._purpose, self.at).valid_until
+            old = {"epoch": epoch_name(period, day)}
+            last = midnight(local_day(turn) + timedelta(days=terms.overlap_days)) - second
+            yield "the key of the epoch before, on the last day of the overlap", {**old, "at": last}
+            yield "the key of the epoch before, after the overlap", {**old, "at": last + second}
 
     def _references(self) -> Iterator[tuple[str, Change]]:
         yield "without a case number", {"case_number": None}

@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 from typing import TypeAlias
 
 from broker.policy.decision import CheckResult, Facts, Request
-from broker.policy.legal_days import epoch_name
+from broker.policy.legal_days import calendar_epoch, open_epochs
 from broker.policy.purpose import RULE_PATHS
 from broker.policy.terms import Terms, listed_names
 
@@ -173,10 +173,14 @@ def _match_keys(case: Case) -> CheckResult:
 
 
 def _epoch(case: Case) -> CheckResult:
-    expected = epoch_name(case.terms.period, case.today)
+    expected, *before = open_epochs(case.terms.period, case.terms.overlap_days, case.today)
     asked = case.request.epoch
-    if asked == expected:
+    calendar = calendar_epoch(asked)
+    if calendar == expected:
         return _result(("epoch", True, f"{expected} is the epoch in force", "pseudonyms.epoch"))
+    if calendar in before:
+        reason = f"{calendar} is the epoch before {expected}, and they overlap for {case.terms.overlap_days} days"
+        return _result(("epoch", True, reason, "pseudonyms.overlap_days"))
     reason = f"{shown(asked)} is not the epoch in force, {expected}"
     return _result(("epoch", False, reason, "pseudonyms.epoch"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from broker.policy.case_number import BSN_DIGITS, longest_digit_run, parse_pattern
 from broker.policy.catalogue import Attribute, Catalogue
@@ -191,6 +191,10 @@ def _word_problems(catalogue: Catalogue, purpose: Purpose, say: Say) -> Iterator
         (("about",), purpose.about, catalogue.subject_types, "subject type"),
         (("legal_basis",), purpose.legal_basis, catalogue.legal_bases, "legal basis"),
         (("pseudonyms", "steward"), purpose.pseudonyms.steward, catalogue.parties, "party"),
+        *(
+            (("pseudonyms", "successors", position), name, catalogue.parties, "party")
+            for position, name in enumerate(purpose.pseudonyms.successors)
+        ),
         *((("may_learn", "attributes", a), a, catalogue.attributes, "attribute") for a in purpose.may_learn.attributes),
         *_pair_words(purpose.on_behalf_of, catalogue),
     )
@@ -218,10 +222,7 @@ def _party_rules(catalogue: Catalogue, purpose: Purpose, pairs: Sequence[OnBehal
         if pairs.index(pair) != position:
             yield say(path, "REPEATED", "this pair is listed twice", "remove one")
     participants = {*purpose.asks, *purpose.answers}
-    if purpose.pseudonyms.steward not in participants:
-        hint = did_you_mean(purpose.pseudonyms.steward, participants)
-        text = f"{purpose.pseudonyms.steward} neither asks nor answers"
-        yield say(("pseudonyms", "steward"), "STEWARD_NOT_PARTICIPANT", text, hint)
+    yield from _steward_rules(purpose, participants, say)
     hint = "leave it out here, or remove it from `auditors:` in the catalogue"
     for name in sorted(set(catalogue.auditors) & {*participants, *(pair.principal for pair in pairs)}):
         yield say(("asks",), "AUDITOR_TAKES_PART", f"{name} audits, so it cannot take part in an exchange", hint)
@@ -230,6 +231,19 @@ def _party_rules(catalogue: Catalogue, purpose: Purpose, pairs: Sequence[OnBehal
             if catalogue.parties[name].case_number is None:
                 hint = f"add `case_number:` to {name} in the catalogue"
                 yield say(("case_number",), "CASE_PATTERN", f"{name} has no pattern for its case numbers", hint)
+
+
+def _steward_rules(purpose: Purpose, participants: Collection[str], say: Say) -> Iterator[Problem]:
+    """Steward and successors hold the key, so they take part; each stands once in the line."""
+    steward, *successors = purpose.pseudonyms.stewards
+    places: list[tuple[Path, str]] = [(("pseudonyms", "steward"), steward)]
+    places += [(("pseudonyms", "successors", position), name) for position, name in enumerate(successors)]
+    for position, (path, name) in enumerate(places):
+        if name not in participants:
+            hint = did_you_mean(name, participants)
+            yield say(path, "STEWARD_NOT_PARTICIPANT", f"{name} neither asks nor answers", hint)
+        if name in purpose.pseudonyms.stewards[:position]:
+            yield say(path, "REPEATED", f"{name} is listed twice", "remove one")
 
 
 def _learning_rules(catalogue: Catalogue, purpose: Purpose, say: Say) -> Iterator[Problem]:

@@ -102,6 +102,14 @@ def _pseudonyms(old: Purpose, new: Purpose) -> Iterator[Shift]:
     if old.pseudonyms.steward != new.pseudonyms.steward:
         text = f"the key is made by {old.pseudonyms.steward} -> {new.pseudonyms.steward}"
         yield Shift(Section.OTHER, text, "pseudonyms.steward")
+    if old.pseudonyms.successors != new.pseudonyms.successors:
+        was, is_now = (", ".join(one.pseudonyms.successors) or "nobody" for one in (old, new))
+        text = f"in the steward's place: {was} -> {is_now}"
+        yield Shift(Section.OTHER, text, "pseudonyms.successors")
+    before, after = old.pseudonyms.overlap_days or 0, new.pseudonyms.overlap_days or 0
+    if before != after:
+        text = f"days on which the key before may still be asked under: {before} -> {after}"
+        yield Shift(either(after > before), text, "pseudonyms.overlap_days")
 
 
 def _counts_by_epoch(old: Purpose, new: Purpose) -> Iterator[Shift]:

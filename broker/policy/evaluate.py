@@ -23,7 +23,15 @@ from broker.policy.decision import (
     facts_to_log,
 )
 from broker.policy.document import PolicySet
-from broker.policy.legal_days import Epoch, day_of, epoch_name, epoch_of, local_day, next_midnight
+from broker.policy.legal_days import (
+    Epoch,
+    calendar_epoch,
+    day_of,
+    epoch_of,
+    local_day,
+    next_midnight,
+    open_epochs,
+)
 
 __all__ = [
     "CHECK_IDS",
@@ -119,7 +127,8 @@ def permits(policies: PolicySet, request: Request, now: datetime) -> bool:
         and (learn.hit if rows else want.count)
         and not (want.count and (rows or learn.count is None))
         and purpose.valid.from_ <= local_day(now) <= purpose.valid.until
-        and request.epoch == epoch_name(purpose.pseudonyms.epoch, local_day(now))
+        and calendar_epoch(request.epoch)
+        in open_epochs(purpose.pseudonyms.epoch, purpose.pseudonyms.overlap_days or 0, local_day(now))
     )
 
 

@@ -154,6 +154,9 @@ _PARTS: Mapping[str, Mapping[str, str]] = {
         "mode": "keyed for company numbers, addresses and bulk; oblivious for natural persons.",
         "epoch": "How long one key holds. Pseudonyms of two periods cannot be joined.",
         "steward": "The party that makes the key. It must ask or answer under this purpose.",
+        "successors": "Who may make or hand on the key if the steward cannot, in the order to call them. Participants.",
+        "overlap_days": "On so many first days of a period the key before may still be asked under, so that nobody "
+        "waits for a register that is late. 1 to 28; left out: none.",
     },
     "LookBack": {"years": "How many years back.", "counted_from": "From which day the years are counted back."},
     "Limits": {

@@ -92,6 +92,7 @@ _TAKES: Mapping[str, _Takes] = {
     "OnBehalfOf.principal": _Takes("parties"),
     "MayLearn.attributes": _Takes("attributes"),
     "Pseudonyms.steward": _Takes("parties"),
+    "Pseudonyms.successors": _Takes("parties"),
     "Officer.signs_for": _Takes("parties and groups"),
     "TestFile.purpose": _Takes("purposes"),
     "Expectation.because": _Takes(_CHECKS),

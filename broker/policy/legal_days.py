@@ -54,6 +54,33 @@ def epoch_of(purpose: Purpose, now: datetime) -> Epoch:
     return _epoch(purpose.pseudonyms.epoch, local_day(now))
 
 
+def calendar_epoch(epoch: str) -> str:
+    """The calendar epoch that a key epoch belongs to: `2026Q4` of `2026Q4` and of `2026Q4.2`, its second key."""
+    return epoch.partition(".")[0]
+
+
+def generation_of(epoch: str) -> int:
+    """Which key of its calendar epoch it is: 1 for `2026Q4`, 2 for `2026Q4.2`."""
+    return int(epoch.partition(".")[2] or 1)
+
+
+def next_generation(epoch: str) -> str:
+    """The name of the key after this one, within the same calendar epoch."""
+    return f"{calendar_epoch(epoch)}.{generation_of(epoch) + 1}"
+
+
+def open_epochs(period: str, overlap_days: int, day: date) -> tuple[str, ...]:
+    """The calendar epochs under which may be asked on `day`: the one in force, then the one before while it overlaps.
+
+    They overlap on the first `overlap_days` days of the newer one.
+    """
+    current = _epoch(period, day)
+    before = local_day(current.valid_from) - timedelta(days=1)
+    if (day - before).days <= overlap_days:
+        return current.name, epoch_name(period, before)
+    return (current.name,)
+
+
 def epoch_name(period: str, day: date) -> str:
     """The name of the epoch that `day` lies in; `period` is quarter, month or year."""
     if period == "quarter":

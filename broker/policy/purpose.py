@@ -41,9 +41,19 @@ class MayLearn(Closed):
 class Pseudonyms(Closed):
     """How identifiers are pseudonymised, for how long one key holds, and who makes it."""
 
+    added: ClassVar[frozenset[str]] = frozenset({"successors", "overlap_days"})
     mode: Literal["keyed", "oblivious"]
     epoch: Literal["quarter", "month", "year"]
     steward: Name
+    successors: tuple[Name, ...] = ()
+    """Who may take the steward's place, in the order in which they are to be called."""
+    overlap_days: Annotated[Positive, Field(le=28)] | None = None
+    """On so many first days of an epoch the one before may still be asked under. None: not at all."""
+
+    @property
+    def stewards(self) -> tuple[str, ...]:
+        """Who may make the key: the steward, then its successors."""
+        return (self.steward, *self.successors)
 
 
 class LookBack(Closed):

@@ -48,6 +48,8 @@ class Terms:
     mode_available: CheckResult
     period: str
     """Of its epochs: quarter, month or year."""
+    overlap_days: int
+    """On so many first days of an epoch the one before may be asked under too."""
     held: Mapping[str, frozenset[str]]
     """Answerer to the attributes that may be learned from it."""
     hit_path: str
@@ -112,6 +114,7 @@ def terms_of(catalogue: Catalogue, purpose: Purpose) -> Terms:
         mode=mode,
         mode_available=_result("mode", True, f"mode {mode} is available", "pseudonyms.mode"),
         period=purpose.pseudonyms.epoch,
+        overlap_days=purpose.pseudonyms.overlap_days or 0,
         held=_held(catalogue, purpose),
         hit_path=hit_path,
         hit=_result(

@@ -68,6 +68,10 @@ REASONS: tuple[tuple[str, str], ...] = (
         "gebruikte koppelsleutels: {number}; toegestaan: 1 tot en met {number}",
     ),
     ("{epoch} is the epoch in force", "{epoch} is de geldende sleutelperiode"),
+    (
+        "{epoch} is the epoch before {epoch}, and they overlap for {number} days",
+        "{epoch} is de sleutelperiode voor {epoch}, en ze overlappen {number} dagen",
+    ),
     ("{shown} is not the epoch in force, {epoch}", "{shown} is niet de geldende sleutelperiode; dat is {epoch}"),
     ("mode {name} is available", "modus {name} is beschikbaar"),
     ("mode {name} is not available at this broker", "modus {name} is bij deze tussenpersoon niet beschikbaar"),

@@ -1044,6 +1044,19 @@ def epoch_name(period: str, day: date) -> str:
     return f"{day.year}-{day.month:02d}" if period == "month" else str(day.year)
 
 
+def calendar_epoch(epoch: str) -> str:
+    """The calendar epoch of a key epoch: 2026Q4 of 2026Q4.2, the second key of that quarter."""
+    return epoch.partition(".")[0]
+
+
+def open_epochs(period: str, overlap: int, day: date) -> list[str]:
+    """The calendar epoch of a day, and the one before it while they overlap."""
+    months = {"quarter": 3, "month": 1, "year": 12}[period]
+    first = date(day.year, (day.month - 1) // months * months + 1, 1)
+    older = [epoch_name(period, first - timedelta(days=1))] if (day - first).days < overlap else []
+    return [epoch_name(period, day), *older]
+
+
 def epoch_at(period: str, at: datetime) -> tuple[str, datetime, datetime]:
     """Name of the key epoch at a moment, when it begins and when it ends."""
     day, months = amsterdam_day(at), {"quarter": 3, "month": 1, "year": 12}[period]
@@ -1175,9 +1188,14 @@ class Case:
         return False, f"mode {mode} is not available at this broker", "pseudonyms.mode"
 
     def epoch(self) -> Verdict:
-        expected = epoch_name(self.p["pseudonyms"]["epoch"], self.today)
-        if self.q["epoch"] == expected:
+        terms, calendar = self.p["pseudonyms"], calendar_epoch(self.q["epoch"])
+        days = terms.get("overlap_days") or 0
+        expected, *before = open_epochs(terms["epoch"], days, self.today)
+        if calendar == expected:
             return True, f"{expected} is the epoch in force", "pseudonyms.epoch"
+        if calendar in before:
+            text = f"{calendar} is the epoch before {expected}, and they overlap for {days} days"
+            return True, text, "pseudonyms.overlap_days"
         return False, f"{shown(self.q['epoch'])} is not the epoch in force, {expected}", "pseudonyms.epoch"
 
     def attributes(self) -> Verdict:

@@ -45,10 +45,14 @@ class PurposeView:
     name: str
     state: str
     about: str
-    steward: str
+    stewards: tuple[str, ...]
+    """Who may make the key: the steward, then its successors in their order."""
     mode: str
     epoch_kind: str
     """month, quarter or year."""
+    overlap_days: int
+    """On so many first days of an epoch the one before may still be asked under."""
+    vault_keep_days: int
     asks: tuple[str, ...]
     answers: tuple[str, ...]
     on_behalf_of: tuple[tuple[str, str], ...]
@@ -65,6 +69,11 @@ class PurposeView:
     cooperation_ref_required: bool
     answer_keep_days: int
     rows_per_scheme: Mapping[str, int]
+
+    @property
+    def steward(self) -> str:
+        """Who makes the key as long as it can."""
+        return self.stewards[0]
 
     @property
     def participants(self) -> tuple[str, ...]:
@@ -201,9 +210,11 @@ class SignedPolicy:
             name=name,
             state=purpose["state"],
             about=purpose["about"],
-            steward=purpose["pseudonyms"]["steward"],
+            stewards=(purpose["pseudonyms"]["steward"], *purpose["pseudonyms"].get("successors", ())),
             mode=purpose["pseudonyms"]["mode"],
             epoch_kind=purpose["pseudonyms"]["epoch"],
+            overlap_days=purpose["pseudonyms"].get("overlap_days", 0),
+            vault_keep_days=purpose["vault_keep_days"],
             asks=tuple(purpose["asks"]),
             answers=tuple(purpose["answers"]),
             on_behalf_of=tuple((pair["processor"], pair["principal"]) for pair in purpose["on_behalf_of"]),

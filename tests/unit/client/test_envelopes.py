@@ -37,9 +37,11 @@ def view(**changes):
         "name": "snf-locatie",
         "state": "active",
         "about": "address",
-        "steward": "snf",
+        "stewards": ("snf",),
         "mode": "keyed",
         "epoch_kind": "quarter",
+        "overlap_days": 0,
+        "vault_keep_days": 730,
         "asks": ("tilburg", "utrecht"),
         "answers": ("snf",),
         "on_behalf_of": (),
@@ -195,7 +197,7 @@ def test_manifests_that_are_refused(epoch, keys):
         "sealed to another key of mine": {"encryption_key_digest": "cd" * 16},
         "the policy has another purpose": {"view": view(name="other")},
         "the policy has another mode": {"view": view(mode="oblivious")},
-        "the policy has another steward": {"view": view(steward="utrecht")},
+        "the policy has another steward": {"view": view(stewards=("utrecht",))},
         "the policy dropped a participant": {"view": view(asks=("tilburg",))},
     }
     for name, changes in cases.items():

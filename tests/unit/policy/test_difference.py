@@ -243,6 +243,8 @@ SHIFTS = [
     (SNF, "epoch: quarter", "epoch: month", T, "holds for a quarter -> a month"),
     (SNF, "legal_basis: snf-covenant", "legal_basis: municipal-housing-task", C, "legal_basis: snf-covenant"),
     (SNF, "steward: snf", "steward: utrecht", E, "made by snf -> utrecht"),
+    (SNF, "steward: snf", "steward: snf, successors: [utrecht]", E, "in the steward's place: nobody -> utrecht"),
+    (SNF, "steward: snf", "steward: snf, overlap_days: 7", L, "the key before may still be asked under: 0 -> 7"),
     (SNF, "beds: Needed", "beds: Wanted", E, "why it is needed reads otherwise: beds"),
     (SNF, "state: active", "state: active\ncase_number: required", T, "case number: not required"),
     (SNF, "state: active", "state: active\nvalid_on: as-of", T, "row rule valid_on applies"),

@@ -106,6 +106,28 @@ def test_one_thing_wrong_fails_exactly_its_checks(asked, known, expected):
     assert failing(request(**asked), facts(**known)) == expected
 
 
+@pytest.mark.parametrize(
+    ("day", "epoch", "reason"),
+    [
+        (7, "2026Q4", "2026Q4 is the epoch before 2027Q1, and they overlap for 7 days"),
+        (7, "2026Q4.2", "2026Q4 is the epoch before 2027Q1, and they overlap for 7 days"),
+        (7, "2027Q1.3", "2027Q1 is the epoch in force"),
+        (8, "2026Q4", None),
+        (7, "2026Q3", None),
+        (7, "2027Q2", None),
+    ],
+)
+def test_two_epochs_overlap_on_as_many_days_as_the_text_says(day, epoch, reason):
+    source = bent("purposes/snf-locatie.yaml", "steward: snf}", "steward: snf, overlap_days: 7}")
+    policies = load(source, expires=datetime(2028, 1, 1, tzinfo=UTC))
+    now = datetime(2027, 1, day, 22, 59, tzinfo=UTC)
+    asked = request(epoch=epoch)
+    decision = evaluate(policies, asked, facts(now=now))
+    (check,) = [check for check in decision.checks if check.id == "epoch"]
+    assert (check.met, permits(policies, asked, now)) == (reason is not None, reason is not None)
+    assert check.reason == (reason or f"'{epoch}' is not the epoch in force, 2027Q1")
+
+
 @pytest.mark.parametrize("state", ["draft", "shadow", "suspended", "withdrawn"])
 def test_only_active_permits(state):
     policies = load(bent("purposes/snf-locatie.yaml", "state: active", f"state: {state}"))

@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from policy_samples import load
 
-from broker.policy.legal_days import AMSTERDAM, day_of, epoch_name, epoch_of, midnight, next_midnight
+from broker.policy.legal_days import (
+    AMSTERDAM,
+    calendar_epoch,
+    day_of,
+    epoch_name,
+    epoch_of,
+    generation_of,
+    midnight,
+    next_generation,
+    next_midnight,
+    open_epochs,
+)
 
 PURPOSE = load().purposes["snf-locatie"]
 
@@ -96,3 +107,27 @@ def test_the_zone_comes_from_the_package_not_from_the_machine():
     assert AMSTERDAM.key == "Europe/Amsterdam"
     assert "from_file" in repr(AMSTERDAM) or "Amsterdam" in repr(AMSTERDAM)
     assert tzdata.IANA_VERSION >= "2025"
+
+
+@pytest.mark.parametrize(
+    ("period", "overlap", "day", "expected"),
+    [
+        ("quarter", 0, date(2027, 1, 1), ("2027Q1",)),
+        ("quarter", 7, date(2027, 1, 1), ("2027Q1", "2026Q4")),
+        ("quarter", 7, date(2027, 1, 7), ("2027Q1", "2026Q4")),
+        ("quarter", 7, date(2027, 1, 8), ("2027Q1",)),
+        ("quarter", 7, date(2026, 12, 31), ("2026Q4",)),
+        ("month", 28, date(2027, 3, 28), ("2027-03", "2027-02")),
+        ("month", 28, date(2027, 3, 29), ("2027-03",)),
+        ("year", 1, date(2028, 1, 1), ("2028", "2027")),
+    ],
+)
+def test_two_epochs_are_open_on_the_first_days_of_the_newer(period, overlap, day, expected):
+    assert open_epochs(period, overlap, day) == expected
+
+
+def test_a_second_key_of_a_period_is_its_second_generation():
+    assert (calendar_epoch("2026Q4.2"), generation_of("2026Q4.2")) == ("2026Q4", 2)
+    assert (calendar_epoch("2026-11"), generation_of("2026-11")) == ("2026-11", 1)
+    assert next_generation("2026Q4") == "2026Q4.2"
+    assert next_generation("2026Q4.9") == "2026Q4.10"

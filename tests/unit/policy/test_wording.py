@@ -103,6 +103,12 @@ def wide():
     yield SET, request(subjects=0), facts()
     for state in STATED.values():
         yield state, request(), facts()
+    turned = datetime(2027, 1, 1, tzinfo=UTC)
+    yield (
+        load(bent("purposes/snf-locatie.yaml", "steward: snf}", "steward: snf, overlap_days: 7}")),
+        request(),
+        facts(now=turned),
+    )
     for hours in (-1, 1):
         yield replace(SET, expires=NOW + timedelta(hours=hours)), request(), facts()
 
