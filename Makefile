@@ -12,10 +12,10 @@ GEN := protos/gen/python
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-$(STAMP): pyproject.toml clients/python/pyproject.toml $(GEN)/pyproject.toml
+$(STAMP): pyproject.toml custody/pyproject.toml clients/python/pyproject.toml $(GEN)/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Sluis needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e $(GEN) -e clients/python -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e $(GEN) -e custody -e clients/python -e '.[dev]'
 	@touch $@
 
 setup: $(STAMP) ## make .venv with Sluis and its tools

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = sorted([*ROOT.glob("broker/**/*.py"), *ROOT.glob("clients/python/sluis_client/**/*.py")])
+PACKAGES = ("broker", "clients/python/sluis_client", "custody/sluis_custody")
+SOURCES = sorted(path for package in PACKAGES for path in ROOT.glob(f"{package}/**/*.py"))
 MODULE_LINES = 400
 FUNCTION_LINES = 70
 
