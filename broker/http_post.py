@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.client
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from ssl import SSLContext, create_default_context
+from urllib.parse import urlsplit
+
+from broker.http_connection import connect, ended_at
 
 _CHUNK = 65_536
 
@@ -47,40 +49,52 @@ def post(
     Raises:
         PostError: when no whole answer came in time; it may have been taken all the same.
     """
-    end = time.monotonic() + seconds
-    opener = urllib.request.OpenerDirector()  # bare: no redirects, no proxies, any status is an answer
-    opener.add_handler(urllib.request.HTTPHandler())
-    opener.add_handler(urllib.request.HTTPSHandler(context=tls or create_default_context()))
-    request = urllib.request.Request(url, data=body, headers=dict(headers), method="POST")  # noqa: S310 - see config
+    deadline = time.monotonic() + seconds
+    parts = urlsplit(url)
+    if parts.scheme == "https" and tls is None:
+        tls = create_default_context()
+    target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
     try:
-        with opener.open(request, timeout=seconds) as response:
-            found = response.headers
-            return Answer(
-                status=response.status,
-                content_type=found.get_content_type(),
-                retry_after=_seconds(found.get("Retry-After")),
-                body=_read(response, end, most),
-            )
-    except TimeoutError:
-        raise PostError("slow") from None
-    except (http.client.HTTPException, ValueError):
-        raise PostError("broken") from None
-    except OSError as error:
-        slow = isinstance(error, urllib.error.URLError) and isinstance(error.reason, TimeoutError)
-        raise PostError("slow" if slow else "unreachable") from None
+        with closing(connect(parts, tls if parts.scheme == "https" else None, seconds, deadline)) as connection:
+            answer = _exchange(connection, target, body, {**headers, "Connection": "close"}, most, deadline)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        if isinstance(error, TimeoutError) or time.monotonic() > deadline:
+            raise PostError("slow") from None
+        broken = isinstance(error, (http.client.HTTPException, ValueError))
+        raise PostError("broken" if broken else "unreachable") from None
+    if time.monotonic() > deadline:  # a body without a stated length ends where the connection was cut
+        raise PostError("slow")
+    return answer
 
 
-def _read(response: http.client.HTTPResponse, end: float, most: int) -> bytes:
+def _exchange(
+    connection: http.client.HTTPConnection,
+    target: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    most: int,
+    deadline: float,
+) -> Answer:
+    with ended_at(deadline, connection.sock):
+        connection.request("POST", target, body, headers)
+        response = connection.getresponse()
+        return Answer(
+            status=response.status,
+            content_type=response.headers.get_content_type(),
+            retry_after=_seconds(response.headers.get("Retry-After")),
+            body=_read(response, most),
+        )
+
+
+def _read(response: http.client.HTTPResponse, most: int) -> bytes:
     found = bytearray()
     while chunk := response.read1(_CHUNK):
         found += chunk
         if len(found) > most:
             raise PostError("large")
-        if time.monotonic() > end:
-            raise PostError("slow")
     stated = response.headers.get("Content-Length")
     if stated is not None and stated.isdecimal() and int(stated) != len(found):
-        raise PostError("broken")
+        raise http.client.IncompleteRead(b"")
     return bytes(found)
 
 

@@ -22,6 +22,7 @@ from broker.exchange_log.opening import check_tree, check_unsealed, genesis, key
 from broker.log_loss import Loss, lost_reader
 from broker.own_log import (
     OwnLog,
+    aside,
     begin_high_water,
     end_mark,
     given_up,
@@ -71,7 +72,7 @@ def make_high_water(config: Config, now: datetime, *, replace: bool = False) -> 
             if not replace:
                 raise SluisError(
                     Code.HIGH_WATER_UNUSABLE,
-                    f"{path}: the file is damaged or of another log; --replace sets it aside as {path.name}.old",
+                    f"{path}: the file is damaged or of another log; --replace sets it aside as {aside(path).name}",
                 )
     finally:
         reader.close()

@@ -168,11 +168,21 @@ def own_log(config: Config, now: datetime, *, followed_by: str = "") -> Iterator
             high_water.close()
 
 
+def aside(path: Path) -> Path:
+    """Where an unusable high-water file is set aside: `<name>.old`, or with a number; none that lies there goes."""
+    old = path.with_name(f"{path.name}.old")
+    number = 1
+    while old.exists():
+        number += 1
+        old = path.with_name(f"{path.name}.old{number}")
+    return old
+
+
 def begin_high_water(config: Config, mark: Mark, *, replace: bool) -> None:
-    """Makes the high-water file; with `replace`, an unusable one is set aside as `<name>.old`. HIGH_WATER_UNUSABLE."""
+    """Makes the high-water file; with `replace`, an unusable one is set aside. Raises HIGH_WATER_UNUSABLE."""
     assert config.high_water is not None
     if replace and config.high_water.exists():
-        config.high_water.replace(config.high_water.with_name(f"{config.high_water.name}.old"))
+        config.high_water.rename(aside(config.high_water))
     FileHighWater.create(config.high_water, mark).close()
 
 

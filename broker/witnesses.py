@@ -11,6 +11,7 @@ from broker.config import Config
 from broker.errors import Code, SluisError
 from broker.exchange_log.append import Sequencer
 from broker.exchange_log.checkpoint import parse_checkpoint, parse_verifier_key
+from broker.exchange_log.ending import sealed_for
 from broker.exchange_log.opening import key_periods
 from broker.ports import Clock, LogReader
 from broker.witness.calling import Said, WitnessEnd
@@ -59,7 +60,7 @@ def examine_witnesses(config: Config, reader: LogReader) -> str:
 
     Raises:
         SluisError: LOG_FORKED or LOG_SHRUNK when one shows a tree that this log does not hold; LOG_UNWITNESSED when
-            fewer answer than the quorum.
+            fewer answer than the quorum, or hold the seal of a log that was sealed.
     """
     if config.witness is None:
         return "none: the log runs unwitnessed, so its operator could rewrite what nobody else holds"
@@ -73,6 +74,11 @@ def examine_witnesses(config: Config, reader: LogReader) -> str:
         raise SluisError(Code.LOG_FORKED, words)
     if sum(one.size is not None for one in said) < config.witness.quorum:
         raise SluisError(Code.LOG_UNWITNESSED, f"{words}; needed: {config.witness.quorum}")
+    whole = sum(one.size == reader.size() for one in said)
+    if sealed_for(reader) is not None and whole < config.witness.quorum:
+        # nobody offers the end of a sealed log by itself: no broker serves it any more
+        text = f"{words}; the seal is the last entry and {whole} of {len(said)} witnesses hold it"
+        raise SluisError(Code.LOG_UNWITNESSED, f"{text}: run `sluis seal` again, which asks them to cosign it")
     return words
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from broker.audit import strict_json
@@ -14,6 +14,7 @@ from broker.audit.entry_shapes import BODIES, LOSS, SHADOW, VARIANTS
 MAX_BYTES = 65_535
 GRACE = timedelta(seconds=60)
 """How long before its entry a decision may have been taken (docs/formats.md section 3)."""
+_DAY = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", re.ASCII)
 
 
@@ -98,7 +99,10 @@ def _check_body(kind: str, body: Mapping[str, Any]) -> None:
 
 
 def has_shape(value: object, shape: str) -> bool:
-    """Whether `value` has the shape: text, texts, number, numbers, hex, time, map, flag, null, any; `?` allows null."""
+    """Whether `value` has the shape: text, texts, number, numbers, hex, day, time, map, flag, null, any.
+
+    `?` behind it allows null.
+    """
     return _SHAPES[shape](value)
 
 
@@ -118,8 +122,17 @@ def _or_null(shape: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: value is None or shape(value)
 
 
+def _is_day(value: object) -> bool:
+    """A day that exists."""
+    try:
+        return isinstance(value, str) and _DAY.fullmatch(value) is not None and bool(date.fromisoformat(value))
+    except ValueError:
+        return False
+
+
 _PLAIN: Mapping[str, Callable[[object], bool]] = {
     "any": lambda _: True,
+    "day": _is_day,
     "flag": lambda value: isinstance(value, bool),
     "hex": is_hex,
     "map": _is_map,

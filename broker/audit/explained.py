@@ -19,9 +19,8 @@ _AHEAD = timedelta(minutes=10)
 _SLACK = timedelta(seconds=1)
 _FACTS = ("day", "first", "kind", "last", "origin", "party", "purpose")
 _MEMBERS = {
-    **dict.fromkeys(
-        ("day", "environment", "explanation", "item", "kind", "origin", "party", "purpose", "type"), "text"
-    ),
+    **dict.fromkeys(("environment", "explanation", "item", "kind", "origin", "party", "purpose", "type"), "text"),
+    "day": "day",
     "first": "number",
     "last": "number",
     "not_after": "time",

@@ -103,6 +103,8 @@ class _Verification:
         self._vault = vault
         self._vault_checked: VaultChecked | None = None
         self._tree = GrowingTree()
+        self._archived: set[bytes] = set()
+        """Digests of the lines of policy sets."""
         self._hash = hashlib.sha256()
         self._line = 0
         self._stated = 0
@@ -148,7 +150,7 @@ class _Verification:
         elif members == ("timestamp",):
             self._timestamp(value["timestamp"])
         elif members == ("policy_set",) and not self._tree.size:
-            self._rules.policies.archive(value["policy_set"], self._line)
+            self._policy_set(value["policy_set"], line)
         elif members == ("lines", "sha256"):
             self._end(value)
         else:
@@ -211,6 +213,14 @@ class _Verification:
         if value["origin"] != self._trust.origin:
             self.findings.add(Code.ORIGIN, line=1)
         self._stated = size
+
+    def _policy_set(self, bundle: object, line: bytes) -> None:
+        """An archived set stands once; under another signature it is another line."""
+        mark = hashlib.sha256(line).digest()
+        if mark in self._archived:
+            raise self._broken(Code.BUNDLE_LINE, "the same policy set a second time")
+        self._archived.add(mark)
+        self._rules.policies.archive(bundle, self._line)
 
     def _leaf(self, leaf: bytes) -> None:
         index = self._tree.size

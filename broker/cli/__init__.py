@@ -13,6 +13,7 @@ import typer
 
 from broker import __version__
 from broker.cli import audit, log_life, operate, policy, witness
+from broker.cli.terminal import each_line, one_line
 from broker.errors import Code, Kind, SluisError
 
 app = typer.Typer(
@@ -57,11 +58,12 @@ def main() -> None:
     try:
         app()
     except SluisError as error:
-        print(f"error {error.code.name}: {error.message}", file=sys.stderr)
+        print(each_line(f"error {error.code.name}: {error.message}"), file=sys.stderr)
         sys.exit(exit_code(error))
     except OSError as error:
         place = f" {error.filename}" if error.filename else ""
-        print(f"error FILE_UNUSABLE:{place}: {error.strerror or type(error).__name__}; name another", file=sys.stderr)
+        why = error.strerror or type(error).__name__
+        print(one_line(f"error FILE_UNUSABLE:{place}: {why}; name another"), file=sys.stderr)
         sys.exit(2)
     except Exception as error:  # noqa: BLE001 - a fault of ours is told without its text, which may quote a file
         frame = error.__traceback__

@@ -23,7 +23,8 @@ class Problem:
 
     def __str__(self) -> str:
         tail = f"; {self.suggestion}" if self.suggestion else ""
-        return f"{self.file}:{self.line}: {self.code}: {self.text}{tail}"
+        # one line, whatever it quotes: several are told together, a line each
+        return f"{self.file}:{self.line}: {self.code}: {self.text}{tail}".replace("\n", "\\n")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

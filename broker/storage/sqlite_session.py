@@ -9,16 +9,13 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Sequence
-from importlib.resources import files
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from broker.errors import Code, SluisError
+from broker.storage.migrating import SCHEMA_VERSION, migrate, schema_version, shipped
 
-APPLICATION_ID = 0x534C5549
-"""Marks a file as ours: "SLUI"."""
-SCHEMA_VERSION = 7
 BUSY_SECONDS = 5.0
 WAL_PAGES = 4_000
 """The WAL is folded back after so many pages: rarer than SQLite's 1,000, since every batch rewrites the same few."""
@@ -108,7 +105,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     except (OSError, *_FAULTS) as error:
         raise wrapped(error, Code.STORE_UNAVAILABLE) from error
     try:
-        _migrate(connection)
+        migrate(connection, shipped())
         (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
         if mode != "wal":
             raise SluisError(Code.CONFIG_INVALID, "the database's volume does not support WAL; use a local disk")
@@ -143,7 +140,7 @@ def connect_reader(path: Path) -> sqlite3.Connection:
         raise wrapped(error, Code.STORE_UNAVAILABLE) from error
     try:
         connection.execute("PRAGMA query_only=ON")
-        if not 0 < _version(connection) <= SCHEMA_VERSION:
+        if not 0 < schema_version(connection) <= SCHEMA_VERSION:
             raise SluisError(Code.CONFIG_INVALID, "the database is empty, or of a newer version of Sluis; use that")
     except _FAULTS as error:
         connection.close()
@@ -170,27 +167,3 @@ def _make_private(path: Path) -> None:
     except FileExistsError:
         return
     sync_directory(path.parent)
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if application != APPLICATION_ID and (tables or version):
-        raise SluisError(Code.CONFIG_INVALID, "this file is not a Sluis database; set another path")
-    return int(version)
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    version = _version(connection)
-    if version > SCHEMA_VERSION:
-        raise SluisError(Code.CONFIG_INVALID, "a newer version of Sluis made this database; use that version")
-    scripts = sorted(item.name for item in files("broker.storage").joinpath("migrations").iterdir())
-    for name in scripts:
-        number = int(name.split("_")[0])
-        if version < number <= SCHEMA_VERSION:
-            script = files("broker.storage").joinpath("migrations", name).read_text("utf-8")
-            connection.executescript(
-                f"BEGIN IMMEDIATE; PRAGMA application_id={APPLICATION_ID}; {script} "
-                f"PRAGMA user_version={number}; COMMIT;"
-            )

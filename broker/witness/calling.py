@@ -6,12 +6,9 @@ Every call is bounded in time and bytes, follows no redirect and uses no proxy. 
 from __future__ import annotations
 
 import http.client
-import socket
 import ssl
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -19,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 from broker.errors import Code, SluisError
 from broker.exchange_log.checkpoint import VerifierKey, parse_checkpoint
 from broker.exchange_log.cosignature import cosignature_line, verify_cosigned, with_lines
+from broker.http_connection import connect, ended_at
 from broker.witness.wire import ADD_CHECKPOINT, SIZE_TYPE, WireError, origin_hash, read_size, write_add_checkpoint
 
 CALL_SECONDS = 5.0
@@ -137,8 +135,8 @@ class WitnessEnd:
 
     def _exchange(self, method: str, path: str, body: bytes, deadline: float) -> tuple[int, str, bytes]:
         try:
-            connection = self._connection = self._connection or self._connect(deadline)
-            with _ended_at(deadline, connection.sock):
+            connection = self._connection = self._connection or connect(self._url, self._tls, self._seconds, deadline)
+            with ended_at(deadline, connection.sock):
                 return self._answer(connection, method, path, body)
         except (OSError, http.client.HTTPException, ValueError) as error:
             if time.monotonic() > deadline:
@@ -164,39 +162,6 @@ class WitnessEnd:
         if response.will_close:
             self.close()
         return response.status, kind, data
-
-    def _connect(self, deadline: float) -> http.client.HTTPConnection:
-        host, port = self._url.hostname or "", self._url.port
-        connection = http.client.HTTPConnection(host, port)
-        if self._tls is not None:
-            connection = http.client.HTTPSConnection(host, port, context=self._tls)
-        bare = socket.create_connection((host, connection.port), self._seconds)
-        bare.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.sock = bare
-        if self._tls is not None:
-            secured = self._tls.wrap_socket(bare, server_hostname=host, do_handshake_on_connect=False)
-            connection.sock = secured
-            with _ended_at(deadline, secured):
-                secured.do_handshake()
-        return connection
-
-
-@contextmanager
-def _ended_at(deadline: float, connection: socket.socket) -> Iterator[None]:
-    """Ends a connection whose work inside the block is not done by then, however slowly its bytes drip: a time-out of
-    the socket's own begins anew with every byte."""
-
-    def end() -> None:
-        with suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(max(0.0, deadline - time.monotonic()), end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def check_url(url: str) -> SplitResult:

@@ -190,6 +190,14 @@ def _rising(values: Sequence[Any]) -> bool:
     return all(one < other for one, other in pairwise(values))
 
 
+def _is_date(v: Any) -> bool:
+    """A day that exists."""
+    try:
+        return bool(_matches(r"2\d\d\d-\d\d-\d\d")(v) and date.fromisoformat(v))
+    except ValueError:
+        return False
+
+
 def _is_reason(v: Any) -> bool:
     """One line that will stand in the log."""
     is_line = isinstance(v, str) and 1 <= len(v) <= 300 and v.isprintable() and bool(v.strip())
@@ -217,6 +225,7 @@ SHAPES: dict[str, Callable[[Any], bool]] = {
     "uuid": _matches("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"),
     "name": _matches("[a-z][a-z0-9-]{0,62}"),
     "day": _matches(r"20\d\d-\d\d-\d\d"),
+    "date": _is_date,
     "moment": _is_moment,
     "micro": lambda v: _is_moment(v) and len(v) == 27,
     "second": lambda v: _is_moment(v) and v.startswith("20") and len(v) == 20,
@@ -350,7 +359,7 @@ sluis/v1/outcome           | &hit outcome:=confirmed|rejected
                            | role:=case-worker|inspector|analyst|lawyer|team-lead|privacy-officer
 sluis/v1/acknowledgement   | &head not_after:time party:text notice:text
                            | done:=noted|examining|corrected|erased|not-used
-sluis/v1/unusual-use       | &head not_after:time party:text item:text purpose:text day:text first:number last:number
+sluis/v1/unusual-use       | &head not_after:time party:text item:text purpose:text day:date first:number last:number
                            | kind:=equal-run|hit-ratio|hours|limit|repeated|single-run|split|volume
                            | explanation:=planned|backlog|urgent|test|technical|mistake|examining
 sluis/v1/subject-search    | &latest party:text purpose:text epoch:text key_id:text scheme:text match_keys:number
@@ -2918,6 +2927,7 @@ class Verification:
             self._expected = read_expected(expect, trust) if expect is not None else []
         except (ValueError, RecursionError) as error:
             self.find("EXPECTED_FORM", None, str(error))
+        self._archived: set[bytes] = set()
         self._roots: dict[int, bytes] = {0: self.tree.root()}
         self._leaves: dict[int, bytes] = {}
         self._keep_roots = {item.tree.size for item in self._expected}
@@ -2974,6 +2984,9 @@ class Verification:
             if kind == "bundle origin size":
                 self._head(value)
             elif kind == "policy_set" and not self.tree.size:
+                if line in self._archived:
+                    self._stop("BUNDLE_LINE", "the same policy set a second time")
+                self._archived.add(line)
                 self._policy_set(value["policy_set"])
             elif kind == "leaf":
                 self._leaf(unbase64(value["leaf"]))

@@ -16,7 +16,8 @@ from participant import Ask, Participant
 from test_vault_orders import BAGS, PURPOSE, answered, key_of, run, verified
 from world import World, running, texts_for
 
-from broker.storage.sqlite_session import SCHEMA_VERSION, connect_writer
+from broker.storage.migrating import SCHEMA_VERSION
+from broker.storage.sqlite_session import connect_writer
 from broker.trust_making import trust_of
 
 pytestmark = pytest.mark.slow

@@ -213,9 +213,19 @@ def test_a_seal_soon_after_a_change_of_key_is_cosigned_and_says_so(tmp_path: Pat
         changed = CliRunner().invoke(app, ["keys", "rotate-log-key", "--config", config])
         made[0].stop()
         made[0].logs = [changed.stdout.splitlines()[0]]
+        end = ["seal", "--config", config, "--next-config", str(after)]
+        result = CliRunner().invoke(app, end)
+        assert "cosigned by 0 of 1 witnesses; NOT the quorum of 1" in result.output, result.output
         made[0].start()
-        result = CliRunner().invoke(app, ["seal", "--config", config, "--next-config", str(after)])
+        result = CliRunner().invoke(app, ["doctor", "--config", config])
+        (line,) = [line for line in result.output.splitlines() if " witnesses: " in line]
+        assert line.startswith("NOT "), line
+        assert "the seal is the last entry and 0 of 1 witnesses hold it: run `sluis seal` again" in line
+        result = CliRunner().invoke(app, end)
         assert "witnessed   the last checkpoint is cosigned by 1 of 1 witnesses\n" in result.output, result.output
+        result = CliRunner().invoke(app, ["doctor", "--config", config])
+        (line,) = [line for line in result.output.splitlines() if " witnesses: " in line]
+        assert line.startswith("ok "), line
         made[0].stop()
-        result = CliRunner().invoke(app, ["seal", "--config", config, "--next-config", str(after)])
+        result = CliRunner().invoke(app, end)
         assert "cosigned by 0 of 1 witnesses; NOT the quorum of 1" in result.output, result.output

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from log_kit import ORIGIN, START, Keys, Log, access_body
 
+from broker.config import Config
 from broker.errors import Code, SluisError
 from broker.exchange_log.checkpoint import parse_checkpoint
 from broker.exchange_log.high_water import SLOT_BYTES, check_outside, empty_mark, newest_of, slot_of
+from broker.own_log import begin_high_water
 from broker.ports import Mark
 from broker.storage import high_water as high_water_file
 from broker.storage.high_water import FileHighWater, read_mark
@@ -316,3 +318,20 @@ def test_what_a_witness_holds_counts_as_the_mark_does(home: Path) -> None:
     assert caught.value.code is Code.LOG_SHRUNK
     assert "witness two holds a checkpoint over 7" in caught.value.message
     shorter.close()
+
+
+def test_what_was_set_aside_first_is_never_overwritten(home: Path) -> None:
+    with opened(home) as log:
+        write(log)
+    mark = read_mark(home / MARK)
+    config = Config.model_construct(high_water=home / MARK)
+    for text in (b"first damaged", b"second damaged", b"third damaged"):
+        (home / MARK).unlink()
+        (home / MARK).write_bytes(text)
+        begin_high_water(config, mark, replace=True)
+    assert [path.read_bytes() for path in sorted(home.glob(f"{MARK}.old*"))] == [
+        b"first damaged",
+        b"second damaged",
+        b"third damaged",
+    ]
+    assert read_mark(home / MARK).size == mark.size

@@ -52,3 +52,8 @@ def explained_twice(world: World) -> None:
 @bad("an explanation signed long before", "STATEMENT_AGE")
 def an_old_explanation(world: World) -> None:
     explain(world, ASK, ASK_2, not_after="2026-11-23T09:00:00Z")
+
+
+@bad("an explanation of a day that does not exist", "STATEMENT_FORM")
+def no_such_day(world: World) -> None:
+    explain(world, ASK, ASK_2, day="2026-02-30")

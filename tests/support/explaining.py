@@ -18,7 +18,7 @@ def explain(world: World, first: int, last: int, party: str = "", explanation: s
     """The asker of `first` explains what stood out from there to `last`; `stated`: other members of the statement."""
     ask = world.body(first)
     facts = {
-        "day": world.times[-1].date().isoformat(),
+        "day": stated.pop("day", world.times[-1].date().isoformat()),
         "first": first,
         "kind": "volume",
         "last": last,

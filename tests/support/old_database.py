@@ -7,7 +7,7 @@ from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 
-from broker.storage.sqlite_session import APPLICATION_ID
+from broker.storage.migrating import APPLICATION_ID
 
 FIRST = "0001_initial.sql"
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from broker.cli.policy.root import printable
+from broker.cli.terminal import one_line
+
+__all__ = ["GAP", "one_line", "table"]
 
 GAP = "  "
-
-
-def one_line(text: str) -> str:
-    """`text` as a terminal may show it, on one line: a word of a log can hold what looks like another line."""
-    return printable(text.replace("\n", "\\n"))
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from broker.audit.signed_finding import SignedFinding, read_finding, read_report, sign_finding
+from broker.cli.audit.columns import one_line
 from broker.cli.audit.root import AsJson, app
-from broker.cli.policy.root import printable, private_key, write_output
+from broker.cli.policy.root import private_key, write_output
 from broker.errors import Code, SluisError
 
 MAX_BYTES = 16 << 20
@@ -76,8 +77,9 @@ def check(
 def _tell_finding(read: SignedFinding, *, known_key: bool, bundle_seen: bool) -> None:
     _tell_report(read.report)
     if read.remark:
-        print(f"remark       {printable(read.remark)}")
-    print(f"signed       {read.made_at} as {printable(read.role)}")
+        for line in read.remark.split("\n"):
+            print(f"remark       {one_line(line)}")
+    print(f"signed       {read.made_at} as {one_line(read.role)}")
     print(f"key          {read.key}{'' if known_key else '  (compare it with the auditor: give it as --key)'}")
     if not bundle_seen:
         print("bundle       not compared: give it as --bundle")
@@ -85,12 +87,12 @@ def _tell_finding(read: SignedFinding, *, known_key: bool, bundle_seen: bool) ->
 
 
 def _tell_report(report: Any) -> None:
-    print(f"log          {printable(str(report['origin']))}, {report['size']} entries")
+    print(f"log          {one_line(str(report['origin']))}, {report['size']} entries")
     print(f"bundle       SHA-256 {report['bundle']}")
-    print(f"trust        {printable(str(report['trust']))}")
+    print(f"trust        {one_line(str(report['trust']))}")
     for code, count in sorted(report["counts"].items()):
-        print(f"  {printable(str(code))}: {count}")
-    print(printable(str(report["summary"])))
+        print(f"  {one_line(str(code))}: {count}")
+    print(one_line(str(report["summary"])))
 
 
 def _json(path: Path) -> Any:

@@ -99,7 +99,7 @@ def _write(file: Path, month: Month, report: Report) -> None:
     made = {
         ".txt": lambda: text,
         ".csv": lambda: csv_of(month),
-        ".html": lambda: html_of(report, svg_of(report, bars)).encode(),
+        ".html": lambda: html_of(report, svg_of(report, bars, alone=False)).encode(),
         ".svg": lambda: svg_of(report, bars).encode(),
         ".png": lambda: png_of(report, bars),
     }[file.suffix]()

@@ -15,6 +15,7 @@ import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from broker.cli.terminal import each_line, one_line
 from broker.errors import Code, SluisError
 from broker.policy.approvals import Approval, parse_approval
 from broker.policy.bundle import policy_set_from_texts, read_bundle
@@ -141,19 +142,14 @@ def purposes_of(count: int, kind: str = "") -> str:
 
 def complain(folder: Path, text: str) -> None:
     """One finding on stderr, its file under `folder` as the user named it."""
-    typer.echo(printable(f"{(folder / 'x').as_posix()[:-1]}{text}"), err=True)
-
-
-def printable(text: str) -> str:
-    """`text` as a terminal may show it: a file's name can hold what moves the cursor or turns the line around."""
-    return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in text)
+    typer.echo(one_line(f"{(folder / 'x').as_posix()[:-1]}{text}"), err=True)
 
 
 def fail(error: SluisError, as_json: bool) -> NoReturn:
     """Ends the command with the exit code of `error`."""
     if as_json:
         print_json({"ok": False, "code": error.code.name, "message": error.message})
-    typer.echo(printable(f"{error.code.name}: {error.message}"), err=True)
+    typer.echo(each_line(f"{error.code.name}: {error.message}"), err=True)
     raise typer.Exit(_EXITS.get(error.code, Exit.REFUSED))
 
 

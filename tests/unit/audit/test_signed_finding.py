@@ -64,6 +64,14 @@ def test_signed_and_checked(desk: Path) -> None:
     assert shown["report"] == report(desk)
 
 
+def test_a_remark_of_several_lines_looks_like_no_other_line(desk: Path) -> None:
+    made = sign_finding(report(desk), role="auditor", remark="Seen.\nsigned       today", made_at=NOW, key=KEY)
+    (desk / "finding.json").write_text(json.dumps(made))
+    shown = run("finding", "check", desk / "finding.json", "--key", PUBLIC).stdout.splitlines()
+    assert [line for line in shown if line.startswith("signed ")] == ["signed       2026-12-01T09:30:00Z as auditor"]
+    assert "remark       signed       today" in shown
+
+
 def test_a_bad_log_can_be_signed_for_too(desk: Path) -> None:
     lines = PLAYED.bundle()
     (desk / "log.bundle").write_bytes(b"".join(lines[:-1]))

@@ -265,6 +265,12 @@ def test_the_command_writes_every_form_and_a_table_beside_every_picture(files: t
     page = (folder / "d.html").read_text()
     assert page.count("<table>") == 3
     assert "<svg" in page
+    assert "`" not in page
+    assert "<code>questions</code>" in page
+    picture = page[page.index("<g" if "<g" in page else "<rect") : page.index("</svg>")]
+    assert result.stdout.splitlines()[0] not in picture, "the page has the title above"
+    assert result.stdout.splitlines()[0] in (folder / "a.svg").read_text()
+    assert "verified with the trust file" not in picture
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
     assert not list(folder.glob(".*"))
 

@@ -10,8 +10,9 @@ from log_kit import Keys, Log, access_body
 from broker.audit.export import bundle_lines
 from broker.custody.keys import SystemEntropy
 from broker.errors import Code, SluisError
+from broker.storage.migrating import APPLICATION_ID, SCHEMA_VERSION, migrate, shipped
 from broker.storage.sqlite import SqliteLogStore, open_reader
-from broker.storage.sqlite_session import APPLICATION_ID, SCHEMA_VERSION, connect_reader, connect_writer
+from broker.storage.sqlite_session import connect_reader, connect_writer
 
 
 def refusal(path: Path) -> Code:
@@ -47,6 +48,41 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SluisError) as caught:
         connect_reader(tmp_path / "log.db")
     assert caught.value.code is Code.CONFIG_INVALID
+
+
+def tables(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_script_with_a_lower_number_that_comes_later_is_applied(tmp_path: Path, *, named: bool) -> None:
+    """Also in a database of before the names of scripts were kept."""
+    connect_writer(tmp_path / "log.db").close()
+    later = {**shipped(), "0006_later.sql": "CREATE TABLE later (x);", "0007_beside.sql": "CREATE TABLE beside (x);"}
+    with closing(sqlite3.connect(tmp_path / "log.db", isolation_level=None)) as connection:
+        if not named:
+            connection.execute("DROP TABLE migrations")
+        migrate(connection, later)
+        assert {"later", "beside"} <= tables(connection)
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+        migrate(connection, later)
+    assert refusal(tmp_path / "log.db") is Code.CONFIG_INVALID  # which lacks those scripts
+
+
+def test_a_script_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    broken = {**shipped(), "0009_broken.sql": "CREATE TABLE half (x); CREATE TABLE half (x);"}
+    connect_writer(tmp_path / "log.db").close()
+    with closing(sqlite3.connect(tmp_path / "log.db", isolation_level=None)) as connection:
+        with pytest.raises(sqlite3.OperationalError):
+            migrate(connection, broken)
+        connection.rollback()
+        assert "half" not in tables(connection)
+        migrate(connection, {**broken, "0009_broken.sql": "CREATE TABLE half (x);"})
+        assert "half" in tables(connection)
+
+
+def test_the_version_is_that_of_the_last_script() -> None:
+    assert max(int(name[:4]) for name in shipped()) == SCHEMA_VERSION
 
 
 def test_no_database_at_all(tmp_path: Path) -> None:

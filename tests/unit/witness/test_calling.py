@@ -5,12 +5,12 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from dripping import dripping
 from log_kit import ORIGIN
 from test_witness import Tree
 from witnesses import LIED_AT, LIES, OwnWitness, answering, liar, lie
@@ -119,30 +119,6 @@ def test_it_waits_no_longer_than_it_was_told() -> None:
     with answering(slow) as url, pytest.raises(WitnessTrouble) as caught:
         WitnessEnd(url, LIAR.public, seconds=0.1).offer(0, (), TREE.note(5))
     assert caught.value.what == "timeout"
-
-
-@contextmanager
-def dripping(text: bytes) -> Iterator[int]:
-    """A port behind which each byte comes 0.05 s after the last, so that no time-out of one read ever strikes."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    over = threading.Event()
-
-    def drip() -> None:
-        while not over.is_set():
-            with suppress(OSError):
-                taken, _ = listener.accept()
-                with taken:
-                    for at in range(len(text)):
-                        taken.send(text[at : at + 1])
-                        if over.wait(0.05):
-                            return
-
-    threading.Thread(target=drip, daemon=True).start()
-    try:
-        yield int(listener.getsockname()[1])
-    finally:
-        over.set()
-        listener.close()
 
 
 @pytest.mark.parametrize(

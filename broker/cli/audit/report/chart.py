@@ -154,7 +154,7 @@ def _head_lines(report: Report) -> list[str]:
 
 def _top(report: Report) -> int:
     """Where the first bar begins."""
-    return _HEAD + _LINE * len(_head_lines(report)) + 62
+    return (_HEAD if report.title else 0) + _LINE * len(_head_lines(report)) + 62
 
 
 def _parts(figures: Figures) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 from xml.sax.saxutils import escape
 
@@ -17,11 +18,15 @@ _PATTERNS = {
 }
 
 
-def svg_of(report: Report, bars: Sequence[Bar]) -> str:
-    """The picture, complete in itself: no font, script or style from elsewhere."""
+def svg_of(report: Report, bars: Sequence[Bar], *, alone: bool = True) -> str:
+    """The picture, complete in itself: no font, script or style from elsewhere.
+
+    `alone`: False leaves out the title and what stands under it, for a page that has them itself.
+    """
     canvas = _Svg()
-    draw(canvas, report, bars)
-    height = height_of(report, bars)
+    drawn = report if alone else replace(report, title="", head=())
+    draw(canvas, drawn, bars)
+    height = height_of(drawn, bars)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="title desc" lang="{report.lang}" '
         f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif">\n'

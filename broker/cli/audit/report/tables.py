@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -87,10 +88,10 @@ def text_of(report: Report) -> Iterator[str]:
 
 
 def html_of(report: Report, svg: str) -> str:
-    """A page with the picture and its tables; it holds nothing from elsewhere."""
+    """A page with the picture (without its own title) and its tables; it holds nothing from elsewhere."""
     tables = "\n".join(map(_html_table, report.tables))
-    head = "".join(f"<p>{escape(line)}</p>" for line in report.head)
-    notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
+    head = "".join(f"<p>{_html_text(line)}</p>" for line in report.head)
+    notes = "".join(f"<li>{_html_text(note)}</li>" for note in report.notes)
     return (
         f'<!doctype html>\n<html lang="{report.lang}">\n<head>\n<meta charset="utf-8">\n'
         f"<title>{escape(report.title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
@@ -181,6 +182,11 @@ def _aligned(table: Table) -> Iterator[str]:
             for at, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         yield "  ".join(cells).rstrip()
+
+
+def _html_text(text: str) -> str:
+    """Words between backticks, which plain text has, as code."""
+    return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text))
 
 
 def _html_table(table: Table) -> str:
