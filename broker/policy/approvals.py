@@ -21,6 +21,7 @@ from broker.canonical import canonical_json, parse_canonical
 from broker.ed25519_keys import public_key_of
 from broker.errors import Code, SluisError
 from broker.policy.document import PolicySet
+from broker.policy.key_services import BROKER
 from broker.policy.problems import did_you_mean
 
 SIGNED_PREFIX = b"sluis/v1/signed\n"
@@ -87,7 +88,9 @@ def purpose_meaning(policies: PolicySet, name: str) -> dict[str, Any]:
     catalogue: Mapping[str, Any] = policies.meaning["catalogue"]
     parties = {*purpose.asks, *purpose.answers, *(pair.principal for pair in purpose.on_behalf_of)}
     dpias: Mapping[str, Any] = catalogue.get("dpias", {})
-    return {
+    services = {word: catalogue["key_services"][word] for word in purpose.pseudonyms.key_services}
+    parties |= {service["operator"] for service in services.values()} - {BROKER}
+    covered = {
         "purpose": policies.meaning["purposes"][name],
         "parties": {party: catalogue["parties"][party] for party in parties},
         "subject_type": catalogue["subject_types"][purpose.about],
@@ -98,6 +101,7 @@ def purpose_meaning(policies: PolicySet, name: str) -> dict[str, Any]:
         "dpia": dpias.get(purpose.dpia) if purpose.dpia else None,
         "guardrails": catalogue["guardrails"],
     }
+    return covered | ({"key_services": services} if services else {})
 
 
 def purpose_digest(policies: PolicySet, name: str) -> str:

@@ -116,6 +116,13 @@ class Dpia(Closed):
     """The last day on which it counts without a review (AVG 35(11))."""
 
 
+class KeyService(Closed):
+    """A service that evaluates blinded elements in mode `oblivious`. `operator`: a party, or `broker`."""
+
+    title: Wording
+    operator: Name
+
+
 class Guardrails(Closed):
     """Limits on every purpose. The first two are fixed: a set that weakens them is refused."""
 
@@ -130,7 +137,7 @@ class Guardrails(Closed):
 class Catalogue(Closed):
     """`policies/catalogue.yaml`."""
 
-    added: ClassVar[frozenset[str]] = frozenset({"dpias"})
+    added: ClassVar[frozenset[str]] = frozenset({"dpias", "key_services"})
 
     catalogue: Name
     remark: Text | None = None
@@ -142,6 +149,7 @@ class Catalogue(Closed):
     attributes: dict[Name, Attribute]
     legal_bases: dict[Name, LegalBasis]
     dpias: dict[Text, Dpia] = Field(default_factory=dict)
+    key_services: dict[Name, KeyService] = Field(default_factory=dict)
     guardrails: Guardrails
 
     def parties_of(self, names: Iterable[str]) -> frozenset[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 
 from broker.policy.case_number import BSN_DIGITS, longest_digit_run, parse_pattern
 from broker.policy.catalogue import Attribute, Catalogue
+from broker.policy.key_services import catalogue_faults, purpose_faults, repeated_keys, standing_faults
 from broker.policy.problems import Problem, did_you_mean
 from broker.policy.purpose import OnBehalfOf, Purpose
 from broker.policy.strict_yaml import Path, YamlFile
@@ -22,6 +23,9 @@ def list_out(catalogue: Catalogue, purpose: Purpose) -> Purpose:
             "answers": _members(catalogue, purpose.answers),
             "identified_by": tuple(sorted(purpose.identified_by)),
             "on_behalf_of": tuple(pairs),
+            "pseudonyms": purpose.pseudonyms.model_copy(
+                update={"key_services": tuple(sorted(purpose.pseudonyms.key_services))}
+            ),
         }
     )
 
@@ -34,6 +38,7 @@ def check_catalogue(catalogue: Catalogue, source: YamlFile) -> tuple[Problem, ..
         *_group_problems(catalogue, say),
         *_identifier_problems(catalogue, say),
         *_attribute_problems(catalogue, say),
+        *(say(*fault) for fault in catalogue_faults(catalogue)),
     )
 
 
@@ -49,6 +54,8 @@ def check_purpose(catalogue: Catalogue, purpose: Purpose, source: YamlFile) -> t
         *_learning_rules(catalogue, listed, say),
         *_person_rules(catalogue, listed, say),
         *_bound_rules(catalogue, listed, say),
+        *(say(*fault) for fault in purpose_faults(purpose)),
+        *(say(*fault) for fault in standing_faults(catalogue, purpose) if purpose.state == "active"),
     )
 
 
@@ -56,6 +63,10 @@ def check_together(
     purposes: Mapping[str, Purpose], officers: Iterable[str], sources: Mapping[str, YamlFile]
 ) -> Iterator[Problem]:
     """Every problem between purposes, and between purposes and officers. `sources`: every file by its name."""
+    for name, fault in repeated_keys(purposes.values()):
+        source = sources.get(f"purposes/{name}.yaml")
+        if source is not None:
+            yield _speaker(source)(*fault)
     for name, purpose in purposes.items():
         source = sources.get(f"purposes/{name}.yaml")
         if source is None:  # its file has another name, which is refused already
@@ -179,6 +190,13 @@ def _word_problems(catalogue: Catalogue, purpose: Purpose, say: Say) -> Iterator
         (("answers",), purpose.answers, parties, "party or group"),
         (("identified_by",), purpose.identified_by, catalogue.identifiers, "identifier"),
     )
+    services = purpose.pseudonyms.key_services
+    for position, word in enumerate(services):
+        if word not in catalogue.key_services:
+            hint = did_you_mean(word, catalogue.key_services)
+            at = ("pseudonyms", "key_services", position)
+            yield say(at, "UNKNOWN_WORD", f"'{word}' is no key service of the catalogue", hint)
+    yield from _repeats(services, ("pseudonyms", "key_services"), say)
     for path, words, known, what in lists:
         if not words:
             yield say(path, "EMPTY_LIST", f"{path[0]} must list at least one {what}", "name whom or what you mean")

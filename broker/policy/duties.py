@@ -110,6 +110,43 @@ def _pseudonyms(old: Purpose, new: Purpose) -> Iterator[Shift]:
     if before != after:
         text = f"days on which the key before may still be asked under: {before} -> {after}"
         yield Shift(either(after > before), text, "pseudonyms.overlap_days")
+    yield from _services(old, new)
+    if old.pseudonyms.mode == new.pseudonyms.mode == "oblivious":
+        yield from _evaluations(old, new)
+
+
+def _evaluations(old: Purpose, new: Purpose) -> Iterator[Shift]:
+    was, is_now = old.limits, new.limits
+    what = f"evaluations in an epoch ({new.pseudonyms.epoch}) at each key service"
+    path = "limits.evaluations_per_epoch"
+    yield from _number(what, was.evaluations_per_epoch, is_now.evaluations_per_epoch, path)
+    before, after = ((one.register_evaluations_per_epoch or one.evaluations_per_epoch) for one in (was, is_now))
+    if was.register_evaluations_per_epoch != is_now.register_evaluations_per_epoch and before != after:
+        yield from _number(f"{what}, for a register", before, after, "limits.register_evaluations_per_epoch")
+
+
+def _services(old: Purpose, new: Purpose) -> Iterator[Shift]:
+    """Key services and their keys: one more has to be broken, or one fewer; another is for a person to judge."""
+    was, is_now = {*old.pseudonyms.key_services}, {*new.pseudonyms.key_services}
+    path = "pseudonyms.key_services"
+    joined, left = ", ".join(sorted(is_now - was)), ", ".join(sorted(was - is_now))
+    if joined and left:
+        yield Shift(Section.TO_COMPARE, f"key services: {left} -> {joined}", path)
+    elif joined:
+        yield Shift(Section.TIGHTER, f"key services also: {joined}", path)
+    elif left:
+        yield Shift(Section.LOOSER, f"key services no longer: {left}", path)
+    keys, keys_now = old.pseudonyms.public_keys, new.pseudonyms.public_keys
+    for epoch in sorted({*keys, *keys_now}):
+        if keys.get(epoch) == keys_now.get(epoch):
+            continue
+        path = f"pseudonyms.public_keys.{epoch}"
+        if epoch not in keys_now:
+            yield Shift(Section.OTHER, f"the keys of the key services for {epoch} are gone: nobody can use it any more")
+        elif epoch not in keys:
+            yield Shift(Section.OTHER, f"keys of the key services for {epoch}", path)
+        else:  # every pseudonym of the epoch becomes another
+            yield Shift(Section.TO_COMPARE, f"other keys of the key services for {epoch}", path)
 
 
 def _counts_by_epoch(old: Purpose, new: Purpose) -> Iterator[Shift]:

@@ -35,7 +35,8 @@ _PURPOSE: Mapping[str, str] = {
     "permit.",
     "processing_activity": "Address (URI) of this processing in the register of processing activities (AVG 30).",
     "dpia": "The data protection impact assessment (AVG 35). An active purpose must name one.",
-    "pseudonyms": "How identifiers become pseudonyms, how long one key holds, and who makes the key.",
+    "pseudonyms": "How identifiers become pseudonyms, how long one key holds, who makes the key, and in mode oblivious "
+    "which key services take part.",
     "look_back": "How far back records may go. Applied by the party that answers and declared in its register.",
     "valid_on": "Only records that are valid on the register's as-of date.",
     "exclude_natural_persons": "Whether natural persons, such as sole traders, are left out of the register.",
@@ -66,6 +67,8 @@ _CATALOGUE: Mapping[str, Mapping[str, str]] = {
         "attributes": "The facts that can be learned.",
         "legal_bases": "The laws on which purposes rest.",
         "dpias": "The data protection impact assessments (AVG 35), by the key that purposes name.",
+        "key_services": "The services that take part in making pseudonyms of natural persons (mode oblivious), each "
+        "without seeing whose.",
         "guardrails": "Limits on every purpose, whatever it says.",
     },
     "Citation": {
@@ -125,6 +128,10 @@ _CATALOGUE: Mapping[str, Mapping[str, str]] = {
         "decided_on": "The day on which it was decided.",
         "review_by": "The last day on which it counts without a review (AVG 35(11)).",
     },
+    "KeyService": {
+        "title": "What it is called.",
+        "operator": "The party that runs it, or `broker` for the broker's own. A purpose needs two operators.",
+    },
     "Guardrails": {
         "national_number_with_private_party": "Fixed: a national number never meets a private party.",
         "natural_persons": "Fixed: purposes about natural persons are in mode oblivious.",
@@ -133,6 +140,10 @@ _CATALOGUE: Mapping[str, Mapping[str, str]] = {
         "longest_vault_keep_days": "No purpose may keep the proof of an exchange longer.",
         "longest_validity_days": "No purpose may be valid for longer; then it is judged anew.",
     },
+}
+_LIMITS: Mapping[str, str] = {
+    "subjects_per_request": "The most subjects in one question.",
+    "requests_per_day": "The most questions of one party in a day, from midnight to midnight in Amsterdam.",
 }
 _PARTS: Mapping[str, Mapping[str, str]] = {
     "Wording": {"nl": "In Dutch.", "en": "In English."},
@@ -157,11 +168,21 @@ _PARTS: Mapping[str, Mapping[str, str]] = {
         "successors": "Who may make or hand on the key if the steward cannot, in the order to call them. Participants.",
         "overlap_days": "On so many first days of a period the key before may still be asked under, so that nobody "
         "waits for a register that is late. 1 to 28; left out: none.",
+        "key_services": "In mode oblivious: two or more key services of the catalogue, not all of one operator.",
+        "public_keys": "In mode oblivious: for each epoch the public key of each key service, as it printed them. "
+        "Nobody takes another key from a service.",
     },
     "LookBack": {"years": "How many years back.", "counted_from": "From which day the years are counted back."},
     "Limits": {
-        "subjects_per_request": "The most subjects in one question.",
-        "requests_per_day": "The most questions of one party in a day, from midnight to midnight in Amsterdam.",
+        **_LIMITS,
+    },
+    "PurposeLimits": {
+        **_LIMITS,
+        "evaluations_per_epoch": "In mode oblivious: how many values a party may have evaluated by each key service in "
+        "an epoch. A value that was evaluated before in the epoch costs nothing. It is what keeps a party from trying "
+        "all numbers.",
+        "register_evaluations_per_epoch": "The same for a party that answers, which has its whole register evaluated. "
+        "Leave it out where no register is larger than what one party asks.",
     },
     "Validity": {"from": "The first day.", "until": "The last day, included."},
     "Answered": {

@@ -61,6 +61,8 @@ class Vocabulary:
             "wants": {"hit": "whether each subject is in the register", "count": "a number of hits"} | attributes,
             "legal bases": {name: f"{b.citation}. {_both(b.summary)}" for name, b in catalogue.legal_bases.items()},
             "dpias": {name: _both(dpia.title) for name, dpia in catalogue.dpias.items()},
+            "key services": {name: _both(service.title) for name, service in catalogue.key_services.items()},
+            "operators": {"broker": "the broker's own"} | parties,
             "officers": {name: _both(officer.title) for name, officer in officers.items()},
             "purposes": dict.fromkeys(purposes, ""),
         }
@@ -93,6 +95,7 @@ _TAKES: Mapping[str, _Takes] = {
     "MayLearn.attributes": _Takes("attributes"),
     "Pseudonyms.steward": _Takes("parties"),
     "Pseudonyms.successors": _Takes("parties"),
+    "Pseudonyms.key_services": _Takes("key services"),
     "Officer.signs_for": _Takes("parties and groups"),
     "TestFile.purpose": _Takes("purposes"),
     "Expectation.because": _Takes(_CHECKS),
@@ -109,6 +112,7 @@ _TAKES: Mapping[str, _Takes] = {
     "Identifier.about": _Takes("subject types", strict=False),
     "Attribute.holders": _Takes("parties and groups", strict=False),
     "Attribute.identifies": _Takes("identifiers", strict=False),
+    "KeyService.operator": _Takes("operators", strict=False),
 }
 
 

@@ -120,6 +120,10 @@ def _matter(policies: PolicySet, purpose: Purpose) -> Iterator[Mutant]:
     yield from _swap(purpose, "pseudonyms.epoch", ["month", "quarter", "year"])
     stewards = sorted({*policies.participants(policies.purposes[purpose.name])})
     yield from _swap(purpose, "pseudonyms.steward", stewards[:3], hold=True)
+    services = purpose.pseudonyms.key_services
+    if services:  # public keys are another in every epoch: a proof holds them, no test
+        fewer = [tuple(other for other in services if other != name) for name in services]
+        yield from _swap(purpose, "pseudonyms.key_services", fewer, hold=True)
 
 
 def _learning(policies: PolicySet, purpose: Purpose) -> Iterator[Mutant]:
@@ -179,6 +183,9 @@ def _words(policies: PolicySet, purpose: Purpose) -> Iterator[Mutant]:
 def _numbers(purpose: Purpose) -> Iterator[Mutant]:
     yield from _by_one(purpose, "limits.subjects_per_request")
     yield from _by_one(purpose, "limits.requests_per_day")
+    for path in ("evaluations_per_epoch", "register_evaluations_per_epoch"):
+        if getattr(purpose.limits, path) is not None:
+            yield from _by_one(purpose, f"limits.{path}", hold=True)
     yield from _by_one(purpose, "valid.from")
     yield from _by_one(purpose, "valid.until")
     yield from _by_one(purpose, "answer_keep_days", hold=True)

@@ -124,7 +124,7 @@ def terms_named(policies: PolicySet, name: str, lang: Lang) -> tuple[tuple[str, 
         ),
         ("law", f"{law.citation}: {said(law.summary, lang)}{confirm}"),
         *([("only for", said(purpose.use_only_for, lang))] if purpose.use_only_for else []),
-        ("demands", "; ".join(_demands(purpose, lang)) or words["nothing more"]),
+        ("demands", "; ".join(_demands(catalogue, purpose, lang)) or words["nothing more"]),
         ("bounds", _bounds(purpose, lang)),
         ("kept", words["keeping"].format(answer=purpose.answer_keep_days, vault=purpose.vault_keep_days)),
         ("dpia", purpose.dpia or words["no dpia"]),
@@ -134,7 +134,7 @@ def terms_named(policies: PolicySet, name: str, lang: Lang) -> tuple[tuple[str, 
     return tuple((words[label], text) for label, text in lines)
 
 
-def _demands(purpose: Purpose, lang: Lang) -> list[str]:
+def _demands(catalogue: Catalogue, purpose: Purpose, lang: Lang) -> list[str]:
     words = WORDS[lang]
     asked: list[tuple[object, str]] = [
         (purpose.case_number, "case number"),
@@ -149,6 +149,8 @@ def _demands(purpose: Purpose, lang: Lang) -> list[str]:
     found += [words["match"].format(keys=weakest)] if weakest is not None else []
     found += [words["look back"].format(years=purpose.look_back.years)] if purpose.look_back else []
     found += [words["deliver"].format(days=purpose.deliver_every_days)] if purpose.deliver_every_days else []
+    services = [said(catalogue.key_services[name].title, lang) for name in purpose.pseudonyms.key_services]
+    found += [words["services"].format(services=joined(services, lang))] if services else []
     return found
 
 
@@ -156,4 +158,7 @@ def _bounds(purpose: Purpose, lang: Lang) -> str:
     words, limits, rule = WORDS[lang], purpose.limits, purpose.may_learn.count
     text = words["limits"].format(subjects=limits.subjects_per_request, requests=limits.requests_per_day)
     epoch = words[purpose.pseudonyms.epoch]
-    return text + (words["counts"].format(counts=rule.per_epoch, epoch=epoch) if rule else "")
+    text += words["counts"].format(counts=rule.per_epoch, epoch=epoch) if rule else ""
+    most, whole = limits.evaluations_per_epoch, limits.register_evaluations_per_epoch
+    text += words["evaluations"].format(evaluations=most, epoch=epoch) if most is not None else ""
+    return text + (words["registers"].format(evaluations=whole) if whole is not None else "")

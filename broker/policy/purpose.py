@@ -6,7 +6,20 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from broker.policy.typing_text import Closed, Day, Days, Flag, Name, Positive, Text, Wording, finding_code, notice_id
+from broker.policy.typing_text import (
+    Closed,
+    Day,
+    Days,
+    EpochText,
+    Flag,
+    Name,
+    Positive,
+    ServiceKey,
+    Text,
+    Wording,
+    finding_code,
+    notice_id,
+)
 
 Required = Literal["required"]
 State = Literal["draft", "shadow", "active", "suspended", "withdrawn"]
@@ -39,9 +52,13 @@ class MayLearn(Closed):
 
 
 class Pseudonyms(Closed):
-    """How identifiers are pseudonymised, for how long one key holds, and who makes it."""
+    """How identifiers are pseudonymised, for how long one key holds, and who makes it.
 
-    added: ClassVar[frozenset[str]] = frozenset({"successors", "overlap_days"})
+    `key_services` and `public_keys` belong to mode `oblivious`: the services of the catalogue that evaluate, and for
+    each epoch the public key of each of them.
+    """
+
+    added: ClassVar[frozenset[str]] = frozenset({"successors", "overlap_days", "key_services", "public_keys"})
     mode: Literal["keyed", "oblivious"]
     epoch: Literal["quarter", "month", "year"]
     steward: Name
@@ -49,6 +66,9 @@ class Pseudonyms(Closed):
     """Who may take the steward's place, in the order in which they are to be called."""
     overlap_days: Annotated[Positive, Field(le=28)] | None = None
     """On so many first days of an epoch the one before may still be asked under. None: not at all."""
+    key_services: tuple[Name, ...] = ()
+    """After loading in the order of their ids, which is the order of the derivation (docs/pseudonym-spec.md)."""
+    public_keys: dict[EpochText, dict[Name, ServiceKey]] = Field(default_factory=dict)
 
     @property
     def stewards(self) -> tuple[str, ...]:
@@ -68,6 +88,17 @@ class Limits(Closed):
 
     subjects_per_request: Positive
     requests_per_day: Positive
+
+
+class PurposeLimits(Limits):
+    """Bounds on use of one purpose."""
+
+    added: ClassVar[frozenset[str]] = frozenset({"evaluations_per_epoch", "register_evaluations_per_epoch"})
+
+    evaluations_per_epoch: Positive | None = None
+    """Mode `oblivious`: elements that each key service evaluates for one party, in the days of one epoch."""
+    register_evaluations_per_epoch: Positive | None = None
+    """The same for a party that answers, whose register is larger than what anybody asks; absent: no other number."""
 
 
 class Validity(Closed):
@@ -120,7 +151,7 @@ class Purpose(Closed):
     vault_keep_days: Days
     case_number: Required | None = None
     cooperation_ref: Required | None = None
-    limits: Limits
+    limits: PurposeLimits
     valid: Validity
     written_by: Name | None = None
     """The officer who wrote it; that officer's approval does not count (four eyes)."""
@@ -141,6 +172,13 @@ class Purpose(Closed):
         for pair in self.on_behalf_of:
             principals.setdefault(pair.processor, []).append(pair.principal)
         return tuple((asker, principal) for asker in self.asks for principal in principals.get(asker, [None]))
+
+    def evaluations_of(self, party: str) -> int:
+        """The elements that each key service may evaluate for a party in the days of one epoch; 0 for a stranger."""
+        limits = self.limits
+        asking = limits.evaluations_per_epoch if party in self.asks else 0
+        most = limits.register_evaluations_per_epoch or limits.evaluations_per_epoch
+        return max(asking or 0, (most if party in self.answers else 0) or 0)
 
     def register_rules(self) -> dict[str, str | int | bool]:
         """The row rules that a register under this purpose must declare (docs/formats.md section 4), by their names."""

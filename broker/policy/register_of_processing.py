@@ -82,7 +82,7 @@ def _row(policies: PolicySet, purpose: Purpose, lang: Lang) -> Row:
         "recipients": _parties(catalogue, sorted({*purpose.asks, *principals}), lang),
         "transfer": say["transfer"],
         "retention": say["retention"].format(answer=purpose.answer_keep_days, vault=purpose.vault_keep_days),
-        "security": _security(purpose, lang),
+        "security": _security(catalogue, purpose, lang),
         "dpia": purpose.dpia or say["no dpia"],
         "valid": say["valid"].format(first=purpose.valid.from_, last=purpose.valid.until),
         "to_confirm": basis.to_be_confirmed or say["nothing"],
@@ -131,10 +131,12 @@ def _special(catalogue: Catalogue, purpose: Purpose, lang: Lang) -> str:
     return "; ".join(found) or PHRASES[lang]["no special"]
 
 
-def _security(purpose: Purpose, lang: Lang) -> str:
+def _security(catalogue: Catalogue, purpose: Purpose, lang: Lang) -> str:
     say = PHRASES[lang]
+    services = [_in(catalogue.key_services[name].title, lang) for name in purpose.pseudonyms.key_services]
     parts = [
         say["pseudonymised"].format(mode=purpose.pseudonyms.mode, epoch=say[purpose.pseudonyms.epoch]),
+        *([say["services"].format(services=", ".join(services))] if services else []),
         *([say["sealed"]] if purpose.may_learn.attributes else []),
         say["logged"],
         say["limits"].format(subjects=purpose.limits.subjects_per_request, requests=purpose.limits.requests_per_day),

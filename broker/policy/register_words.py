@@ -71,6 +71,8 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
         "te vullen: termijn van de eigen registratie",
         "pseudonymised": "nummers verlaten de organisatie alleen als pseudoniem, met een sleutel per doel en {epoch} "
         "(modus {mode}) die de tussenpersoon niet heeft",
+        "services": "pseudoniemen worden gemaakt met sleuteldiensten van verschillende beheerders, die niet zien van "
+        "wie: {services}",
         "quarter": "kwartaal",
         "month": "maand",
         "year": "jaar",
@@ -114,6 +116,8 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
         "fill in: term of the own records",
         "pseudonymised": "numbers leave the organisation only as pseudonyms, under a key per purpose and {epoch} (mode "
         "{mode}) that the broker does not hold",
+        "services": "pseudonyms are made with key services of different operators, which do not see of whom: "
+        "{services}",
         "quarter": "quarter",
         "month": "month",
         "year": "year",

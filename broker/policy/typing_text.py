@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from broker.ed25519_keys import public_key_of
 from broker.errors import SluisError
 from broker.parties import OIN_PATTERN, Oin
+from broker.policy.ristretto_points import is_element
 from broker.policy.strict_yaml import PlainScalar
 
 MAX_TEXT = 2_000
@@ -23,6 +24,7 @@ _DAY = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{2,40}")
 _NOTICE = re.compile(r"[0-9a-f]{16}")
+_EPOCH = re.compile(r"20[0-9]{2}(?:Q[1-4]|-(?:0[1-9]|1[0-2]))?(?:\.(?:[2-9]|[1-9][0-9]))?")
 _KEY_TEXT = re.compile(r"[0-9a-f]{64}")
 _NULLS = frozenset({"null", "Null", "NULL", "~"})
 """What YAML 1.2 reads as nothing: an editor shows it so, and nobody means it as text."""
@@ -118,6 +120,26 @@ def key_text(value: Any) -> str:
     return text
 
 
+def service_key_text(value: Any) -> str:
+    """The public key of a key service: 64 lower-case hex digits of a ristretto255 element (RFC 9496)."""
+    text = _text(value)
+    if not _KEY_TEXT.fullmatch(text):
+        shape = "must be 64 lower-case hex digits"
+        refuse_value("SERVICE_KEY_SHAPE", shape, "copy the line that `sluis key-service key make` printed")
+    if not is_element(bytes.fromhex(text)):
+        what = "is no public key: not the one encoding of a ristretto255 element, or that of none"
+        refuse_value("SERVICE_KEY_SHAPE", what, "copy the line that `sluis key-service key make` printed")
+    return text
+
+
+def epoch_text(value: Any) -> str:
+    """The name of a key epoch: 2026, 2026Q4 or 2026-11; with `.2` behind it that of its second key."""
+    text = _text(value)
+    if not _EPOCH.fullmatch(text):
+        refuse_value("EPOCH_NAME", f"'{text}' names no epoch", "write 2026-11, 2026Q4 or 2026, as `epoch:` says")
+    return text
+
+
 def _oin(value: Any) -> str:
     text = _text(value)
     try:
@@ -135,6 +157,8 @@ Flag = Annotated[bool, BeforeValidator(_flag)]
 Day = Annotated[date, BeforeValidator(_day)]
 """A calendar day in Europe/Amsterdam."""
 OinText = Annotated[str, BeforeValidator(_oin)]
+EpochText = Annotated[str, BeforeValidator(epoch_text)]
+ServiceKey = Annotated[str, BeforeValidator(service_key_text)]
 Positive = Annotated[int, BeforeValidator(whole), Field(ge=1)]
 Days = Annotated[int, BeforeValidator(whole), Field(ge=1, le=36_525)]
 
@@ -157,6 +181,8 @@ JSON_SHAPES: Mapping[Callable[[Any], Any], Mapping[str, Any]] = MappingProxyType
         finding_code: _shape("string", _CODE, "must be the code of a finding, such as NO_CASE_NUMBER"),
         notice_id: _shape(["string", "number"], _NOTICE, "must be the 16 hex digits of a suspension notice"),
         key_text: _shape(["string", "number"], _KEY_TEXT, "must be a public key: 64 lower-case hex digits"),
+        service_key_text: _shape(["string", "number"], _KEY_TEXT, "must be a public key: 64 lower-case hex digits"),
+        epoch_text: _shape("string", _EPOCH, "must be an epoch, such as 2026-11, 2026Q4 or 2026"),
     }
 )
 """What each of these accepts, as JSON Schema of what an editor sees there: it types scalars before the schema does, so

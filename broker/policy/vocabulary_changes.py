@@ -54,6 +54,7 @@ KINDS: Mapping[str, str] = {
     "legal_bases": "legal basis",
     "subject_types": "subject type",
     "dpias": "assessment",
+    "key_services": "key service",
 }
 """Members of the catalogue that list words, each with what one of them is called."""
 
@@ -232,6 +233,7 @@ JUDGES: Mapping[str, Mapping[str, Judge]] = {
         "special_categories": _lifted, "to_be_confirmed": _other,
     },
     "dpias": {"title": _other, "decided_on": _other, "review_by": _other},
+    "key_services": {"title": _other, "operator": _compare},
     "officers": {"title": _other, "key": lambda *_: Section.LOOSER},
 }  # fmt: skip
 """How every member of every kind of word is judged."""

@@ -916,9 +916,12 @@ class PolicySet:
         """What an officer signs of a purpose (docs/formats.md section 6): it, and all it draws on."""
         purpose, catalogue = self.meaning["purposes"][name], self.meaning["catalogue"]
         principals = [pair["principal"] for pair in purpose["on_behalf_of"]]
+        services = {s: catalogue["key_services"][s] for s in purpose["pseudonyms"].get("key_services", [])}
+        operators = {service["operator"] for service in services.values()} - {"broker"}
+        parties = {*purpose["asks"], *purpose["answers"], *principals, *operators}
         covered = {
             "purpose": purpose,
-            "parties": {p: catalogue["parties"][p] for p in {*purpose["asks"], *purpose["answers"], *principals}},
+            "parties": {p: catalogue["parties"][p] for p in parties},
             "subject_type": catalogue["subject_types"][purpose["about"]],
             "identifiers": {i: catalogue["identifiers"][i] for i in purpose["identified_by"]},
             "attributes": {a: catalogue["attributes"][a] for a in purpose["may_learn"]["attributes"]},
@@ -927,6 +930,8 @@ class PolicySet:
             "dpia": catalogue.get("dpias", {}).get(purpose["dpia"]) if purpose["dpia"] else None,
             "guardrails": catalogue["guardrails"],
         }
+        if services:
+            covered["key_services"] = services
         return digest_of(covered)
 
     def signs_for(self, key: str) -> set[str]:

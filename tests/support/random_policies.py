@@ -60,6 +60,10 @@ def random_texts(seed: int, purposes: int = 8) -> dict[str, str]:
             "later": _BASIS | {"in_force": {"from": "2026-05-01"}},
             "once": _BASIS | {"in_force": {"from": "2025-01-01", "until": "2026-11-30"}},
         },
+        "key_services": {
+            "own": {"title": _BOTH, "operator": "broker"},
+            "other": {"title": _BOTH, "operator": "party-6"},
+        },
         "guardrails": {
             "national_number_with_private_party": "never",
             "natural_persons": "oblivious only",
@@ -116,6 +120,9 @@ def _random_purpose(random: Random, name: str, parties: list[str], catalogue: Ma
         "limits": {"subjects_per_request": random.randint(1, 9), "requests_per_day": random.randint(1, 9)},
         "valid": {"from": str(first), "until": str(first + timedelta(days=random.randint(0, 500)))},
     }
+    if about == "person":
+        purpose["pseudonyms"]["key_services"] = ["own", "other"]
+        purpose["limits"]["evaluations_per_epoch"] = random.randint(1, 9)
     optional: dict[str, Any] = {
         "on_behalf_of": [{"processor": asks[0], "principal": other} for other in others],
         "weakest_match_key": 1,

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from broker.policy.finding_pages import amounts, bounds, characters, form, parties, people, reasons, tests, values
+from broker.policy.finding_pages import (
+    amounts,
+    bounds,
+    characters,
+    form,
+    parties,
+    people,
+    reasons,
+    services,
+    tests,
+    values,
+)
 from broker.policy.finding_pages.page import Page
 
 ALL: tuple[Page, ...] = (
@@ -14,5 +25,6 @@ ALL: tuple[Page, ...] = (
     *reasons.PAGES,
     *amounts.PAGES,
     *people.PAGES,
+    *services.PAGES,
     *tests.PAGES,
 )

@@ -12,7 +12,7 @@ from datetime import datetime
 from broker.policy.approvals import Approval
 from broker.policy.document import PURPOSE_FOLDER, PolicySet
 from broker.policy.legal_days import local_day
-from broker.policy.lint import amounts, chains, counts, covering, dates, people, prose, use, words
+from broker.policy.lint import amounts, chains, counts, covering, dates, people, prose, services, use, words
 from broker.policy.lint.finding import Check, Finding, Ground, Remark, weigh
 from broker.policy.lint.usage import Usage, usage_of
 from broker.policy.problems import Problem
@@ -39,6 +39,10 @@ CHECKS: tuple[Check, ...] = (
     words.national_numbers_learned,
     words.unconfirmed,
     words.unused,
+    services.standing,
+    services.operators,
+    services.public_keys,
+    services.evaluations,
     people.approvers,
     people.authors,
     people.answers,

@@ -66,8 +66,11 @@ def unused(ground: Ground) -> Iterator[Remark]:
         for purpose in ground.kept
         for name in (*purpose.asks, *purpose.answers, *(pair.principal for pair in purpose.on_behalf_of))
     }
+    services = {name for purpose in ground.kept for name in purpose.pseudonyms.key_services}
+    operators = {service.operator for service in catalogue.key_services.values()}
     lists: tuple[tuple[str, str, Iterable[str], set[str]], ...] = (
-        ("parties", "party", catalogue.parties, parties | set(catalogue.auditors)),
+        ("parties", "party", catalogue.parties, parties | set(catalogue.auditors) | operators),
+        ("key_services", "key service", catalogue.key_services, services),
         ("identifiers", "identifier", catalogue.identifiers, {i for p in ground.kept for i in p.identified_by}),
         ("legal_bases", "legal basis", catalogue.legal_bases, {purpose.legal_basis for purpose in ground.kept}),
         ("dpias", "DPIA", catalogue.dpias, {purpose.dpia for purpose in ground.kept if purpose.dpia}),

@@ -96,9 +96,11 @@ def purpose_digest(meaning: Mapping[str, Any], name: str) -> str:
     for attribute in attributes:
         for party in _listed_out(catalogue, catalogue["attributes"][attribute]["holders"]) & answering:
             held[party].add(attribute)
+    services = {name: catalogue["key_services"][name] for name in purpose["pseudonyms"].get("key_services", [])}
+    operators = {service["operator"] for service in services.values()} - {"broker"}
     covered = {
         "purpose": purpose,
-        "parties": {party: catalogue["parties"][party] for party in asking | answering},
+        "parties": {party: catalogue["parties"][party] for party in asking | answering | operators},
         "subject_type": catalogue["subject_types"][purpose["about"]],
         "identifiers": {scheme: catalogue["identifiers"][scheme] for scheme in purpose["identified_by"]},
         "attributes": {attribute: catalogue["attributes"][attribute] for attribute in attributes},
@@ -106,6 +108,7 @@ def purpose_digest(meaning: Mapping[str, Any], name: str) -> str:
         "legal_basis": catalogue["legal_bases"][purpose["legal_basis"]],
         "dpia": catalogue.get("dpias", {}).get(purpose["dpia"]) if purpose["dpia"] else None,
         "guardrails": catalogue["guardrails"],
+        **({"key_services": services} if services else {}),
     }
     return hashlib.sha256(canonical_json(covered)).hexdigest()
 

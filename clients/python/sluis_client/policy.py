@@ -39,6 +39,15 @@ class AttributeView:
 
 
 @dataclass(frozen=True)
+class ServiceView:
+    """A key service of mode `oblivious`. `operator`: a party, or `broker`; `title`: by language."""
+
+    name: str
+    operator: str
+    title: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class PurposeView:
     """One purpose as a client needs it; `asks` and `answers` hold parties, groups are listed out."""
 
@@ -69,6 +78,10 @@ class PurposeView:
     cooperation_ref_required: bool
     answer_keep_days: int
     rows_per_scheme: Mapping[str, int]
+    key_services: tuple[ServiceView, ...] = ()
+    """Of mode `oblivious`, in the order of their ids."""
+    public_keys: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    """Epoch to service to the 32 bytes that both sides signed."""
 
     @property
     def steward(self) -> str:
@@ -187,7 +200,7 @@ class SignedPolicy:
             raise ClientError("PURPOSE_UNKNOWN", f"{name} is no purpose of the policy set")
         try:
             return self._view(name, self._purposes[name])
-        except (KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError):
             raise _invalid(f"purpose {name} is not of the layout this client knows; upgrade the client") from None
 
     def account(self, name: str) -> PurposeAccount:
@@ -203,17 +216,17 @@ class SignedPolicy:
             raise _invalid(f"purpose {name} is not of the layout this client knows; upgrade the client") from None
 
     def _view(self, name: str, purpose: Mapping[str, Any]) -> PurposeView:
-        learn = purpose["may_learn"]
+        learn, pseudonyms = purpose["may_learn"], purpose["pseudonyms"]
         schemes = tuple(purpose["identified_by"])
         identifiers = self._catalogue["identifiers"]
         return PurposeView(
             name=name,
             state=purpose["state"],
             about=purpose["about"],
-            stewards=(purpose["pseudonyms"]["steward"], *purpose["pseudonyms"].get("successors", ())),
-            mode=purpose["pseudonyms"]["mode"],
-            epoch_kind=purpose["pseudonyms"]["epoch"],
-            overlap_days=purpose["pseudonyms"].get("overlap_days", 0),
+            stewards=(pseudonyms["steward"], *pseudonyms.get("successors", ())),
+            mode=pseudonyms["mode"],
+            epoch_kind=pseudonyms["epoch"],
+            overlap_days=pseudonyms.get("overlap_days", 0),
             vault_keep_days=purpose["vault_keep_days"],
             asks=tuple(purpose["asks"]),
             answers=tuple(purpose["answers"]),
@@ -229,7 +242,16 @@ class SignedPolicy:
             cooperation_ref_required=purpose["cooperation_ref"] is not None,
             answer_keep_days=purpose["answer_keep_days"],
             rows_per_scheme={scheme: identifiers[scheme]["rows_per_pseudonym"] for scheme in schemes},
+            key_services=tuple(self._service(service) for service in sorted(pseudonyms.get("key_services", ()))),
+            public_keys={
+                epoch: {service: bytes.fromhex(key) for service, key in keys.items()}
+                for epoch, keys in pseudonyms.get("public_keys", {}).items()
+            },
         )
+
+    def _service(self, name: str) -> ServiceView:
+        known = self._catalogue["key_services"][name]
+        return ServiceView(name, str(known["operator"]), dict(known["title"]))
 
     def _attribute(self, name: str) -> AttributeView:
         known = self._catalogue["attributes"][name]

@@ -120,6 +120,33 @@ def test_a_bundle_signed_by_enough_people_is_read():
     assert SignedPolicy.from_bundle(bundle(), [key.upper() for key in PUBLIC], 2, NOW).digest == policy.digest
 
 
+def test_key_services_with_their_keys_in_the_order_of_their_ids():
+    key = "e2f2ae0a6abc4e71a884a961c500515f58e30b6aa582dd8db6a65945e08d2d76"
+    purpose = MEANING["purposes"]["snf-locatie"]
+    pinned = {
+        "mode": "oblivious",
+        "key_services": ["sluis", "oost"],
+        "public_keys": {"2026Q4": {"oost": key, "sluis": key}},
+    }
+    services = {
+        "oost": {"operator": "snf", "title": {"nl": "Oost", "en": "East"}},
+        "sluis": {"operator": "broker", "title": {"nl": "Tussenpersoon", "en": "Broker"}},
+    }
+    meaning = {
+        **MEANING,
+        "catalogue": {**MEANING["catalogue"], "key_services": services},
+        "purposes": {"snf-locatie": {**purpose, "pseudonyms": {**purpose["pseudonyms"], **pinned}}},
+    }
+    view = read(bundle(meaning), unsafe_skip_approvals=True).purpose("snf-locatie")
+    assert [(service.name, service.operator) for service in view.key_services] == [("oost", "snf"), ("sluis", "broker")]
+    assert view.public_keys == {"2026Q4": {"oost": bytes.fromhex(key), "sluis": bytes.fromhex(key)}}
+    for broken in ({"oost": "xy"}, {"oost": 7}):
+        meaning["purposes"]["snf-locatie"]["pseudonyms"]["public_keys"] = {"2026Q4": broken}
+        with pytest.raises(ClientError) as caught:
+            read(bundle(meaning), unsafe_skip_approvals=True).purpose("snf-locatie")
+        assert caught.value.code == "POLICY_INVALID"
+
+
 def test_a_purpose_as_a_client_needs_it():
     view = read(bundle()).purpose("snf-locatie")
     assert view.participants == ("snf", "utrecht")

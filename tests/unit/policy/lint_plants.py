@@ -88,6 +88,13 @@ TILBURG = "oin: 00000099000000206000\n"
 COUNT = "  hit: true\n  count: {min_group: 5, per_epoch: 4}\n"
 PERSONS = [("state: draft", "state: active\ndpia: DPIA-SAMPLE-04"), ("  hit: true\n", COUNT)]
 
+POINTS = (
+    "e2f2ae0a6abc4e71a884a961c500515f58e30b6aa582dd8db6a65945e08d2d76",
+    "6a493210f7499cd17fecb510ae0cea23a110e8d5b901f8acadd3095c73a3b919",
+)
+"""Multiples of ristretto255's generator (RFC 9496 appendix A.1)."""
+PINNED = f"key_services: [oost, sluis], public_keys: {{2026-11: {{oost: {POINTS[0]}, sluis: {POINTS[1]}}}}}"
+
 PLANTS = [
     Plant(
         "REASON_SHORT", "answer", V, "because:", {V: [(reason_of(V), "because: An inspector wants to know this.\n")]}
@@ -184,6 +191,32 @@ PLANTS = [
         CAT,
         "  DPIA-SAMPLE-10:",
         {"purposes/nau-status.yaml": [("DPIA-SAMPLE-10", "DPIA-SAMPLE-07")]},
+    ),
+    Plant("SERVICE_KEYS_MISSING", "refuse", P12, "pseudonyms:", {P12: PERSONS}),
+    Plant(
+        "SERVICE_KEYS_DUE",
+        "note",
+        P12,
+        "public_keys:",
+        {P12: [*PERSONS, ("key_services: [oost, sluis]", PINNED)]},
+    ),
+    Plant("MANY_EVALUATIONS", "answer", P12, "evaluations_per_epoch:", {P12: [*PERSONS, ("250000", "760000")]}),
+    Plant(
+        "KEY_SERVICES_ONE_OPERATOR",
+        "refuse",
+        P12,
+        "key_services:",
+        {
+            P12: [("state: draft", "state: shadow\nshadow_of: verhuurvergunning")],
+            CAT: [("operator: sleuteldienst-oost", "operator: broker")],
+        },
+    ),
+    Plant(
+        "KEY_SERVICE_OF_PARTICIPANT",
+        "answer",
+        P12,
+        "key_services:",
+        {P12: PERSONS, CAT: [("operator: sleuteldienst-oost", "operator: svb")]},
     ),
     Plant("NO_OFFICERS", "note", CAT, "catalogue:"),
     Plant("NO_AUTHOR", "note", V, "purpose:", officers=True),

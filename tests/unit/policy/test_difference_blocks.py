@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from broker.cli.policy import app
 from broker.policy.bundle import build_bundle
-from broker.policy.catalogue import Attribute, Catalogue, Dpia, Identifier, LegalBasis, Party, SubjectType
+from broker.policy.catalogue import Attribute, Catalogue, Dpia, Identifier, KeyService, LegalBasis, Party, SubjectType
 from broker.policy.change_report import compare
 from broker.policy.difference import Section
 from broker.policy.document import read_policies
@@ -156,6 +156,7 @@ def test_every_member_of_every_word_has_a_rule():
         "attributes": Attribute,
         "legal_bases": LegalBasis,
         "dpias": Dpia,
+        "key_services": KeyService,
         "officers": Officer,
     }
     for member, model in models.items():

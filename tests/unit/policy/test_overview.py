@@ -130,7 +130,11 @@ def test_a_law_that_never_holds_with_the_purpose_never_permits():
 
 
 def test_a_purpose_that_needs_a_mode_says_so_and_opens_with_it():
-    active = load(bent("purposes/snf-locatie.yaml", "mode: keyed", "mode: oblivious"))
+    source = bent("purposes/snf-locatie.yaml", "mode: keyed", "mode: oblivious, key_services: [oost, sluis]")
+    snf = source["purposes/snf-locatie.yaml"].replace(
+        "requests_per_day: 50", "requests_per_day: 50, evaluations_per_epoch: 9"
+    )
+    active = load(source | {"purposes/snf-locatie.yaml": snf})
     assert standing_on(active, "snf-locatie", DAY) == "mode"
     assert standing_on(active, "snf-locatie", DAY, ("keyed", "oblivious")) == "open"
     (grant,) = grants_of(active, ["snf-locatie"])

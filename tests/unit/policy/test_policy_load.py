@@ -17,6 +17,9 @@ P02 = "purposes/cert-boete.yaml"
 P04 = "purposes/nla-verzoek-persoon.yaml"
 P08 = "purposes/bezetting.yaml"
 
+POINT = "e2f2ae0a6abc4e71a884a961c500515f58e30b6aa582dd8db6a65945e08d2d76"
+OTHER_POINT = "6a493210f7499cd17fecb510ae0cea23a110e8d5b901f8acadd3095c73a3b919"
+KEYS = f"key_services: [oost, sluis], public_keys: {{2026-11: {{oost: {POINT}, sluis: {OTHER_POINT}}}}}"
 BENDS = [
     # one file
     (SNF, "asks: [municipalities]", "ask: [municipalities]", "UNKNOWN_KEY", "did you mean 'asks'?"),
@@ -90,6 +93,26 @@ BENDS = [
     ("purposes/nla-verzoek-loonheffing.yaml", "asks: [nla]",
      "asks: [nla]\non_behalf_of: [{processor: nla, principal: certificeerder-noord}]", "NATIONAL_NUMBER_PRIVATE", ""),
     ("purposes/nla-verzoek-onderneming.yaml", "[kvk, rsin]", "[kvk, loonheffing]", "PERSONS_NEED_OBLIVIOUS", ""),
+    # key services of mode oblivious; a shipped purpose becomes active with a DPIA
+    (P04, "state: draft", "state: active\ndpia: DPIA-SAMPLE-04", None, ""),
+    (P04, "key_services: [oost, sluis]", "key_services: [oost, west]", "UNKNOWN_WORD", "oost"),
+    (P04, "key_services: [oost, sluis]", "key_services: [oost, oost]", "REPEATED", ""),
+    (P04, "key_services: [oost, sluis]", KEYS, None, ""),
+    (P04, "key_services: [oost, sluis]", KEYS.replace("2026-11", "2026Q4"), "EPOCH_NAME", "2026-11"),
+    (P04, "key_services: [oost, sluis]", KEYS.replace("2026-11", "2026-13"), "EPOCH_NAME", "2026-11"),
+    (P04, "key_services: [oost, sluis]", KEYS.replace(POINT, "00" * 32), "SERVICE_KEY_SHAPE", "key make"),
+    (P04, "key_services: [oost, sluis]", KEYS.replace(POINT, "01" + "00" * 31), "SERVICE_KEY_SHAPE", ""),
+    (P04, "key_services: [oost, sluis]", KEYS.replace(POINT, POINT.upper()), "SERVICE_KEY_SHAPE", ""),
+    (P04, "key_services: [oost, sluis]", KEYS.replace(f"oost: {POINT}, ", ""), "SERVICE_KEYS_INCOMPLETE", ""),
+    (P04, "key_services: [oost, sluis]", KEYS.replace("[oost, sluis]", "[oost]"), "SERVICE_KEYS_INCOMPLETE", ""),
+    (P04, "key_services: [oost, sluis]", KEYS.replace(POINT, OTHER_POINT), "SERVICE_KEY_REPEATED", ""),
+    (SNF, "mode: keyed", "mode: keyed, key_services: [oost, sluis]", "OBLIVIOUS_ONLY", ""),
+    (SNF, "requests_per_day: 50", "requests_per_day: 50, evaluations_per_epoch: 9", "OBLIVIOUS_ONLY", ""),
+    (SNF, "requests_per_day: 50", "requests_per_day: 50, register_evaluations_per_epoch: 9", "OBLIVIOUS_ONLY", ""),
+    (SNF, "mode: keyed", "mode: oblivious", "KEY_SERVICES_TOO_FEW", "oost, sluis"),
+    (SNF, "mode: keyed", "mode: oblivious", "NO_EVALUATION_LIMIT", "evaluations_per_epoch"),
+    (SNF, "mode: keyed", "mode: oblivious, key_services: [sluis]", "KEY_SERVICES_TOO_FEW", ""),
+    (CAT, "operator: sleuteldienst-oost", "operator: sleuteldienst-west", "UNKNOWN_WORD", "sleuteldienst-oost"),
     # the catalogue
     (CAT, "national_number_with_private_party: never", "national_number_with_private_party: sometimes",
      "UNKNOWN_WORD", "never"),
