@@ -65,6 +65,7 @@ MEANING = {
             "case_number": "required",
             "cooperation_ref": None,
             "answer_keep_days": 92,
+            "vault_keep_days": 730,
             "limits": {"subjects_per_request": 1000, "requests_per_day": 50},
             "legal_basis": "covenant",
             "dpia": None,
@@ -150,7 +151,7 @@ def test_key_services_with_their_keys_in_the_order_of_their_ids():
 def test_a_purpose_as_a_client_needs_it():
     view = read(bundle()).purpose("snf-locatie")
     assert view.participants == ("snf", "utrecht")
-    assert (view.steward, view.mode, view.epoch_kind, view.state) == ("snf", "keyed", "quarter", "active")
+    assert (view.stewards[0], view.mode, view.epoch_kind, view.state) == ("snf", "keyed", "quarter", "active")
     assert (view.hit, view.count) == (True, False)
     assert list(view.attributes) == ["beds", "certificate-status"]
     assert view.attributes["beds"].width == 6
@@ -280,7 +281,7 @@ def test_the_client_reads_what_the_broker_publishes():
         assert view.participants == known.participants(name)
         assert (view.asks, view.answers) == (purpose.asks, purpose.answers)
         assert view.rules == purpose.register_rules()
-        assert view.steward == purpose.pseudonyms.steward
+        assert view.stewards == purpose.pseudonyms.stewards
         assert (view.hit, view.count) == (purpose.may_learn.hit, purpose.may_learn.count is not None)
         assert {a: v.width for a, v in view.attributes.items()} == {
             a: known.catalogue.attributes[a].width for a in purpose.may_learn.attributes
