@@ -22,7 +22,18 @@ from broker.ports import Transaction
 from broker.statement_members import HEX32, Members, Scope, Signed, open_statement
 from broker.statements import verify_signature
 
-KINDS = ("equal-run", "hit-ratio", "hours", "limit", "repeated", "single-run", "split", "volume")
+KINDS = (
+    "equal-run",
+    "hit-ratio",
+    "hours",
+    "limit",
+    "nested",
+    "repeated",
+    "same-subjects",
+    "single-run",
+    "split",
+    "volume",
+)
 """What may stand out; the words of `sluis audit unusual`."""
 EXPLANATIONS = ("planned", "backlog", "urgent", "test", "technical", "mistake", "examining")
 """A planned campaign; arrears worked off; an urgent case; a trial of own systems; a fault of them; what should not have

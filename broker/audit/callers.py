@@ -153,7 +153,7 @@ class Callers:
         known = self._last
         if known is not None and known.same(body):
             return known.good
-        good = _signed(body["statement"], body["signature"], pinned)
+        good = is_signed(body["statement"], body["signature"], pinned.key)
         self._last = _Checked(body["certificate"], body["signature"], body["statement"], good)
         return good
 
@@ -245,10 +245,9 @@ def _is_ca(certificate: x509.Certificate) -> bool:
         return False
 
 
-def _signed(statement: Mapping[str, Any], signature: str, pinned: _Pinned) -> bool:
-    """Whether `signature` (base64) is over the canonical form of `statement`, by the certificate's key."""
+def is_signed(statement: Mapping[str, Any], signature: str, key: object) -> bool:
+    """Whether `signature` (base64) is over the canonical form of `statement`, by a certificate's public key."""
     message = _PREFIX + strict_json.write(statement)
-    key = pinned.key
     try:
         raw = base64.b64decode(signature, validate=True)
         if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):

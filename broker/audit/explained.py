@@ -25,7 +25,20 @@ _MEMBERS = {
     "last": "number",
     "not_after": "time",
 }
-KINDS = frozenset({"equal-run", "hit-ratio", "hours", "limit", "repeated", "single-run", "split", "volume"})
+KINDS = frozenset(
+    {
+        "equal-run",
+        "hit-ratio",
+        "hours",
+        "limit",
+        "nested",
+        "repeated",
+        "same-subjects",
+        "single-run",
+        "split",
+        "volume",
+    }
+)
 EXPLANATIONS = frozenset({"planned", "backlog", "urgent", "test", "technical", "mistake", "examining"})
 
 

@@ -1,19 +1,23 @@
-"""Openings of commitments (docs/formats.md section 1) that a party or a vault gave: what result or case lies behind.
+"""Openings of commitments (docs/formats.md section 1), given by a party or a vault: results, case numbers, rows.
 
 An opening proves itself: only the right salt and value hash to the commitment in the log. Of a result no more is kept
-than its number of hits, of a case number no more than that it was opened.
+than its number of hits; rows only for who asks for them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from broker.audit import strict_json
+from broker.audit.tokens import Tokens, TokensError, read_tokens
 from broker.errors import Code, SluisError
+
+if TYPE_CHECKING:
+    from broker.audit.vault_export import OpenedSlot
 
 MAX_BYTES = 256 << 20
 _SALT_BYTES = 32
@@ -28,10 +32,15 @@ class Result(NamedTuple):
 
 @dataclass
 class Openings:
-    """Every opening of some files, by commitment. `cases`: commitments to case numbers -> the number's UTF-8 text."""
+    """Every opening of some files, by commitment. `cases`: commitments to case numbers -> the number's UTF-8 text.
 
+    `with_rows`: whether the rows of questions are kept too; they take 17 bytes a row and match key.
+    """
+
+    with_rows: bool = False
     results: dict[bytes, Result] = field(default_factory=dict)
     cases: dict[bytes, bytes] = field(default_factory=dict)
+    questions: dict[bytes, Tokens] = field(default_factory=dict)
 
     def result(self, commitment: object) -> Result | None:
         """What lies behind the `result` of a release; None when no file opens it."""
@@ -40,6 +49,16 @@ class Openings:
     def case(self, commitment: object) -> bytes | None:
         """What lies behind the `case_number` of a question; None when no file opens it."""
         return self.cases.get(bytes.fromhex(commitment)) if isinstance(commitment, str) else None
+
+    def rows(self, commitment: str) -> Tokens | None:
+        """What lies behind the `tokens` of a question; None when no file opens it."""
+        return self.questions.get(bytes.fromhex(commitment))
+
+    def add_slots(self, slots: Iterable[OpenedSlot]) -> None:
+        """Takes in the slots of a vault export. Raises VaultFileError where the file was altered or cut."""
+        for slot in slots:
+            if slot.label != "tokens" or self.with_rows:
+                self._take(slot.salt, slot.value, slot.label)
 
     def add(self, data: bytes, name: str) -> int:
         """Takes in the openings in a file: objects with `salt` and `value` (hex) at any depth of JSON or JSON lines.
@@ -66,12 +85,19 @@ class Openings:
             )
         return count
 
-    def _take(self, salt: bytes, value: bytes) -> None:
-        result = _result(value)
+    def _take(self, salt: bytes, value: bytes, label: str | None = None) -> None:
+        """One opening; a party's file does not say of what, so that it is told by its form."""
+        result = _result(value) if label in (None, "result") else None
         if result is not None:
             self.results[commitment_to("result", salt, value)] = result
-        else:
+            return
+        if label in (None, "case-number"):
             self.cases[commitment_to("case-number", salt, value)] = value
+        if label in (None, "tokens") and self.with_rows:
+            try:
+                self.questions[commitment_to("tokens", salt, value)] = read_tokens(value)
+            except TokensError:
+                return
 
 
 def commitment_to(label: str, salt: bytes, value: bytes) -> bytes:

@@ -60,15 +60,23 @@ def parts(lines: Iterable[bytes], progress: Callable[[int, int], None] | None = 
 
 
 def entries(
-    lines: Iterable[bytes], *, kinds: Iterable[str] = (), progress: Callable[[int, int], None] | None = None
+    lines: Iterable[bytes],
+    *,
+    kinds: Iterable[str] = (),
+    progress: Callable[[int, int], None] | None = None,
+    archive: Callable[[Any], None] | None = None,
 ) -> Iterator[LogEntry]:
     """The entries of a bundle in the order of the log, members and shapes checked; of `kinds` only, when given.
+
+    `archive`: called with each archived policy set, before any entry.
 
     Raises:
         SluisError: STATEMENT_INVALID when the lines are no bundle.
     """
     marks = tuple(f'"kind":"{kind}","sequenced_at"'.encode() for kind in kinds)
     for number, name, value in parts(lines, progress):
+        if name == "policy_set" and archive is not None:
+            archive(value)
         if name != "leaf" or (marks and not any(mark in value for mark in marks)):
             continue
         try:

@@ -14,6 +14,7 @@ from typing import Any
 
 from broker.audit.entries import EntryError, LogEntry, read_entry
 from broker.audit.following import read_asked
+from broker.audit.openings import Openings
 from broker.audit.reading import not_a_bundle, parts
 from broker.errors import Code, SluisError
 
@@ -51,18 +52,25 @@ COLUMNS = (
     "engine",
     "ask_index",
     "release_index",
+    "case_number_text",
+    "hits",
+    "count_released",
 )
 """Names of the members of a row, in the order of a CSV file; docs/formats.md section 7 says what each holds."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - as spreadsheets take them
 
 
-def rows(lines: Iterable[bytes], progress: Callable[[int, int], None] | None = None) -> Iterator[Row]:
-    """The rows of a bundle, each with all of COLUMNS.
+def rows(
+    lines: Iterable[bytes],
+    progress: Callable[[int, int], None] | None = None,
+    openings: Openings | None = None,
+) -> Iterator[Row]:
+    """The rows of a bundle, each with all of COLUMNS; the last three are empty but where `openings` tell them.
 
     Raises:
         SluisError: STATEMENT_INVALID when the lines are no bundle.
     """
-    policies = _Policies()
+    policies, opened = _Policies(), openings or Openings()
     open_rows: dict[int, Row] = {}
     for number, name, value in parts(lines, progress):
         if name == "policy_set":
@@ -76,7 +84,7 @@ def rows(lines: Iterable[bytes], progress: Callable[[int, int], None] | None = N
         if entry.kind == "policy":
             policies.revision[entry.body["digest"]] = entry.body["revision"]
         elif entry.kind == "ask":
-            row = _asked(entry, policies)
+            row = _asked(entry, policies, opened)
             if row["verdict"] == "permit":
                 open_rows[entry.index] = row
             else:
@@ -88,7 +96,7 @@ def rows(lines: Iterable[bytes], progress: Callable[[int, int], None] | None = N
                     Code.STATEMENT_INVALID,
                     f"entry {entry.index} releases what was not asked; run `sluis audit verify` on the bundle",
                 )
-            yield {**released, **_released(entry)}
+            yield {**released, **_released(entry, opened, counted=bool(released["count"]))}
     yield from open_rows.values()
 
 
@@ -163,8 +171,9 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _asked(entry: LogEntry, policies: _Policies) -> Row:
+def _asked(entry: LogEntry, policies: _Policies, openings: Openings) -> Row:
     body, asked = entry.body, read_asked(entry)
+    case = openings.case(asked.case)
     statement, register = body["statement"], body["register"] or {}
     try:
         want = statement["want"]
@@ -196,15 +205,18 @@ def _asked(entry: LogEntry, policies: _Policies) -> Row:
         "policy_revision": policies.revision.get(body["policy_set"]),
         "engine": body["engine"],
         "ask_index": entry.index,
+        "case_number_text": None if case is None else case.decode("utf-8", "replace"),
     }
 
 
-def _released(entry: LogEntry) -> Row:
-    body = entry.body
+def _released(entry: LogEntry, openings: Openings, *, counted: bool) -> Row:
+    body, result = entry.body, openings.result(entry.body["result"])
     return {
         "released_at": entry.time,
         "outcome": body["outcome"],
         "status": body["status"],
         "attributes_released": list(body["attributes"]),
         "release_index": entry.index,
+        "hits": None if result is None or counted else result.hits,
+        "count_released": None if result is None else result.released,
     }

@@ -1,7 +1,6 @@
 """Unusual use in a log: what stands out, for the responsible party to look at. Not a verdict: all may be in order.
 
-Works on what the log holds. Which subjects were asked about it does not, so the same subjects under fresh salts, or a
-question inside a larger one, are not seen here.
+Works on what the log holds, and on what openings tell: shares of hits, and which subjects were asked about.
 """
 
 from __future__ import annotations
@@ -11,12 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 from broker.audit import strict_json
 from broker.audit.entries import LogEntry
 from broker.audit.following import Asked, Follower
 from broker.audit.openings import Openings
 from broker.audit.reading import entries
+from broker.audit.unusual_rows import Looked, Rows, RowThresholds
 from broker.audit.unusual_rules import Rule, Seen, rules
 
 MAX_ITEMS = 10_000
@@ -48,6 +49,8 @@ class Unusual:
     """(party, kind) -> items."""
     explained: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Item -> its party's newest explanation in the log, and the index of that entry."""
+    looked: Looked = field(default_factory=Looked)
+    """How many questions' rows were looked at."""
 
     def by_party(self) -> dict[str, list[Item]]:
         """The items for each responsible party, in the order of the log."""
@@ -63,6 +66,7 @@ def unusual(
     openings: Openings,
     first: date | None = None,
     last: date | None = None,
+    thresholds: RowThresholds | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Unusual:
     """Everything unusual that began from day `first` up to and including `last` (Europe/Amsterdam).
@@ -72,8 +76,9 @@ def unusual(
     Raises:
         SluisError: STATEMENT_INVALID when the lines are no bundle.
     """
-    run = _Run(openings)
-    for entry in entries(lines, kinds=("genesis", "ask", "release", "notice"), progress=progress):
+    run = _Run(openings, thresholds or RowThresholds())
+    kinds = ("genesis", "ask", "release", "notice")
+    for entry in entries(lines, kinds=kinds, progress=progress, archive=run.archive):
         if entry.kind == "genesis":
             run.found.origin = entry.body["origin"]
         elif entry.kind == "notice":
@@ -87,13 +92,25 @@ def unusual(
 class _Run:
     """One pass over a log."""
 
-    def __init__(self, openings: Openings) -> None:
+    def __init__(self, openings: Openings, thresholds: RowThresholds) -> None:
         self.found = Unusual()
         self._openings = openings
+        self._thresholds = thresholds
+        self._min_groups: dict[str, int] = {}
+        """Purpose -> the least group of a count, the greatest that an archived policy set states."""
         self._follower = Follower()
         self._rules: dict[_Key, tuple[Rule, ...]] = {}
         self._exchange: tuple[Asked, datetime] | None = None
         """The exchange whose asks are being read; they stand side by side."""
+
+    def archive(self, bundle: Any) -> None:
+        """An archived policy set; one of another form tells nothing, for only `verify` judges."""
+        try:
+            for name, purpose in bundle["meaning"]["purposes"].items():
+                group = int((purpose["may_learn"].get("count") or {}).get("min_group") or 0)
+                self._min_groups[name] = max(group, self._min_groups.get(name, 0))
+        except (KeyError, TypeError, AttributeError, ValueError):
+            return
 
     def take(self, entry: LogEntry, first: date | None, last: date | None) -> None:
         """One ask or release."""
@@ -131,7 +148,8 @@ class _Run:
         key = _key(asked)
         mine = self._rules.get(key)
         if mine is None:
-            mine = self._rules[key] = rules()
+            rows = Rows(self._openings, self._thresholds, self._min_groups.get(asked.purpose, 0), self.found.looked)
+            mine = self._rules[key] = (*rules(), rows)
         return mine
 
     def _note(self, asked: Asked, seen: Iterator[Seen], first: date | None, last: date | None) -> None:

@@ -63,7 +63,7 @@ class Rule(Protocol):
         ...
 
 
-class _Silent:
+class Silent:
     """What a rule does where it has nothing to say."""
 
     def ask(self, _asked: Asked, _at: datetime, /) -> Iterator[Seen]:
@@ -98,7 +98,7 @@ class Span:
         return Seen(kind, self.day, self.first, self.last, self.exchanges, tuple(numbers.items()))
 
 
-class _Daily(_Silent, ABC):
+class _Daily(Silent, ABC):
     """A rule over whole days: gathers one, and looks at it when the next begins."""
 
     def __init__(self) -> None:
@@ -169,7 +169,7 @@ class Limit(_Daily):
         yield span.seen("limit")
 
 
-class Ratio(_Silent):
+class Ratio(Silent):
     """Another share of hits than this party had before. Needs opened results."""
 
     def __init__(self) -> None:
@@ -201,7 +201,7 @@ class Ratio(_Silent):
             yield self._span.seen("hit-ratio", share=round(now, 3), usual=round(before, 3))
 
 
-class Run(_Silent):
+class Run(Silent):
     """Many questions of one size shortly after each other. `sizes`: least and most subjects it looks at."""
 
     def __init__(self, kind: str, sizes: tuple[int, int | None], least: int, within: timedelta) -> None:
@@ -239,7 +239,7 @@ class Run(_Silent):
             self._span = None
 
 
-class Split(_Silent):
+class Split(Silent):
     """A question denied as too large, and then asked in parts."""
 
     def __init__(self) -> None:

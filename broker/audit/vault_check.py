@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 
 import numpy as np
@@ -11,9 +10,9 @@ from broker.audit.commitments import LABELS, Rows, mark_of
 from broker.audit.entries import is_hex, is_number
 from broker.audit.erasures import Erased
 from broker.audit.findings import Code, Findings, VaultChecked
+from broker.audit.openings import commitment_to
+from broker.audit.tokens import PSEUDONYM_BYTES, parts_of
 from broker.audit.vault_export import OpenedSlot, VaultFile, VaultFileError
-
-_PSEUDONYM = 16
 
 
 def check_vault(vault: VaultFile, erased: Erased, *, origin: str, size: int, findings: Findings) -> VaultChecked:
@@ -47,8 +46,8 @@ def _check_slot(slot: OpenedSlot, mark: bytes, made: Rows, rows: Rows, erased: E
     label = LABELS[int(made["label"][0])]
     if mark in erased.marks:
         findings.add(Code.VAULT_ERASED, index=index)
-    if _commitment(label, slot.salt, slot.value) != slot.commitment:
-        found = {_commitment(other, slot.salt, slot.value) for other in LABELS}
+    if commitment_to(label, slot.salt, slot.value).hex() != slot.commitment:
+        found = {commitment_to(other, slot.salt, slot.value).hex() for other in LABELS}
         swapped = any(len(_rows_of(rows, mark_of(name))) for name in found)
         findings.add(Code.VAULT_SWAPPED if swapped else Code.VAULT_OPENING, index=index)
     elif not _fits(label, slot.value, int(made["subjects"][0])):
@@ -58,8 +57,8 @@ def _check_slot(slot: OpenedSlot, mark: bytes, made: Rows, rows: Rows, erased: E
 def _fits(label: str, value: bytes, subjects: int) -> bool:
     """Whether what was opened can be what its statement says; labels that are not listed cannot be judged."""
     if label == "tokens":
-        parts = _parts(value)
-        return bool(parts) and all(len(part) == subjects * _PSEUDONYM for part in parts[1::2])
+        parts = parts_of(value)
+        return bool(parts) and all(len(part) == subjects * PSEUDONYM_BYTES for part in parts[1::2])
     if label == "result":
         try:
             result = json.loads(value)
@@ -75,22 +74,7 @@ def _fits(label: str, value: bytes, subjects: int) -> bool:
     return True
 
 
-def _parts(value: bytes) -> list[bytes]:
-    """The parts of `encode(...)`; none when it is not one."""
-    parts, at = [], 0
-    while at < len(value):
-        size = int.from_bytes(value[at : at + 4], "big")
-        parts.append(value[at + 4 : at + 4 + size])
-        at += 4 + size
-    return parts if at == len(value) and len(parts) % 2 == 0 else []
-
-
 def _rows_of(rows: Rows, mark: bytes) -> Rows:
     wanted = np.array([mark], "S16")
     first, last = np.searchsorted(rows["mark"], wanted, "left")[0], np.searchsorted(rows["mark"], wanted, "right")[0]
     return rows[first:last]
-
-
-def _commitment(label: str, salt: bytes, value: bytes) -> str:
-    parts = (b"sluis/v1/commitment", label.encode(), salt, value)
-    return hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).hexdigest()

@@ -16,10 +16,10 @@ from broker.audit.bundle_lines import read_lines
 from broker.audit.entries import LogEntry
 from broker.audit.entry_shapes import BODIES
 from broker.audit.following import parties_of
-from broker.audit.openings import Openings
 from broker.audit.selecting import Selection, Shown, select
 from broker.cli.audit.columns import one_line
 from broker.cli.audit.noticing import print_open_notices
+from broker.cli.audit.opening import OpeningFiles, OpeningKey, read_openings
 from broker.cli.audit.rectified_words import KINDS, rectified_words
 from broker.cli.audit.root import AsJson, BundleFile, app
 from broker.cli.audit.vault_words import KINDS as VAULT_KINDS
@@ -27,10 +27,6 @@ from broker.cli.audit.vault_words import vault_words
 from broker.cli.policy.root import day_of_option
 from broker.policy.problems import did_you_mean
 
-OpeningFiles = Annotated[
-    list[Path] | None,
-    typer.Option("--openings", help="A party's receipts file; may be given again.", exists=True, dir_okay=False),
-]
 _KIND_WIDTH = 10
 _PARTIES_WIDTH = 28
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -69,6 +65,7 @@ def show(
     ] = None,
     most: Annotated[float | None, typer.Option("--hits-to", min=0, max=1, help="Greatest share of hits.")] = None,
     openings: OpeningFiles = None,
+    key: OpeningKey = None,
     open_only: Annotated[
         bool, typer.Option("--open-notices", help="Instead: notices that wait, with --party or --purpose only.")
     ] = False,
@@ -77,7 +74,7 @@ def show(
     """List the entries of a bundle, one a line. Reads without checking: run `sluis audit verify` first.
 
     Filters are combined: an entry is shown that passes all of them. Case numbers and results stand in the log as
-    commitments; a party that asked can open them (its receipts file, its record of the question).
+    commitments; a party that asked can open them (its receipts file, its record of the question), and a vault export.
 
     Example: sluis audit show log.bundle --party snf --from 2026-11-01 --until 2026-11-30 --verdict deny
 
@@ -86,7 +83,7 @@ def show(
     Example: sluis audit show log.bundle --open-notices --party snf
     """
     if open_only:
-        others = (first, until, verdict, kind, exchange, case, case_opening, least, most, openings)
+        others = (first, until, verdict, kind, exchange, case, case_opening, least, most, openings, key)
         if any(one is not None and one not in ("", []) for one in others):
             raise typer.BadParameter("goes with --party, --purpose and --json only", param_hint="--open-notices")
         print_open_notices(bundle, party, purpose, as_json=as_json)
@@ -104,7 +101,7 @@ def show(
         by_case=bool(case) or case_opening is not None,
         case=case.encode() if case else None,
         hit_ratio=None if (least, most) == (None, None) else (least or 0.0, 1.0 if most is None else most),
-        openings=read_openings([*(openings or []), *([case_opening] if case_opening is not None else [])]),
+        openings=read_openings([*(openings or []), *([case_opening] if case_opening is not None else [])], key),
     )
     if not _print_selected(bundle, wanted, as_json=as_json):
         typer.echo(
@@ -133,14 +130,6 @@ def days_of(first: str | None, until: str | None) -> tuple[date | None, date | N
     if start is not None and end is not None and end < start:
         raise typer.BadParameter("the last day lies before the first", param_hint="--until")
     return start, end
-
-
-def read_openings(files: list[Path]) -> Openings:
-    """All openings of some files. Raises STATEMENT_INVALID for a file that holds none."""
-    opened = Openings()
-    for file in files:
-        opened.add(file.read_bytes(), str(file))
-    return opened
 
 
 def _refuse_what_cannot_be(

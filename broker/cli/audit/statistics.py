@@ -12,6 +12,7 @@ import typer
 
 from broker.audit.bundle_lines import read_lines
 from broker.audit.statistics import SUPPRESS_BELOW, Month, statistics
+from broker.cli.audit.opening import OpeningFiles, OpeningKey, read_openings
 from broker.cli.audit.report.chart import bars_of
 from broker.cli.audit.report.png import png_of
 from broker.cli.audit.report.svg import svg_of
@@ -26,7 +27,6 @@ from broker.cli.audit.root import (
     verify_first,
     written_whole,
 )
-from broker.cli.audit.showing import OpeningFiles, read_openings
 from broker.policy.wording import Lang
 
 _PICTURES = {".svg", ".png"}
@@ -40,6 +40,7 @@ def statistics_command(
     month: Annotated[str, typer.Option("--month", help="The month, such as 2026-11 (Europe/Amsterdam).")],
     by: Annotated[Literal["purpose", "party"], typer.Option("--by", help="What the figures are told by.")] = "purpose",
     openings: OpeningFiles = None,
+    key: OpeningKey = None,
     trust: Annotated[
         Path | None, typer.Option("--trust", help="Verify the bundle first.", exists=True, dir_okay=False)
     ] = None,
@@ -52,7 +53,7 @@ def statistics_command(
     ] = SUPPRESS_BELOW,
     as_json: AsJson = False,
 ) -> None:
-    """Count a month: exchanges, subjects, answers, denials by reason, and hits where a party opened them.
+    """Count a month: exchanges, subjects, answers, denials by reason, and hits where openings tell them.
 
     The log holds results as commitments only, so hits are "not known from the log" without --openings. Small numbers of
     hits are not shown. A picture (.svg, .png) always comes with its table: in a .txt of the same name beside it.
@@ -65,7 +66,7 @@ def statistics_command(
     for file in out or ():
         if file.suffix not in _FORMS or file.is_dir():
             raise typer.BadParameter(f"'{file}' ends in none of {', '.join(_FORMS)}", param_hint="--out")
-    opened = read_openings(openings or [])
+    opened = read_openings(openings, key)
     if trust is not None:
         verify_first(bundle, read_trust(trust), as_json)
     tell = None if as_json else on_terminal("counting: {} of {} entries")

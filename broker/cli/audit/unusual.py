@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,15 +13,19 @@ import typer
 
 from broker.audit.bundle_lines import read_lines
 from broker.audit.unusual import MAX_ITEMS, Item, Unusual, unusual
+from broker.audit.unusual_rows import RowThresholds, row_words
 from broker.audit.unusual_rules import WORDS
 from broker.cli.audit.columns import one_line
+from broker.cli.audit.opening import OpeningFiles, OpeningKey, read_openings
 from broker.cli.audit.root import AsJson, BundleFile, app, clear_progress, on_terminal, read_trust, verify_first
-from broker.cli.audit.showing import OpeningFiles, days_of, read_openings
+from broker.cli.audit.showing import days_of
 
-_NOT_SEEN = (
-    "Not seen from the log alone: the same subjects asked about again under fresh salts, and questions inside larger "
-    "ones; they need the rows, which only the vault and the asker hold."
+_NO_ROWS = (
+    "Not looked for: the same subjects asked about again under fresh salts, and questions inside larger ones. They "
+    "need the rows: give a vault export as --openings, with --key."
 )
+_ROWS = "Rows of {0.opened:,} exchanges were held against each other; of {0.closed:,} they could not be opened."
+_LET_GO = "Not held against all later ones, for there are too many subjects: {0.let_go:,}."
 
 
 @app.command("unusual")
@@ -33,6 +39,13 @@ def unusual_command(
         bool, typer.Option("--unexplained", help="Only what its party has not explained in the log.")
     ] = False,
     openings: OpeningFiles = None,
+    key: OpeningKey = None,
+    row_days: Annotated[
+        int, typer.Option("--row-days", min=1, max=366, help="Days back that rows of questions are compared.")
+    ] = RowThresholds.days,
+    nested_from: Annotated[
+        int, typer.Option("--nested-from", min=1, help="Subjects from which a question inside another is listed.")
+    ] = RowThresholds.least,
     trust: Annotated[
         Path | None, typer.Option("--trust", help="Verify the bundle first.", exists=True, dir_okay=False)
     ] = None,
@@ -41,7 +54,7 @@ def unusual_command(
     """List what stands out in what parties asked, each with its threshold in words. Not a verdict.
 
     Usual is each party's own past under a purpose: the whole log is read, also what lies before --from. Shares of hits
-    are looked at only where --openings tells them.
+    are looked at only where --openings tells them; which subjects were asked about only where a vault export does.
 
     The responsible party explains an item with `sluis-client unusual explain`, from what --json prints here; its word,
     signed, stands in the log. An item of the day on which the log ends may grow, and then has another id.
@@ -49,25 +62,30 @@ def unusual_command(
     Example: sluis audit unusual log.bundle --trust trust.yaml --from 2026-11-01 --until 2026-11-30
     """
     start, end = days_of(first, until)
-    opened = read_openings(openings or [])
+    thresholds = RowThresholds(row_days, nested_from)
+    words = {**WORDS, **row_words(thresholds)}
+    opened = read_openings(openings, key, with_rows=True)
     if trust is not None:
         verify_first(bundle, read_trust(trust), as_json)
     tell = None if as_json else on_terminal("reading: {} of {} entries")
     with bundle.open("rb") as stream:
-        found = unusual(read_lines(stream), openings=opened, first=start, last=end, progress=tell)
+        lines = read_lines(stream)
+        found = unusual(lines, openings=opened, first=start, last=end, thresholds=thresholds, progress=tell)
     clear_progress()
     if as_json:
-        print(json.dumps(_as_object(found, party, verified=trust is not None, unexplained=unexplained)))
+        print(json.dumps(_as_object(found, party, words, verified=trust is not None, unexplained=unexplained)))
         return
     print("verified with the trust file" if trust is not None else "NOT verified: give --trust")
     chosen = _chosen(found, party, unexplained=unexplained)
     shown = {name: [item for item in chosen if item.party == name] for name in dict.fromkeys(i.party for i in chosen)}
     for name, items in shown.items():
-        _print_party(name, items, found)
+        _print_party(name, items, found, words)
     print()
     if not opened.results:
         print("Shares of hits were not looked at: the log does not tell them; give --openings.")
-    print("\n".join(textwrap.wrap(_NOT_SEEN, 100)))
+    looked = found.looked
+    told = [_ROWS.format(looked), *([_LET_GO.format(looked)] if looked.let_go else [])] if looked.opened else [_NO_ROWS]
+    print("\n".join(textwrap.wrap(" ".join(told), 100)))
     if sum(found.counts.values()) > MAX_ITEMS:
         print(f"Only the first {MAX_ITEMS:,} items are listed; choose a shorter period.")
     explained = sum(item.item in found.explained for item in chosen)
@@ -87,14 +105,14 @@ def _chosen(found: Unusual, party: str, *, unexplained: bool) -> list[Item]:
     ]
 
 
-def _print_party(name: str, items: list[Item], found: Unusual) -> None:
+def _print_party(name: str, items: list[Item], found: Unusual, words: Mapping[str, str]) -> None:
     print(f"\n{one_line(name)}: {len(items):,}")
-    for kind, words in WORDS.items():
+    for kind, said in words.items():
         mine = [item for item in items if item.seen.kind == kind]
         if not mine:
             continue
         print(f"  {kind}")
-        for line in textwrap.wrap(words, 96):
+        for line in textwrap.wrap(said, 96):
             print(f"    {line}")
         for item in mine:
             print(one_line(f"    {item.item}  {_told(item)}"))
@@ -112,11 +130,14 @@ def _told(item: Item) -> str:
     return f"{seen.day}  {item.purpose}{behalf}: {seen.exchanges:,} exchange{plural}{told}; {entries}"
 
 
-def _as_object(found: Unusual, party: str, *, verified: bool, unexplained: bool) -> dict[str, Any]:
+def _as_object(
+    found: Unusual, party: str, words: Mapping[str, str], *, verified: bool, unexplained: bool
+) -> dict[str, Any]:
     return {
         "verified": verified,
         "origin": found.origin,
-        "thresholds": WORDS,
+        "thresholds": words,
+        "rows": asdict(found.looked),
         "counts": [
             {"party": name, "kind": kind, "items": count}
             for (name, kind), count in sorted(found.counts.items())

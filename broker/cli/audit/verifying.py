@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 import typer
 
@@ -16,11 +16,9 @@ from broker.audit.advice import advice_on
 from broker.audit.bundle_lines import read_lines
 from broker.audit.findings import Code, Finding, Report
 from broker.audit.preceding import Preceding
-from broker.audit.vault_export import VaultFile, VaultFileError, read_export
 from broker.audit.verify import verify, verify_preceding
+from broker.cli.audit.opening import OpeningKey, vault_of
 from broker.cli.audit.root import SHOWN_FINDINGS, AsJson, BundleFile, app, clear_progress, on_terminal, read_trust
-from broker.errors import Code as Refusal
-from broker.errors import SluisError
 
 
 @app.command("verify")
@@ -55,9 +53,7 @@ def verify_command(
         Path | None,
         typer.Option("--vault", help="The vault export that came with the bundle.", exists=True, dir_okay=False),
     ] = None,
-    key: Annotated[
-        Path | None, typer.Option("--key", help="Your key that it is encrypted to.", exists=True, dir_okay=False)
-    ] = None,
+    key: OpeningKey = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a bundle against a trust file: every byte, hash, signature, decision and counter.
@@ -75,7 +71,7 @@ def verify_command(
     trusted = read_trust(trust)
     with ExitStack() as files:
         stream = files.enter_context(bundle.open("rb"))
-        sealed = None if vault is None else _vault(files.enter_context(vault.open("rb")), key)
+        sealed = None if vault is None else vault_of(files.enter_context(vault.open("rb")), key)
         report = verify(
             read_lines(stream),
             trusted,
@@ -90,17 +86,6 @@ def verify_command(
     else:
         _print_report(report, stamps_due=bool(trusted.time_stampers))
     raise typer.Exit(report.exit_code)
-
-
-def _vault(stream: BinaryIO, key: Path | None) -> VaultFile:
-    if key is None:
-        raise typer.BadParameter("--vault needs the key it is encrypted to", param_hint="--key")
-    try:
-        return read_export(stream, bytes.fromhex(key.read_text("ascii").strip()))
-    except VaultFileError as error:
-        raise SluisError(Refusal.STATEMENT_INVALID, f"the vault export cannot be used: {error}") from error
-    except (OSError, ValueError) as error:
-        raise SluisError(Refusal.CONFIG_INVALID, f"{key}: is no .key file of `sluis audit keys`") from error
 
 
 def _verify_chain(

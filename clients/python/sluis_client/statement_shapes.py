@@ -39,7 +39,18 @@ ROLES = ("case-worker", "inspector", "analyst", "lawyer", "team-lead", "privacy-
 DONE = ("noted", "examining", "corrected", "erased", "not-used")
 """The closed words of rectification (docs/formats.md, Rectification)."""
 
-UNUSUAL_KINDS = ("equal-run", "hit-ratio", "hours", "limit", "repeated", "single-run", "split", "volume")
+UNUSUAL_KINDS = (
+    "equal-run",
+    "hit-ratio",
+    "hours",
+    "limit",
+    "nested",
+    "repeated",
+    "same-subjects",
+    "single-run",
+    "split",
+    "volume",
+)
 EXPLANATIONS = ("planned", "backlog", "urgent", "test", "technical", "mistake", "examining")
 """The closed words of unusual use (docs/formats.md, Unusual use)."""
 

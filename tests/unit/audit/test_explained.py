@@ -18,6 +18,7 @@ from broker import unusual_use
 from broker.audit import explained
 from broker.audit.openings import Openings
 from broker.audit.unusual import Item, item_id, unusual
+from broker.audit.unusual_rows import RowThresholds, row_words
 from broker.audit.unusual_rules import WORDS
 from broker.cli.audit.root import app
 from broker.exchange import Want
@@ -31,7 +32,9 @@ def test_honest_explanations_verify_and_another_word_may_follow() -> None:
 
 
 def test_all_sides_have_the_same_words() -> None:
-    assert set(unusual_use.KINDS) == explained.KINDS == set(UNUSUAL_KINDS) == set(WORDS)
+    assert (
+        set(unusual_use.KINDS) == explained.KINDS == set(UNUSUAL_KINDS) == set(WORDS) | set(row_words(RowThresholds()))
+    )
     assert set(unusual_use.EXPLANATIONS) == explained.EXPLANATIONS == set(CLIENT_WORDS)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from audit_kit import World, played
 from typer.testing import CliRunner, Result
+from vaulted import write_vault
 
 from broker.audit.table import COLUMNS, as_csv, as_json_lines, rows
 from broker.cli.audit.root import app
@@ -67,6 +68,9 @@ def test_what_a_row_says() -> None:
         "engine": ask["engine"],
         "ask_index": ASK,
         "release_index": RELEASE,
+        "case_number_text": None,
+        "hits": None,
+        "count_released": None,
     }
     assert str(row["released_at"]) > str(row["asked_at"])
 
@@ -158,3 +162,24 @@ def test_the_command(tmp_path: Path) -> None:
     assert not out.exists(), "whole or not at all"
     (tmp_path / "empty").write_bytes(b"".join(World().begin().bundle()))
     assert run("table", tmp_path / "empty", "--out", out).stdout == f"wrote {out}: 0 rows\n"
+
+
+def test_openings_of_a_vault_fill_the_last_columns(tmp_path: Path) -> None:
+    vault, key = write_vault(PLAYED, tmp_path)
+    bundle = tmp_path / "log.bundle"
+    bundle.write_bytes(b"".join(PLAYED.bundle()))
+    shown = run("table", bundle, "--format", "json", "--openings", vault, "--key", key)
+    assert shown.exit_code == 0, shown.output
+    found = [json.loads(line) for line in shown.stdout.splitlines()]
+    opened = {row["ask_index"]: row for row in found}
+    assert opened[ASK]["hits"] == 2
+    assert {row["case_number_text"] for row in found} > {None}
+    assert {row["count_released"] for row in found} == {None, 2}
+    assert all(row["hits"] is None for row in found if row["count"] or row["status"] is None)
+    assert [{name: row[name] for name in COLUMNS[:-3]} for row in found] == [
+        {name: row[name] for name in COLUMNS[:-3]} for row in ROWS
+    ]
+    stranger = tmp_path / "other.key"
+    stranger.write_text("00" * 96)
+    refused = run("table", bundle, "--openings", vault, "--key", stranger)
+    assert "encrypted to another key" in str(refused.exception)

@@ -18,6 +18,7 @@ from broker.audit.following import Asked
 from broker.audit.openings import Openings
 from broker.audit.openings import Result as HitResult
 from broker.audit.unusual import item_id, unusual
+from broker.audit.unusual_rows import RowThresholds, row_words
 from broker.audit.unusual_rules import (
     EQUALS,
     SINGLES,
@@ -310,7 +311,8 @@ def test_the_command(tmp_path: Path) -> None:
     assert "Shares of hits were not looked at" not in with_openings.stdout
     value = json.loads(run(bundle, "--party", "nla", "--json").stdout)
     assert [item["kind"] for item in value["items"]] == ["hours"]
-    assert value["thresholds"] == WORDS
+    assert value["thresholds"] == {**WORDS, **row_words(RowThresholds())}
+    assert "Not looked for: the same subjects" in result.stdout
     assert run(bundle, "--from", "2026-11-24", "--until", "2026-11-23").exit_code == 2
     trust.write_text(played().trust_text(policy_quorum=3))
     assert run(bundle, "--trust", trust).exit_code == 14

@@ -3,45 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 
 import pytest
 from audit_kit import ASK, ASK_2, RELEASE, World, played
 from log_kit import ORIGIN
+from vaulted import SEED, Vault, exported, honest
 
 from broker.audit.findings import Report
-from broker.audit.vault_export import (
-    SEED_BYTES,
-    OpenedSlot,
-    VaultFileError,
-    export_lines,
-    public_of,
-    read_export,
-)
+from broker.audit.vault_export import SEED_BYTES, VaultFileError, read_export
 from broker.audit.verify import verify
-from broker.custody.keys import SystemEntropy
-
-SEED = bytes(range(SEED_BYTES))
-Vault = Mapping[str, tuple[str, bytes, bytes]]
-
-
-def honest(world: World) -> dict[str, tuple[str, bytes, bytes]]:
-    """What the vault of an honest broker holds: of permitted asks only, and what was not erased."""
-    held: set[str] = set()
-    for kind, body in (entry for batch in world.batches for entry in batch):
-        if kind == "ask" and body["decision"]["effect"] == "permit":
-            held |= {body["statement"][name] for name in ("tokens", "case_number", "cooperation_ref")} - {None}
-        elif kind == "release" and body["result"] is not None:
-            held.add(body["result"])
-        elif kind == "erasure" and body["what"] == "request":
-            held.add(body["statement"]["case"])
-    return {name: opening for name, opening in world.vault.items() if name in held}
-
-
-def exported(vault: Vault, size: int, origin: str = ORIGIN, seed: bytes = SEED) -> list[bytes]:
-    slots: Iterator[OpenedSlot] = (OpenedSlot(name, *opening) for name, opening in vault.items())
-    about = {"origin": origin, "size": size, "auditor": "privacy-auditor"}
-    return list(export_lines(slots, public=public_of(seed), entropy=SystemEntropy().token, **about))  # type: ignore[arg-type]
 
 
 def report(world: World, vault: Vault, lines: list[bytes] | None = None) -> Report:
