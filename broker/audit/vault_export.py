@@ -119,10 +119,18 @@ def read_export(lines: Iterable[bytes], seed: bytes) -> VaultFile:
         raise VaultFileError(f"it is encrypted to another key, for {head['auditor'][:63]}")
     bound = strict_json.write({name: value for name, value in head.items() if name != "envelope"})
     try:
-        key = _SUITE.decrypt(bytes.fromhex(head["envelope"]), hpke.MLKEM768X25519PrivateKey(*_halves(seed)), info=bound)
-    except (InvalidTag, ValueError):
+        key = open_envelope(bytes.fromhex(head["envelope"]), seed, bound)
+    except ValueError:
         raise VaultFileError("its envelope does not open: its first line was altered") from None
     return VaultFile(head["origin"], head["size"], head["auditor"], _slots(source, AESGCM(key), bound))
+
+
+def open_envelope(envelope: bytes, seed: bytes, bound: bytes) -> bytes:
+    """What was encrypted to an auditor's key (HPKE, with `bound` as info). Raises VaultFileError."""
+    try:
+        return _SUITE.decrypt(envelope, hpke.MLKEM768X25519PrivateKey(*_halves(seed)), info=bound)
+    except (InvalidTag, ValueError):
+        raise VaultFileError("its envelope does not open") from None
 
 
 def _slots(lines: Iterator[bytes], cipher: AESGCM, bound: bytes) -> Iterator[OpenedSlot]:

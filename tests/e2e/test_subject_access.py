@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,13 @@ from test_agency_rectifying import Desk, verified
 from test_agency_rectifying import snf as snf  # noqa: PLC0414  # fixtures
 from test_agency_rectifying import utrecht as utrecht  # noqa: PLC0414
 from test_agency_rectifying import world as world  # noqa: PLC0414
+from test_vault_orders import run
 from world import ORIGIN, World
 
 from broker import subject_search
 from broker.own_log import open_log
 from broker.policy.vault_orders import erase_order
+from broker.trust_making import trust_of
 
 pytestmark = pytest.mark.slow
 PERSON = BAGS[5]
@@ -152,6 +155,59 @@ def test_a_key_that_is_gone_is_told(world: World, utrecht: Desk) -> None:
     assert (told["found"], told["searches"], told["keys_missing"]) == (0, 0, 1)
     text = (utrecht.home / "answer.json.txt").read_text()
     assert f"Niet te doorzoeken: sleutelperiode {path.name.removeprefix(PURPOSE + '.')}" in text
+
+
+def test_an_auditor_finds_in_the_vault_what_the_broker_found(
+    world: World, snf: Desk, utrecht: Desk, tmp_path: Path
+) -> None:
+    """The broker's own search and the offline one agree, exchange by exchange, and on what cannot be searched."""
+    utrecht.match(BAGS[3:8], "one.csv")
+    utrecht.match(BAGS[20:30], "two.csv")
+    utrecht.match([*BAGS[98:101], PERSON], "three.csv")
+    asked_for(utrecht, PERSON, "before.json")
+    erase(world, exchanges_of(utrecht, "before.json")[0]["exchange"])
+    asked_for(utrecht, PERSON)
+    auditor = tmp_path / "auditor"
+    assert run(world, "keys", "--out", str(auditor), config=False).exit_code == 0
+    person, bundle, vault = utrecht.home / "person.json", tmp_path / "log.bundle", tmp_path / "log.vault"
+    file = utrecht.file("person.csv", [PERSON])
+    given = ("subject", "--scheme", "bag", "--person", file, "--auditor-key", f"{auditor}.pub", "--out", person)
+    made = utrecht.json(*given)
+    assert [one["purpose"] for one in made["epochs"]] == [PURPOSE]
+    named = ("--with-vault", str(vault), "--auditor-key", f"{auditor}.pub", "--for", "privacy-auditor")
+    assert run(world, "export", "--out", str(bundle), *named).exit_code == 0
+    (world.directory / "trust.yaml").write_text(trust_of(world.config))
+    files = ("--trust", str(world.directory / "trust.yaml"), "--vault", str(vault), "--key", f"{auditor}.key")
+
+    def searched(*more: object) -> dict[str, Any]:
+        arguments = [str(bundle), *files, "--person", str(person), "--json", *map(str, more)]
+        result = run(world, "subject", *arguments, config=False)
+        assert result.exit_code == 0, result.output
+        found: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])["subject"]
+        return found
+
+    for answer in ("before.json", "answer.json"):
+        told = searched("--answer", utrecht.home / answer)["answer"]
+        assert (told["agreed"], told["differences"]) == (1, []), "the other of the two was erased meanwhile"
+    answered = json.loads((utrecht.home / "answer.json").read_text())["answer"]
+    (own,) = (epoch for purpose in answered["purposes"] for epoch in purpose["epochs"])
+    (period,) = searched("--party", "utrecht")["periods"]
+    assert (period["searched"], period["epoch"]) == (own["searched"], own["epoch"])
+    assert (period["from"], period["until"]) == (own["from"], own["until"])
+    for mine, told in zip(period["exchanges"], own["exchanges"], strict=True):
+        assert (mine.pop("ask_index"), mine.pop("release_index")) == (told["ask"]["index"], told["release"]["index"])
+        assert mine == {name: told[name] for name in mine}
+    for mine, told in zip(period["not_searched"], own["not_searched"], strict=True):
+        assert (mine["why"], mine["questions"]) == (told["why"], told["questions"])
+        for name in ("first", "last"):  # the broker tells when it decided, in seconds; the log when it was entered
+            apart = datetime.fromisoformat(mine[name]) - datetime.fromisoformat(told[name])
+            assert abs(apart) < timedelta(seconds=2)
+    for secret in (PERSON, _pseudonym(world).hex()):
+        assert secret not in person.read_text() + json.dumps(searched())
+    with pytest.raises(ClientError, match="KEY_UNREADABLE"):
+        utrecht.run(*given[:-3], f"{auditor}.key", "--out", utrecht.home / "other.json")
+    with pytest.raises(ClientError, match="USAGE"):
+        utrecht.run(*given)
 
 
 def test_an_altered_answer_is_refused(world: World, utrecht: Desk) -> None:

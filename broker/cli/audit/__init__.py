@@ -2,7 +2,8 @@
 
 Exit codes of `verify`: 0 verified; else the class of the gravest fault: 10 format, 11 tree, 12 another log, 13 not what
 you expected, 14 policy, 15 signature, 16 exchange, 17 replay, 18 witnesses, 19 vault, 20 time stamp.
-`replay`: 0 all decisions are the same, else 17. Every command: 2 usage, 3 a file is refused, 4 not there.
+`replay`: 0 all decisions are the same, else 17. `subject`: as verify, and 13 where an answer differs.
+Every command: 2 usage, 3 a file is refused, 4 not there.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from broker.cli.audit import (
     replaying,
     showing,
     statistics,
+    subject,
     tabling,
     tiling,
     trusting,
@@ -32,6 +34,7 @@ __all__ = [
     "replaying",
     "showing",
     "statistics",
+    "subject",
     "tabling",
     "tiling",
     "trusting",

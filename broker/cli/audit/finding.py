@@ -23,7 +23,9 @@ app.add_typer(finding_app, name="finding")
 
 @finding_app.command("sign")
 def sign(
-    report: Annotated[Path, typer.Argument(help="What `verify --json` printed.", exists=True, dir_okay=False)],
+    report: Annotated[
+        Path, typer.Argument(help="What `verify --json` or `subject --json` printed.", exists=True, dir_okay=False)
+    ],
     bundle: Annotated[
         Path, typer.Option("--bundle", help="The bundle that was verified.", exists=True, dir_okay=False)
     ],
@@ -92,6 +94,10 @@ def _tell_report(report: Any) -> None:
     print(f"trust        {one_line(str(report['trust']))}")
     for code, count in sorted(report["counts"].items()):
         print(f"  {one_line(str(code))}: {count}")
+    subject = report.get("subject")
+    if isinstance(subject, dict):
+        said = f"found {subject.get('found')}, questions searched {subject.get('searched')}"
+        print(one_line(f"person       {said}, not searched {subject.get('not_searched')}"))
     print(one_line(str(report["summary"])))
 
 

@@ -82,7 +82,7 @@ def verify_command(
         )
     clear_progress()
     if as_json:
-        print(json.dumps(_report_object(report), ensure_ascii=False))
+        print(json.dumps(report_object(report), ensure_ascii=False))
     else:
         _print_report(report, stamps_due=bool(trusted.time_stampers))
     raise typer.Exit(report.exit_code)
@@ -100,7 +100,7 @@ def _verify_chain(
             report, before = verify_preceding(read_lines(stream), read_trust(trust), preceding=before, progress=tell)
         if not report.verified:
             if as_json:
-                print(json.dumps(_report_object(report), ensure_ascii=False))
+                print(json.dumps(report_object(report), ensure_ascii=False))
             else:
                 print(f"{bundle}, given as a log before, does not verify:")
                 _print_report(report)
@@ -152,11 +152,11 @@ def _print_report(report: Report, *, stamps_due: bool = False) -> None:
         )
     if report.stamps_unchecked:
         print(f"time stamps  {report.stamps_unchecked} not checked: the trust file names no time_stampers")
-    _print_findings(report)
+    print_findings(report)
     print(report.summary)
 
 
-def _print_findings(report: Report) -> None:
+def print_findings(report: Report) -> None:
     """Gravest first, one paragraph a code: where, what it means, what to do next."""
     left = SHOWN_FINDINGS
     for name in sorted(report.counts, key=lambda name: (Code[name].fault, list(Code).index(Code[name]))):
@@ -191,7 +191,8 @@ def _print_witnesses(report: Report) -> None:
         print(f"witnesses    {report.cosigned_unchecked} cosigned checkpoints not checked: the trust file names none")
 
 
-def _report_object(report: Report) -> dict[str, Any]:
+def report_object(report: Report) -> dict[str, Any]:
+    """A report as --json prints it."""
     value = asdict(report)
     value["findings"] = [
         {"code": f.code.name, "text": f.code.text, "detail": f.detail, "index": f.index, "line": f.line}

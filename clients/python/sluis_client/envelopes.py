@@ -164,17 +164,23 @@ def seal_envelope(key: Secret, context: Context, recipient: str, public_key: byt
     Raises:
         ClientError: KEY_UNREADABLE.
     """
+    info = _info(context, recipient, key_id(key, context))
     try:
-        if len(public_key) != MLKEM_PUBLIC_BYTES + X25519_BYTES:
-            raise ValueError
-        public = hpke.MLKEM768X25519PublicKey(
-            MLKEM768PublicKey.from_public_bytes(public_key[:MLKEM_PUBLIC_BYTES]),
-            X25519PublicKey.from_public_bytes(public_key[MLKEM_PUBLIC_BYTES:]),
-        )
+        return seal_to(public_key, key.reveal(), info)
     except ValueError:
         text = f"the encryption key of {recipient} is not one of MLKEM768-X25519"
         raise ClientError("KEY_UNREADABLE", text, Exit.KEY_TROUBLE) from None
-    return _SUITE.encrypt(key.reveal(), public, info=_info(context, recipient, key_id(key, context)))
+
+
+def seal_to(public_key: bytes, plain: bytes, info: bytes) -> bytes:
+    """`plain` encrypted to an MLKEM768-X25519 key. Raises ValueError for another key."""
+    if len(public_key) != MLKEM_PUBLIC_BYTES + X25519_BYTES:
+        raise ValueError("another length")
+    public = hpke.MLKEM768X25519PublicKey(
+        MLKEM768PublicKey.from_public_bytes(public_key[:MLKEM_PUBLIC_BYTES]),
+        X25519PublicKey.from_public_bytes(public_key[MLKEM_PUBLIC_BYTES:]),
+    )
+    return _SUITE.encrypt(plain, public, info=info)
 
 
 def open_envelope(

@@ -20,6 +20,7 @@ ACKNOWLEDGEMENT = "sluis/v1/acknowledgement"
 UNUSUAL_USE = "sluis/v1/unusual-use"
 SUBJECT_SEARCH = "sluis/v1/subject-search"
 SUBJECT_ANSWER = "sluis/v1/subject-answer"
+SUBJECT_PSEUDONYMS = "sluis/v1/subject-pseudonyms"
 KEM = "MLKEM768-X25519"
 
 CORRECTIONS = ("corrected", "withdrawn", "upheld", "still-disputed")
@@ -263,6 +264,14 @@ _SHAPES: dict[str, dict[str, Shape]] = {
         **_HEAD,
         "party": _like(_NAME),
         "answer": _like(_DIGEST),
+        "made_at": is_time,
+    },
+    SUBJECT_PSEUDONYMS: {
+        **_HEAD,
+        "party": _like(_NAME),
+        "auditor_key": _like(_DIGEST),
+        "scheme": _like(_NAME),
+        "pseudonyms": _like(_DIGEST),
         "made_at": is_time,
     },
     UNUSUAL_USE: {

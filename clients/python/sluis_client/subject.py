@@ -53,7 +53,7 @@ def answer(me: Participant, sought: Sought) -> dict[str, Any]:
     scheme = scheme_named(sought.scheme)
     notes: list[str] = []
     purposes = [
-        _purpose(me, name, scheme, sought.keys, notes) for name in _purposes(me, sought.scheme, sought.purposes)
+        _purpose(me, name, scheme, sought.keys, notes) for name in purposes_of(me, sought.scheme, sought.purposes)
     ]
     if not purposes:
         raise ClientError(
@@ -74,7 +74,7 @@ def answer(me: Participant, sought: Sought) -> dict[str, Any]:
     }
 
 
-def _purposes(me: Participant, scheme: str, chosen: Sequence[str]) -> tuple[str, ...]:
+def purposes_of(me: Participant, scheme: str, chosen: Sequence[str]) -> tuple[str, ...]:
     """Purposes of the policy in which this agency takes part with that scheme, and those it only keeps keys of."""
     party, found = me.profile.party, set()
     for name in me.policy.purposes():
@@ -91,7 +91,7 @@ def _purposes(me: Participant, scheme: str, chosen: Sequence[str]) -> tuple[str,
 
 
 def _purpose(me: Participant, name: str, scheme: Scheme, keys: Keys, notes: list[str]) -> dict[str, Any]:
-    kept = [key for key in me.keystore.epoch_keys() if key.purpose == name and key.published]
+    kept = kept_keys(me, name)
     told: dict[str, Any] = {"purpose": name, "title": {}, "legal_basis": None, "citation": None}
     told["vault_keep_days"] = None
     missing: list[dict[str, str]] = []
@@ -129,10 +129,19 @@ def _had_key(me: Participant, purpose: str, epoch: str) -> bool:
     return True
 
 
-def _epoch(me: Participant, key: EpochKey, scheme: Scheme, keys: Keys, notes: list[str]) -> dict[str, Any]:
+def kept_keys(me: Participant, purpose: str) -> list[EpochKey]:
+    """The keys of a purpose's epochs, past ones too, that are kept here."""
+    return [key for key in me.keystore.epoch_keys() if key.purpose == purpose and key.published]
+
+
+def pseudonyms_of(me: Participant, key: EpochKey, scheme: Scheme, keys: Keys) -> tuple[Column, ...]:
+    """The pseudonyms of one person under a purpose and epoch: a column of one row for each match key."""
     context = Context(me.profile.origin, me.profile.environment, key.purpose, key.epoch)
-    maker = Pseudonymiser(key.key, context, scheme.scheme_id)
-    columns = maker.columns([keys], scheme.match_keys)
+    return Pseudonymiser(key.key, context, scheme.scheme_id).columns([keys], scheme.match_keys)
+
+
+def _epoch(me: Participant, key: EpochKey, scheme: Scheme, keys: Keys, notes: list[str]) -> dict[str, Any]:
+    columns = pseudonyms_of(me, key, scheme, keys)
     salt = os.urandom(SALT_BYTES)
     found, entry = _search(me, key, scheme, columns, salt)
     notes.append(found.receipt.checkpoint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -44,6 +45,10 @@ def subject(
     out: Annotated[
         Path | None, typer.Option("--out", help="Where the signed answer goes; its text stands beside it, in .txt.")
     ] = None,
+    auditor_key: Annotated[
+        Path | None,
+        typer.Option("--auditor-key", help="Instead of searching: make the file for an auditor with this .pub key."),
+    ] = None,
     language: Annotated[str, typer.Option("--language", help="Of the text: nl or en.")] = "nl",
     columns: ColumnsOption = None,
     verify: Annotated[Path | None, typer.Option("--verify", help="Check such an answer, offline, and show it.")] = None,
@@ -55,9 +60,13 @@ def subject(
     The pseudonyms are computed here, for each purpose and epoch whose key is kept; the broker looks for them in your
     own exchanges and logs that you searched, not for whom. The answer says what can no longer be searched, and why.
 
+    With --auditor-key nothing is searched: the person's pseudonyms go into a signed file that only that auditor can
+    open, who searches the log without the broker (`sluis audit subject`).
+
     \b
     Example: sluis-client subject --scheme bsn --person prompt --out answer.json
              sluis-client subject --verify answer.json
+             sluis-client subject --scheme bsn --person prompt --auditor-key auditor.pub --out person.json
     """
     from sluis_client.subject_text import LANGUAGES
 
@@ -68,7 +77,12 @@ def subject(
         return
     if out is None or not scheme or not person:
         raise ClientError("USAGE", "--scheme, --person and --out are needed; or --verify FILE")
-    _demand_free(out)
+    if auditor_key is not None:
+        _demand_free(out)
+        given = _keys(person, scheme, pairs(columns, "--columns"))
+        _for_auditor(scheme, tuple(purpose or ()), given, out, auditor_key, profile, as_json)
+        return
+    _demand_free(out, _text_beside(out))
     _answer(
         scheme,
         tuple(purpose or ()),
@@ -117,6 +131,37 @@ def _answer(
     emit(value, [said, closed, f"for the person: {out} (signed) and {text}"], as_json)
 
 
+def _for_auditor(
+    scheme: str,
+    purposes: tuple[str, ...],
+    keys: Keys,
+    out: Path,
+    auditor_key: Path,
+    profile: Path | None,
+    as_json: bool,
+) -> None:
+    from sluis_client.private_files import write_private
+    from sluis_client.subject import Sought
+    from sluis_client.subject_for_auditor import auditor_file, read_auditor_key
+
+    try:
+        public = read_auditor_key(auditor_key.read_text("ascii"))
+    except (OSError, UnicodeDecodeError):
+        raise ClientError("FILE_UNREADABLE", f"cannot read {auditor_key}; check the path") from None
+    with participant(profile) as me:
+        data, epochs = auditor_file(me, Sought(scheme, keys, purposes), public)
+    write_private(out, data)
+    fingerprint = hashlib.sha256(public).hexdigest()
+    value = {
+        "file": str(out),
+        "auditor_key": fingerprint,
+        "epochs": [{"purpose": purpose, "epoch": epoch} for purpose, epoch in epochs],
+    }
+    named = ", ".join(f"{purpose} {epoch}" for purpose, epoch in epochs)
+    said = f"compare the key's fingerprint with the auditor by another way than the file: {fingerprint}"
+    emit(value, [f"for the auditor: {out}, the person's pseudonyms under {named}", said], as_json)
+
+
 def _verify(file: Path, language: str, profile: Path | None, as_json: bool) -> None:
     from sluis_client.subject_file import verify_file
     from sluis_client.subject_text import lines
@@ -140,8 +185,8 @@ def _text_beside(out: Path) -> Path:
     return out.with_name(out.name + ".txt")
 
 
-def _demand_free(out: Path) -> None:
-    for path in (out, _text_beside(out)):
+def _demand_free(out: Path, *beside: Path) -> None:
+    for path in (out, *beside):
         if path.exists():
             raise ClientError(
                 "USAGE", f"{path} is there already, and an answer is never overwritten; name another --out"
