@@ -75,6 +75,7 @@ PURPOSE: dict[str, Any] = {
     "case_number": None,
     "cooperation_ref": None,
     "answer_keep_days": 92,
+    "vault_keep_days": 400,
     "limits": {"subjects_per_request": 1000, "requests_per_day": 50},
     "legal_basis": "covenant",
     "dpia": None,

@@ -11,6 +11,8 @@
     statements/<id>           a correction, dispute or outcome under way: the very same bytes go out again
     evidence/<id>             two views of the log that contradict each other, should that ever happen
     named/<name>              32 random bytes for one use, such as what encrypts a cache
+    certificate.key           the private key of the certificate, once it was taken in (`keys protect --private-key`)
+    store-key.json            what opens the sealed files, once the store is protected (sluis_client.store_protection)
     local.key                 keys the fingerprints of input files, so that they tell nothing of what is in the files
 
 Every write replaces the file whole and is on disk on return (write, fsync, rename, fsync of the directory). A directory
@@ -44,6 +46,7 @@ from sluis_client.private_files import (
 )
 from sluis_client.secret import KEY_BYTES, Secret
 from sluis_client.statements import SignedStatement, parse_utc, utc
+from sluis_client.store_protection import PRIVATE_KEY, Protection, Unlock, no_unlock
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.Q-]{0,140}")
 _EPOCH_FILE = re.compile(r"(?P<purpose>[a-z][a-z0-9-]{0,62})\.(?P<epoch>[0-9]{4}(?:Q[1-4]|-[01][0-9])?)")
@@ -80,12 +83,16 @@ class EncryptionKey:
 class Keystore:
     """One state directory. Safe for several processes at once: files are replaced whole, the checkpoint under a lock.
 
+    `unlock` opens a protected store, when the first secret is read or written.
+
     Raises:
-        ClientError: STATE_UNSAFE (exit code 8) when others can read what is in it, STATE_UNREADABLE.
+        ClientError: STATE_UNSAFE (exit code 8) when others can read what is in it, STATE_UNREADABLE; for secrets of a
+            protected store also KEYSTORE_LOCKED, KEYSTORE_UNREACHABLE, KEYSTORE_SETTING.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, unlock: Unlock = no_unlock) -> None:
         self.directory = directory
+        self.protection = Protection(directory, unlock)
         with reading(directory):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             check_private(directory)
@@ -109,6 +116,14 @@ class Keystore:
         """Stores the encryption key in place of the one before."""
         value = {"private": key.private.reveal().hex(), **_signed_json(key.statement)}
         self._write_json("encryption.json", value)
+
+    def private_key(self) -> bytes | None:
+        """The private key of the certificate (PEM), or None when it was not taken in."""
+        return self._read(PRIVATE_KEY)
+
+    def keep_private_key(self, pem: bytes) -> None:
+        """Takes the private key of the certificate in."""
+        self._write(PRIVATE_KEY, pem)
 
     def epoch_key(self, purpose: str, epoch: str) -> EpochKey | None:
         """K of a purpose and epoch, or None when it was not made or fetched here."""
@@ -288,10 +303,11 @@ class Keystore:
             except FileNotFoundError:
                 return None
             check_private(path)
-            return data
+        return self.protection.from_disk(name, data)
 
     def _write(self, name: str, data: bytes) -> None:
-        write_private(self.directory / name, data)
+        with self.protection.writing(name):
+            write_private(self.directory / name, self.protection.to_disk(name, data))
 
 
 def _checked(name: str) -> str:

@@ -100,3 +100,24 @@ def check_private(path: Path) -> None:
         mode = "700" if path.is_dir() else "600"
         text = f"{path} can be read by others on this machine; run: chmod {mode} {path}"
         raise ClientError("STATE_UNSAFE", text, Exit.KEY_TROUBLE)
+
+
+def read_file(path: Path, key: str) -> bytes:
+    """The bytes of the file that a profile names as `key`. Raises KEY_UNREADABLE."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        text = f"{key}: cannot read {path}: {error.strerror}; put the file there or change {key} in the profile"
+        raise ClientError("KEY_UNREADABLE", text, Exit.KEY_TROUBLE) from None
+
+
+def read_private(path: Path, key: str) -> bytes:
+    """The bytes of a file that only its owner may read.
+
+    Raises:
+        ClientError: KEY_UNREADABLE, KEY_UNSAFE.
+    """
+    data = read_file(path, key)
+    if path.stat().st_mode & 0o077:
+        raise ClientError("KEY_UNSAFE", f"{path} can be read by others; run: chmod 600 {path}", Exit.KEY_TROUBLE)
+    return data

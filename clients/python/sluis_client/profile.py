@@ -7,8 +7,13 @@ Every key, once; unknown keys are refused; paths are relative to the file. `slui
     server_name: sluis.example.nl       # only if the broker's certificate carries another name than `broker`
     broker_issuers: trust/broker-ca.pem # the CA (PEM) that vouches for the broker
     certificate: utrecht.pem            # your certificate (PEM), your OIN in Subject.serialNumber
-    private_key: utrecht.key            # its key (PEM), readable by you only
+    private_key: utrecht.key            # its key (PEM), readable by you only; or `store`: taken into the key store
     private_key_password_file: utrecht.pass  # only if the key is encrypted
+    signing_certificate: sign.pem       # only if statements are signed with another certificate of yours
+    signing_key: pkcs11:token=...       # and its key: a file, or a key in a token or server
+    key_store: passphrase               # only if the key store is protected: by what (see sluis_custody.choosing)
+    key_store_secret: prompt            # its passphrase, PIN or access token: prompt, file:PATH, fd:N, credential:NAME
+    key_store_ca_file: trust/bao-ca.pem # CAs (PEM) of a transit server, instead of the machine's
     origin: sluis.example/test-2026     # the log's name
     environment: test                   # test or production
     log_keys: [sluis.example/test-2026+1a2b3c4d+AY...]  # the log's verifier keys
@@ -32,14 +37,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from sluis_custody.choosing import check_protection, is_signer, signer_of
+from sluis_custody.secret_sources import secret_source
 
-from sluis_client.certificates import read_certificate, read_private_key
-from sluis_client.errors import ClientError, Exit
+from sluis_client.errors import ClientError
+from sluis_client.private_files import read_file
 from sluis_client.receipts import check_verifier_key
 from sluis_client.statements import PartyKey
+from sluis_client.store_protection import custody_errors
 
 DEFAULT_NAME = "sluis-client.yaml"
+IN_STORE = "store"
+"""As `private_key`: the key was taken into the key store."""
 _MAX_BYTES = 256 * 1024
 _PARTY = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
@@ -56,7 +65,7 @@ class Profile:
     broker: str
     broker_issuers: Path
     certificate: Path
-    private_key: Path
+    private_key: Path | str
     origin: str
     environment: str
     log_keys: tuple[str, ...]
@@ -66,61 +75,37 @@ class Profile:
     state: Path
     server_name: str = ""
     private_key_password_file: Path | None = None
+    signing_certificate: Path | None = None
+    signing_key: Path | str | None = None
+    key_store: str = ""
+    key_store_secret: str = "prompt"  # noqa: S105 - where it comes from
+    key_store_ca_file: Path | None = None
     unsafe_skip_approvals: bool = False
 
     def party_key(self) -> PartyKey:
-        """Certificate and private key.
+        """Certificate and private key with which statements are signed.
 
         Raises:
             ClientError: KEY_UNREADABLE, KEY_UNSAFE when others on this machine can read the key, KEY_TYPE_WRONG,
-                KEY_NOT_OF_CERTIFICATE.
+                KEY_NOT_OF_CERTIFICATE; KEYSTORE_LOCKED and its kind for a key in a key store, token or server.
         """
-        key, password = self._key_bytes(), self._password()
-        return PartyKey(_read(self.certificate, "certificate"), key, password)
+        from sluis_client.party_keys import signing_key
+
+        return signing_key(self)
 
     def tls_identity(self) -> tuple[bytes, bytes]:
         """Private key (PEM, unencrypted) and certificate chain (PEM), as TLS takes them. Raises as `party_key`."""
-        key = read_private_key(self._key_bytes(), self._password())
-        certificate = _read(self.certificate, "certificate")
-        if not certificate.lstrip().startswith(b"-----"):
-            certificate = read_certificate(certificate).public_bytes(Encoding.PEM)
-        return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), certificate
+        from sluis_client.party_keys import tls_identity
 
-    def _key_bytes(self) -> bytes:
-        return read_private(self.private_key, "private_key")
-
-    def _password(self) -> bytes | None:
-        if self.private_key_password_file is None:
-            return None
-        return read_private(self.private_key_password_file, "private_key_password_file").strip()
+        return tls_identity(self)
 
     def trusted_parties(self) -> bytes:
         """PEM of the CAs that vouch for other parties. Raises KEY_UNREADABLE."""
-        return _read(self.party_issuers, "party_issuers")
+        return read_file(self.party_issuers, "party_issuers")
 
     def trusted_broker(self) -> bytes:
         """PEM of the CAs that vouch for the broker. Raises KEY_UNREADABLE."""
-        return _read(self.broker_issuers, "broker_issuers")
-
-
-def _read(path: Path, key: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        text = f"{key}: cannot read {path}: {error.strerror}; put the file there or change {key} in the profile"
-        raise ClientError("KEY_UNREADABLE", text, Exit.KEY_TROUBLE) from None
-
-
-def read_private(path: Path, key: str) -> bytes:
-    """The bytes of a file that only its owner may read.
-
-    Raises:
-        ClientError: KEY_UNREADABLE, KEY_UNSAFE.
-    """
-    data = _read(path, key)
-    if path.stat().st_mode & 0o077:
-        raise ClientError("KEY_UNSAFE", f"{path} can be read by others; run: chmod 600 {path}", Exit.KEY_TROUBLE)
-    return data
+        return read_file(self.broker_issuers, "broker_issuers")
 
 
 def load_profile(path: Path) -> Profile:
@@ -181,6 +166,29 @@ def _path(value: Any, base: Path) -> Path:
     return (base / Path(value).expanduser()).resolve()
 
 
+def _key_place(value: Any, base: Path) -> Path | str:
+    return IN_STORE if value == IN_STORE else _path(value, base)
+
+
+def _signing_place(value: Any, base: Path) -> Path | str:
+    if isinstance(value, str) and is_signer(value):
+        with custody_errors():
+            signer_of(value, lambda: b"")
+        return value
+    return _key_place(value, base)
+
+
+def _protection(value: Any, _: Path) -> str:
+    with custody_errors():
+        return check_protection(value if isinstance(value, str) else "")
+
+
+def _secret_source(value: Any, base: Path) -> str:
+    with custody_errors():
+        secret_source(value if isinstance(value, str) else "", base)
+    return str(value)
+
+
 def _environment(value: Any, _: Path) -> str:
     if value not in ("test", "production"):
         raise ValueError("must be test or production")
@@ -225,8 +233,13 @@ _READERS: Mapping[str, Callable[[Any, Path], Any]] = {
     "server_name": _text(re.compile(r"[A-Za-z0-9.-]{1,253}"), "the host name in the broker's certificate"),
     "broker_issuers": _path,
     "certificate": _path,
-    "private_key": _path,
+    "private_key": _key_place,
     "private_key_password_file": _path,
+    "signing_certificate": _path,
+    "signing_key": _signing_place,
+    "key_store": _protection,
+    "key_store_secret": _secret_source,
+    "key_store_ca_file": _path,
     "origin": _text(_ORIGIN, "the log's name, such as sluis.example/test-2026"),
     "environment": _environment,
     "log_keys": _log_keys,
@@ -236,7 +249,18 @@ _READERS: Mapping[str, Callable[[Any, Path], Any]] = {
     "party_issuers": _path,
     "state": _path,
 }
-_OPTIONAL = frozenset({"server_name", "private_key_password_file", "unsafe_skip_approvals"})
+_OPTIONAL = frozenset(
+    {
+        "server_name",
+        "private_key_password_file",
+        "signing_certificate",
+        "signing_key",
+        "key_store",
+        "key_store_secret",
+        "key_store_ca_file",
+        "unsafe_skip_approvals",
+    }
+)
 
 
 def _mapping(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
@@ -284,8 +308,13 @@ _TEMPLATE: tuple[tuple[str, str | list[str], str], ...] = (
     ("server_name", "", "Only if the broker's certificate carries another name than the host above."),
     ("broker_issuers", "trust/broker-ca.pem", "The CA (PEM) that vouches for the broker."),
     ("certificate", "certificate.pem", "Your certificate (PEM); your OIN stands in its Subject.serialNumber."),
-    ("private_key", "certificate.key", "Its private key (PEM); readable by you only (chmod 600)."),
+    ("private_key", "certificate.key", "Its private key (PEM); readable by you only (chmod 600). Or: store."),
     ("private_key_password_file", "", "Only if that key is encrypted: a file with the password (chmod 600)."),
+    ("signing_certificate", "", "Only if you sign with another certificate of your OIN than you connect with."),
+    ("signing_key", "", "And its key: a file, store, pkcs11:... (a token) or transit:https://... (OpenBao, Vault)."),
+    ("key_store", "", "What protects the state directory: passphrase, keyring, pkcs11:... or transit:https://..."),
+    ("key_store_secret", "", "Where passphrase, PIN or access token comes from: prompt, file:, fd:, credential:."),
+    ("key_store_ca_file", "", "Only for a transit server with a CA of its own (PEM)."),
     ("origin", "sluis.example/test-2026", "The name of the exchange log."),
     ("environment", "test", "test or production."),
     (

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from sluis_custody.ports import Signer
 
 from sluis_client.canonical import canonical_json, parse_canonical
 from sluis_client.certificates import (
     PrivateKey,
+    PublicKey,
     check_certificate,
     key_trouble,
     oin_of,
@@ -23,6 +26,7 @@ from sluis_client.certificates import (
 )
 from sluis_client.errors import ClientError, Exit
 from sluis_client.statement_shapes import ASK, ENCRYPTION_KEY, EPOCH, KEM, REGISTER, check_members, invalid, is_time
+from sluis_client.store_protection import custody_errors
 
 __all__ = [
     "PartyKey",
@@ -50,17 +54,22 @@ class SignedStatement:
 
 
 class PartyKey:
-    """A party's certificate (DER or PEM) and the private key that belongs to it; never printed.
+    """A party's certificate (DER or PEM) and the private key that belongs to it; never printed, pickled or copied.
+
+    The key is bytes, an object, or a `Signer` of a token or server that keeps it.
 
     Raises:
         ClientError: KEY_UNREADABLE, KEY_TYPE_WRONG (EC P-256 or P-384, or RSA of 2048 bits or more are accepted), or
             KEY_NOT_OF_CERTIFICATE.
     """
 
-    def __init__(self, certificate: bytes, private_key: bytes | PrivateKey, password: bytes | None = None) -> None:
+    def __init__(
+        self, certificate: bytes, private_key: bytes | PrivateKey | Signer, password: bytes | None = None
+    ) -> None:
         parsed = read_certificate(certificate)
+        self._public = public_key_of(parsed)
         self._key = read_private_key(private_key, password) if isinstance(private_key, bytes) else private_key
-        if self._key.public_key() != public_key_of(parsed):
+        if _public_bytes(self._key) != _spki(self._public):
             raise key_trouble("KEY_NOT_OF_CERTIFICATE", "the private key is not the one of the certificate")
         self.certificate = parsed.public_bytes(serialization.Encoding.DER)
         """DER."""
@@ -80,7 +89,30 @@ class PartyKey:
         raw = canonical_json(statement)
         if len(raw) > MAX_STATEMENT_BYTES:
             raise ClientError("STATEMENT_INVALID", f"a statement has at most {MAX_STATEMENT_BYTES} bytes")
-        return SignedStatement(raw, sign(self._key, SIGNED_PREFIX + raw))
+        return SignedStatement(raw, self._signature(SIGNED_PREFIX + raw))
+
+    def _signature(self, message: bytes) -> bytes:
+        if isinstance(self._key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+            return sign(self._key, message)
+        with custody_errors():
+            signature = self._key.sign(message)
+        if not signature_is_good(self._public, signature, message):
+            raise key_trouble("SIGNATURE_WRONG", "the token or server made a signature that does not verify")
+        return signature
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a private key is not pickled or copied")
+
+
+def _public_bytes(key: PrivateKey | Signer) -> bytes:
+    if isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        return _spki(key.public_key())
+    with custody_errors():
+        return key.public_key()
+
+
+def _spki(key: PublicKey) -> bytes:
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def verify(signed: SignedStatement, certificate_der: bytes, expected_type: str) -> dict[str, Any]:

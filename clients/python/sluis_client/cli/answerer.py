@@ -79,13 +79,14 @@ def pseudonymise(
     Example: sluis-client pseudonymise locations.csv --purpose snf-locatie --scheme bag --out pseudonyms.csv
     """
     from sluis_client.answer_file import csv_bytes
+    from sluis_client.party_keys import keystore_of
     from sluis_client.pseudonymise import PSEUDONYM_BYTES, Context, Pseudonymiser
     from sluis_client.register_table import pseudonym_columns, scheme_named
     from sluis_client.tables import normalise_table, read_table
 
     keep_apart([out], file)
     read = the_profile(profile)
-    key = _stored_key(Keystore(read.state), purpose, epoch)
+    key = _stored_key(keystore_of(read), purpose, epoch)
     known = scheme_named(scheme)
     table = read_table(file, delimiter=in_delimiter, encoding=encoding)
     normal = normalise_table(

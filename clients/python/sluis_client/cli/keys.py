@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sluis_client.cli.protecting import keys_passphrase, keys_protect
 from sluis_client.cli.session import (
     EpochOption,
     JsonOption,
@@ -19,7 +20,7 @@ from sluis_client.cli.session import (
     the_profile,
 )
 from sluis_client.errors import ClientError
-from sluis_client.keystore import EpochKey, Keystore
+from sluis_client.keystore import EpochKey
 from sluis_client.private_files import write_private
 from sluis_client.profile import DEFAULT_NAME, template
 from sluis_client.statements import utc
@@ -37,6 +38,8 @@ def mount(app: typer.Typer) -> None:
     keys.command("create")(keys_create)
     keys.command("fetch")(keys_fetch)
     keys.command("show")(keys_show)
+    keys.command("protect")(keys_protect)
+    keys.command("passphrase")(keys_passphrase)
     app.add_typer(keys, name="keys")
 
 
@@ -143,7 +146,9 @@ def keys_show(profile: ProfileOption = None, as_json: JsonOption = False) -> Non
     \b
     Example: sluis-client keys show
     """
-    keystore = Keystore(the_profile(profile).state)
+    from sluis_client.party_keys import keystore_of
+
+    keystore = keystore_of(the_profile(profile))
     own, keys = keystore.encryption_key(), keystore.epoch_keys()
     lines = [f"encryption key {own.digest[:16]}" if own else "no encryption key; run `sluis-client keys init`"]
     rows = [("purpose", "epoch", "key id", "steward", "valid until")]

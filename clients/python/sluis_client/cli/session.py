@@ -50,13 +50,13 @@ def the_profile(given: Path | None) -> Profile:
 def participant(profile: Path | None) -> Iterator[Participant]:
     """The agency of a profile, connected to its broker."""
     from sluis_client.client import connect
-    from sluis_client.keystore import Keystore
     from sluis_client.participant import Participant
+    from sluis_client.party_keys import keystore_of
 
     read = the_profile(profile)
     if read.unsafe_skip_approvals:
         note("unsafe_skip_approvals: whether both sides approved a purpose is not checked")
-    keystore = Keystore(read.state)
+    keystore = keystore_of(read)
     with connect(read) as transport:
         yield Participant(read, keystore, transport)
 

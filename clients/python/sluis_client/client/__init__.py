@@ -22,6 +22,7 @@ from sluis_client.client import convert
 from sluis_client.client.calls import LONG_SECONDS, STREAM_SECONDS, UNARY_SECONDS, Outgoing, Retries
 from sluis_client.client.rectifying import RectifyingCalls
 from sluis_client.client.subject import SubjectCalls
+from sluis_client.party_keys import tls_key
 from sluis_client.profile import Profile
 from sluis_client.statements import SignedStatement
 from sluis_client.transport import (
@@ -66,7 +67,7 @@ def connect(profile: Profile, retries: Retries | None = None) -> GrpcTransport:
     Raises:
         ClientError: KEY_UNREADABLE, KEY_UNSAFE, KEY_TYPE_WRONG, KEY_NOT_OF_CERTIFICATE.
     """
-    profile.party_key()  # a key of another certificate is told here, not by a handshake that fails without a word
+    tls_key(profile)  # a key of another certificate is told here, not by a handshake that fails without a word
     private_key, certificate = profile.tls_identity()
     credentials = grpc.ssl_channel_credentials(profile.trusted_broker(), private_key, certificate)
     options = list(_OPTIONS)
