@@ -30,10 +30,19 @@ def canonical_json(value: object) -> bytes:
     Raises:
         SluisError: FIELD_INVALID when the value is outside the profile.
     """
-    _check(value, 0)
+    check_profile(value)
+    return written(value)
+
+
+def written(value: object) -> bytes:
+    """The canonical bytes of a value that is known to keep to the profile, but for lone surrogates perhaps.
+
+    Raises:
+        SluisError: FIELD_INVALID for lone surrogates.
+    """
     try:
         return orjson.dumps(value, option=_PROFILE)
-    except TypeError:  # what `_check` leaves to it
+    except TypeError:  # what `check_profile` leaves to it
         raise SluisError(Code.FIELD_INVALID, "canonical JSON holds no lone surrogates") from None
 
 
@@ -53,8 +62,14 @@ def parse_canonical(data: bytes) -> dict[str, Any]:
     return value  # type: ignore[no-any-return]  # isinstance checked above
 
 
-def _check(value: object, depth: int) -> None:
-    """Refuses what is outside the profile. Lone surrogates show when the text is encoded."""
+def check_profile(value: object, depth: int = 0) -> None:
+    """Checks that `value`, `depth` levels down in what will be written, keeps to the profile.
+
+    Lone surrogates show only when the text is written.
+
+    Raises:
+        SluisError: FIELD_INVALID.
+    """
     items: Iterable[object]
     if isinstance(value, dict):
         items = value.values()
@@ -76,7 +91,7 @@ def _check(value: object, depth: int) -> None:
         if kind is str or kind is bool or item is None:  # most are, and this is on the way of every log entry
             continue
         if kind is dict or isinstance(item, dict | list | tuple):
-            _check(item, depth + 1)
+            check_profile(item, depth + 1)
         else:
             _check_scalar(item)
 

@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from broker.canonical import canonical_json, parse_canonical
+from broker.canonical import check_profile, parse_canonical, written
 from broker.errors import Code, SluisError
-from broker.exchange_log.entry_kinds import TIME, check_body, is_count
+from broker.exchange_log.entry_kinds import FREE_FORM, TIME, check_body, is_count
 
 VERSION = 1
 MAX_LEAF_BYTES = 65_535
@@ -71,8 +71,11 @@ def build_leaf(index: int, kind: str, sequenced_at: datetime, body: Mapping[str,
             "the broker's clock stepped, or the log was slow, between decision and log entry; try again",
             retry_after_ms=1_000,
         )
+    for name in FREE_FORM:  # every other shape admits only what canonical JSON holds
+        if name in body:
+            check_profile(body[name], depth=2)
     text = _stamp(sequenced_at)
-    leaf = canonical_json({"body": body, "index": index, "kind": kind, "sequenced_at": text, "v": VERSION})
+    leaf = written({"body": body, "index": index, "kind": kind, "sequenced_at": text, "v": VERSION})
     if len(leaf) > MAX_LEAF_BYTES:
         raise SluisError(Code.TOO_LARGE, f"a log entry has at most {MAX_LEAF_BYTES} bytes; ask for less at once")
     return leaf

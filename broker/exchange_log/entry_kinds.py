@@ -41,13 +41,14 @@ def _list_of(shape: Shape) -> Shape:
 
 def _map_of(shape: Shape) -> Shape:
     return lambda value: (
-        isinstance(value, Mapping) and all(isinstance(name, str) and shape(inner) for name, inner in value.items())
+        isinstance(value, dict)
+        and all(isinstance(name, str) and name.isascii() and shape(inner) for name, inner in value.items())
     )
 
 
 def _members(shapes: Mapping[str, Shape]) -> Shape:
     return lambda value: (
-        isinstance(value, Mapping)
+        isinstance(value, dict)
         and value.keys() == shapes.keys()
         and all(shape(value[name]) for name, shape in shapes.items())
     )
@@ -63,7 +64,7 @@ def is_count(value: object) -> bool:
 
 
 def _object(value: object) -> bool:
-    return isinstance(value, Mapping)
+    return isinstance(value, dict)
 
 
 def _time_shape(value: object) -> bool:
@@ -72,7 +73,7 @@ def _time_shape(value: object) -> bool:
 
 def _decision(value: object) -> bool:
     """Written out: it is on the way of every ask."""
-    if not isinstance(value, Mapping) or value.keys() != _DECISION:
+    if not isinstance(value, dict) or value.keys() != _DECISION:
         return False
     checks, obligations = value["checks"], value["obligations"]
     if value["effect"] not in ("permit", "deny") or not isinstance(checks, list) or not isinstance(obligations, list):
@@ -86,7 +87,7 @@ def _decision(value: object) -> bool:
 
 
 def _effects(value: object) -> bool:
-    return isinstance(value, Mapping) and all(_name(k) and _one_of("permit", "deny")(v) for k, v in value.items())
+    return isinstance(value, dict) and all(_name(k) and _one_of("permit", "deny")(v) for k, v in value.items())
 
 
 _name = _matches(_NAME)
@@ -291,6 +292,14 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, Shape]]]] = {
     ),
 }
 """Kind -> the member that decides, and what members a body has besides, by the value of that member."""
+
+FREE_FORM = frozenset(
+    name
+    for shapes in (*KINDS.values(), *(some for _, variants in VARIANTS.values() for some in variants.values()))
+    for name, shape in shapes.items()
+    if shape is _object
+)
+"""Members of which `check_body` says only that they are objects; all else it admits, canonical JSON can hold."""
 
 
 def check_body(kind: str, body: Mapping[str, object]) -> None:

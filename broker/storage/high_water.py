@@ -29,7 +29,8 @@ class FileHighWater:
         self._path = path
         self._descriptor = _open(path)
         try:
-            found = newest_of(self._read())
+            self._content = self._read()
+            found = newest_of(self._content)
             if found is None:
                 raise SluisError(
                     Code.HIGH_WATER_UNUSABLE, f"{path}: the high-water file is damaged; restore it, or {HOW_TO_BEGIN}"
@@ -69,7 +70,7 @@ class FileHighWater:
         """Raises LOG_UNAVAILABLE when the file cannot be read, was replaced, or was moved by another broker."""
         try:
             same = self._path.stat().st_ino == os.fstat(self._descriptor).st_ino
-            held = same and newest_of(self._read()) == (self._slot, self._mark)
+            held = same and self._holds(self._read())
         except OSError as error:
             raise _unwritable() from error
         if not held:
@@ -85,14 +86,17 @@ class FileHighWater:
             SluisError: LOG_UNAVAILABLE when it was not moved, or may not have been.
         """
         self.demand_held()
-        slot = (self._slot + 1) % SLOTS
+        slot, data = (self._slot + 1) % SLOTS, slot_of(mark)
         try:
             os.lseek(self._descriptor, slot * SLOT_BYTES, os.SEEK_SET)
-            write_all(self._descriptor, slot_of(mark))
+            write_all(self._descriptor, data)
             os.fdatasync(self._descriptor)
         except OSError as error:
             self._after_failure()
             raise _unwritable() from error
+        slots = [self._content[at : at + SLOT_BYTES] for at in range(0, SLOTS * SLOT_BYTES, SLOT_BYTES)]
+        slots[slot] = data
+        self._content = b"".join(slots)
         self._slot, self._mark = slot, mark
 
     def close(self) -> None:
@@ -101,14 +105,19 @@ class FileHighWater:
             os.close(self._descriptor)
             self._descriptor = -1
 
+    def _holds(self, content: bytes) -> bool:
+        """Whether the newest mark in `content` is ours; the bytes that we know are not read anew for every batch."""
+        return content == self._content or newest_of(content) == (self._slot, self._mark)
+
     def _after_failure(self) -> None:
         """The write may show in the cache without being durable: whatever is read now is what we go on from."""
         try:
-            found = newest_of(self._read())
+            content = self._read()
         except OSError:
             return
+        found = newest_of(content)
         if found is not None and (found[1].generation, found[1].origin) == (self._mark.generation, self._mark.origin):
-            self._slot, self._mark = found
+            (self._slot, self._mark), self._content = found, content
 
     def _read(self) -> bytes:
         return os.pread(self._descriptor, SLOTS * SLOT_BYTES, 0)

@@ -1,7 +1,10 @@
 """Entries: built and read strictly, for every kind."""
 
 import json
+import uuid
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 from log_kit import START, access_body, ask_body, release_body, time_text
 
 from broker.audit.entries import EntryError, read_entry
-from broker.canonical import canonical_json
+from broker.canonical import MAX_DEPTH, canonical_json
 from broker.errors import Code, SluisError
 from broker.exchange import Want
 from broker.exchange_log.entry import (
@@ -95,6 +98,58 @@ def test_missing_unknown_and_misshapen_members_are_refused(kind: str) -> None:
                     check_body(kind, changed)
                 assert caught.value.code is Code.FIELD_INVALID
                 assert str(body[member]) not in caught.value.message or not isinstance(body[member], str)
+
+
+def _changed(value: object, change: Callable[[object], Iterator[object]]) -> Iterator[object]:
+    """`value` with one of its inner values changed, in every way and at every place."""
+    yield from change(value)
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from ({**value, name: other} for other in _changed(inner, change))
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            yield from ([*value[:at], other, *value[at + 1 :]] for other in _changed(inner, change))
+
+
+def _outside(value: object) -> Iterator[object]:
+    """What canonical JSON does not hold, and what other encoders would write all the same."""
+    yield from (1.5, float("nan"), 2**53, b"x", uuid.UUID(int=0), START, "\ud800", object())
+    if isinstance(value, dict):
+        yield from ({**value, "\xe9": 1}, {**value, 1: 2}, MappingProxyType(value), {**value, "x": {"\xe9": None}})
+
+
+def _each_once() -> list[tuple[str, dict[str, Any]]]:
+    """An entry of every kind and variant, with every set of members."""
+    found = {(kind, *sorted(body), str(body.get("what"))): (kind, body) for kind, body in ENTRIES}
+    return list(found.values())
+
+
+@pytest.mark.parametrize(("kind", "body"), _each_once(), ids=lambda part: part if isinstance(part, str) else "")
+def test_no_place_in_an_entry_takes_what_canonical_json_does_not_hold(kind: str, body: dict[str, Any]) -> None:
+    """Shapes are checked instead of the profile where they say more: they must say enough."""
+    at = parse_time(body["decided_at"]) if "decided_at" in body else START
+    assert json.loads(build_leaf(1, kind, at, body))["body"] == body
+    for member, value in body.items():
+        for changed in _changed(value, _outside):
+            with pytest.raises(SluisError) as caught:
+                build_leaf(1, kind, at, {**body, member: changed})
+            assert caught.value.code in (Code.FIELD_INVALID, Code.STATEMENT_INVALID), member
+
+
+def test_an_entry_is_nested_as_deeply_as_canonical_json_may_be() -> None:
+    facts: dict[str, object] = {}
+    outcomes = []
+    for _ in range(MAX_DEPTH + 2):
+        facts = {"a": facts}
+        for write in (
+            lambda facts: canonical_json({"body": {"facts": facts}}),
+            lambda facts: build_leaf(1, "ask", START, {**ask_body(START), "facts": facts}),
+        ):
+            try:
+                outcomes.append(bool(write(facts)))
+            except SluisError as error:
+                outcomes.append(error.code is not Code.FIELD_INVALID)
+    assert outcomes[::2] == outcomes[1::2] == [True] * (MAX_DEPTH - 2) + [False] * 4
 
 
 def test_an_unknown_kind_is_refused() -> None:
