@@ -22,10 +22,10 @@ from broker.storage.sqlite import open_reader
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, World]:
+def made(module_path: Path) -> tuple[Path, World]:
     """A closed database with the played log in it, its WAL folded back."""
     world, clock = played(), FakeClock()
-    directory = tmp_path_factory.mktemp("log")
+    directory = module_path
     log = Log(directory, world.keys, clock)
     for number, (batch, at) in enumerate(zip(world.batches, world.times, strict=True)):
         clock.at = at

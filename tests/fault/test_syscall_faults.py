@@ -107,13 +107,13 @@ def usable() -> str:
 
 
 @pytest.fixture(scope="module")
-def counted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
+def counted(module_path: Path) -> dict[str, int]:
     """How often each call is made by the busiest thread of a run without faults: strace counts for each thread."""
     why = usable()
     if why:
         print(why)
         pytest.skip(why)
-    directory = tmp_path_factory.mktemp("clean")
+    directory = module_path
     trace = directory / "trace"
     (directory / "log").mkdir()
     told, code, errors = run(directory / "log", "-o", str(trace), "-e", f"trace={','.join(CALLS)}")

@@ -41,7 +41,12 @@ def canonical_json(value: object) -> bytes:
         ClientError: STATEMENT_INVALID when the value is outside the profile.
     """
     _check(value, 0)
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode("utf-8")
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        # from None: the codec's message quotes the text
+        raise ClientError("STATEMENT_INVALID", "canonical JSON holds no lone surrogates") from None
 
 
 def parse_canonical(data: bytes) -> dict[str, Any]:
@@ -66,13 +71,10 @@ def _unreadable(message: str) -> ClientError:
 
 
 def _check(value: object, depth: int) -> None:
+    """Refuses what is outside the profile. Lone surrogates show when the text is encoded."""
     if depth > MAX_DEPTH:
         raise ClientError("STATEMENT_INVALID", "canonical JSON is nested too deeply")
-    if value is None or isinstance(value, bool):
-        return
-    if isinstance(value, str):
-        if any("\ud800" <= character <= "\udfff" for character in value):
-            raise ClientError("STATEMENT_INVALID", "canonical JSON holds no lone surrogates")
+    if value is None or isinstance(value, str | bool):
         return
     if isinstance(value, int):
         if abs(value) > MAX_INTEGER:

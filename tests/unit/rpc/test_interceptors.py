@@ -58,6 +58,9 @@ class Context:
     def is_active(self) -> bool:
         return self.active
 
+    def add_callback(self, callback: Callable[[], None]) -> bool:
+        return self.active  # a call that has ended takes none
+
     def set_trailing_metadata(self, pairs: tuple[tuple[str, bytes], ...]) -> None:
         self.trailers = dict(pairs)
 
@@ -153,7 +156,8 @@ def test_a_trace_of_another_shape_is_none(world: World, value: object) -> None:
 
 
 @pytest.mark.parametrize("code", Code)
-def test_every_code_has_its_status_and_error_info(world: World, code: Code) -> None:
+def test_every_code_has_its_status_and_error_info(world: World, code: Code, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("broker.rpc.interceptors._CANCELLATION_SECONDS", 0.0)
     context = Context()
     with pytest.raises(AbortedError):
         world.unary(raising(SluisError(code, "change this", metadata={"member": "x"})), context)
@@ -166,6 +170,15 @@ def test_every_code_has_its_status_and_error_info(world: World, code: Code) -> N
     )
     assert context.details == context.status.message == "change this"
     assert world.calls == [("ExchangeService/GetBudget", code.name)]
+
+
+def test_a_stream_that_ends_because_its_call_was_cancelled_is_no_refusal(world: World) -> None:
+    context = Context()
+    context.active = False
+    with pytest.raises(AbortedError):
+        world.unary(raising(SluisError(Code.STREAM_TRUNCATED, "repeat it")), context)
+    assert world.calls == [("ExchangeService/GetBudget", "CANCELLED")]
+    assert world.refusals == []
 
 
 @pytest.mark.parametrize(
