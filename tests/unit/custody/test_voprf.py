@@ -120,7 +120,7 @@ def test_several_threads_may_evaluate_at_once():
     assert [one.elements for one in found] == [expected] * 4
 
 
-GOOD = blinded(1)[1][0]
+GOOD = elements(BY_MODE[voprf.VOPRF]["vectors"][0]["BlindedElement"])[0]
 P = 2**255 - 19
 BAD = {
     "the identity": bytes(32),
@@ -150,6 +150,7 @@ def test_what_is_no_element_is_refused_by_its_place(name):
         (GOOD + b"x", Code.LENGTH_WRONG),
         (GOOD * 5, Code.COUNT_WRONG),
     ],
+    ids=["nothing", "a byte short", "a byte too many", "five of four"],
 )
 def test_batches_of_another_size_are_refused(data, code):
     with pytest.raises(SluisError) as caught:
