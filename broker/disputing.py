@@ -43,6 +43,8 @@ class _Hit:
     state: ExchangeState
     question: Question
     position: int
+    hits: int | None
+    """How many hits the answer had, when its rows are gone: then no more positions than that are believed."""
 
     def __repr__(self) -> str:
         return "_Hit()"
@@ -82,6 +84,7 @@ class Disputing:
             known = tx.document(DISPUTED_PLACE, _place(hit))
             if known is not None and any(one.resolved is None for one in tx.dispute(known.decode())):
                 raise SluisError(Code.ALREADY_REPORTED, "you dispute this hit already; wait for the answerer's answer")
+            _demand_hit(tx, hit)
             self._intake.bound(tx, caller.party, 1)
             state = hit.state
             _demand_room(tx, state)
@@ -143,6 +146,7 @@ class Disputing:
             if index is not None:
                 return index
             self._intake.earlier(tx, caller, statement.request_id, signed)
+            _demand_hit(tx, hit)
             self._intake.bound(tx, caller.party, 1)
             mine = hit.state.ask_index
             tx.commit_to("position", position[1], keep_until=until, salt=position[0], ask_index=mine)
@@ -167,11 +171,7 @@ class Disputing:
             raise SluisError(Code.NOT_A_HIT, "no hits were released to you in this exchange by this answerer")
         opening = self._intake.reader.opening(state.tokens)
         if opening is None:
-            raise SluisError(
-                Code.PERIOD_ERASED,
-                f"the rows of questions asked on {day_of(state.asked_at)} are erased: hits of that day can be traced "
-                "no more; settle it with the answerer directly",
-            )
+            raise _erased(state)
         question = question_of(opening[1], None)
         at = _position(position[1])
         if at >= question.rows:
@@ -179,7 +179,37 @@ class Disputing:
         given = released(self._intake.reader, self._spool, state, statuses)
         if given is not None and at not in given:
             raise SluisError(Code.NOT_A_HIT, "this position was no hit in the answer of this answerer")
-        return _Hit(state, question, at)
+        return _Hit(state, question, at, None if given is not None else self._hits_of(state))
+
+    def _hits_of(self, state: ExchangeState) -> int:
+        """The number of hits that a release committed to: all that is left of its rows after a day."""
+        assert state.release_index is not None, "it was answered"
+        (entry,) = self._intake.reader.entries(state.release_index, state.release_index + 1)
+        opening = self._intake.reader.opening(json.loads(entry.leaf)["body"]["result"])
+        if opening is None:
+            raise _erased(state)
+        return int(json.loads(opening[1])["hits"])
+
+
+def _erased(state: ExchangeState) -> SluisError:
+    return SluisError(
+        Code.PERIOD_ERASED,
+        f"the rows of questions asked on {day_of(state.asked_at)} are erased: hits of that day can be traced "
+        "no more; settle it with the answerer directly",
+    )
+
+
+def _demand_hit(tx: Transaction, hit: _Hit) -> None:
+    """Raises NOT_A_HIT when the asker names more rows of an answer than it had hits; which they were is gone."""
+    if hit.hits is None:
+        return
+    named = tx.places(hit.state.asker, hit.state.exchange, hit.state.answerer)
+    if len(named | {hit.position}) > hit.hits:
+        raise SluisError(
+            Code.NOT_A_HIT,
+            "this answer had fewer hits than the rows of it that you have named; which rows were hits is known for 24 "
+            "hours: compare with your answer file",
+        )
 
 
 def _demand_room(tx: Transaction, state: ExchangeState) -> None:

@@ -291,7 +291,7 @@ NO_MARKS = Marks()
 
 @dataclass(frozen=True)
 class SlotUse:
-    """An answerer's side of an exchange that a vault slot belongs to."""
+    """An answerer's side of an exchange that a vault slot belongs to; or a correction, under its own request id."""
 
     asker: str
     exchange: str
@@ -314,7 +314,8 @@ class OwnAsk:
 
 @dataclass(frozen=True)
 class VaultSlot:
-    """A slot of the vault without what is in it. `uses`: every answerer's side of each exchange it belongs to."""
+    """A slot of the vault without what is in it. `uses`: every answerer's side of each exchange it belongs to; of a
+    correction's slot, the correction and the asks it told."""
 
     commitment: str
     label: str

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from broker.canonical import canonical_json
-from broker.errors import Code, SluisError
+from broker.errors import Code, SluisError, field_error
 from broker.exchange import Receipt
 from broker.exchange_log.append import Sequencer
 from broker.parties import Caller
@@ -44,6 +44,27 @@ class Intake:
             raise SluisError(Code.STATEMENT_EXPIRED, "the statement's not_after has passed; sign a new one")
         if left > MAX_AHEAD:
             raise SluisError(Code.STATEMENT_INVALID, "statement.not_after is more than 10 minutes ahead")
+
+    def check_scheme(self, purpose: str, epoch: str, scheme: str, match_keys: int) -> None:
+        """Refuses pseudonyms of a scheme that nothing under this purpose and epoch is known by. Raises FIELD_INVALID.
+
+        What was published stays known by its scheme when the purpose has ended, or identifies by another since.
+        """
+        policies = self.policies()
+        known = policies.purposes.get(purpose)
+        published = {
+            register.manifest.scheme
+            for register in self.reader.all_registers()
+            if (register.manifest.purpose, register.manifest.epoch) == (purpose, epoch)
+        }
+        allowed = published | set(known.identified_by if known is not None else ())
+        if allowed and scheme not in allowed:
+            text = f"is not one under which this purpose knows anybody; it has {', '.join(sorted(allowed))}"
+            raise field_error(Code.FIELD_INVALID, "statement.scheme", text)
+        identifier = policies.catalogue.identifiers.get(scheme)
+        if identifier is not None and match_keys > identifier.match_keys:
+            text = f"is more than this scheme has: {identifier.match_keys}"
+            raise field_error(Code.FIELD_INVALID, "statement.match_keys", text)
 
     def keep_until(self, purpose: str) -> datetime:
         """How long what is behind the commitments is kept: as long as the purpose's accountability data."""

@@ -35,6 +35,10 @@ class RectificationReads(Openings, Protocol):
         """A dispute by its id: one record for each epoch under which it stands, oldest first."""
         ...
 
+    def places(self, asker: str, exchange: str, answerer: str) -> frozenset[int]:
+        """Positions of an exchange at an answerer that were disputed or reported on."""
+        ...
+
     def open_disputes(self, answerer: str, purpose: str, epoch: str) -> tuple[DisputedRecord, ...]:
         """Disputes of an answerer's records that nothing has ended yet, oldest first."""
         ...

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from broker.canonical import canonical_json, commitment
 from broker.errors import Code, SluisError, field_error
-from broker.exchange import DisputedRecord, Question, Receipt, StoredNotice
+from broker.exchange import DisputedRecord, Question, Receipt, SlotUse, StoredNotice
 from broker.intake import Intake, demand_own, signed_members
 from broker.matching.records import same_record
 from broker.matching.release import question_of, tokens_value
@@ -49,7 +49,8 @@ class Rectification:
 
         Raises:
             SluisError: SIGNATURE_WRONG, STATEMENT_INVALID, STATEMENT_EXPIRED, NOT_YOURS, COMMITMENT_WRONG, COUNT_WRONG,
-                PURPOSE_UNKNOWN, EPOCH_UNKNOWN, NOT_FOUND, DISPUTE_CLOSED, TOO_MANY_STATEMENTS, REQUEST_ID_REUSED.
+                FIELD_INVALID, PURPOSE_UNKNOWN, EPOCH_UNKNOWN, NOT_FOUND, DISPUTE_CLOSED, TOO_MANY_STATEMENTS,
+                REQUEST_ID_REUSED.
         """
         verify_signature(signed, caller.certificate)
         statement = read_correction(signed, self._intake.scope)
@@ -60,6 +61,7 @@ class Rectification:
             return self._corrected(earlier)
         self._intake.check_time(statement.not_after)
         self._check_answerer(statement)
+        self._intake.check_scheme(statement.purpose, statement.epoch, statement.scheme, statement.match_keys)
         search = Search(record, self._spool)
         until = self._intake.keep_until(statement.purpose)
 
@@ -79,8 +81,14 @@ class Rectification:
             counts = {"searched": len(asks) - unsearched, "unsearched": unsearched, "notices": len(groups)}
             about = {"answerer": statement.answerer, "purpose": statement.purpose, "epoch": statement.epoch}
             index = tx.append("correction", {**about, **counts, **signed_members(signed, caller)})
+            own = _own_use(statement, index, tx.sequenced_at)
+            tx.keep_with(statement.record, [own])
             for party, received in groups:
-                self._notify(tx, statement, index, party, received, until)
+                told = [_own_side(tx, one.ask_index) for one in received]
+                tx.keep_with(statement.record, told)
+                tx.keep_with(
+                    self._notify(tx, statement, index, party, received, until), [replace(own, asker=party), *told]
+                )
             _settle(tx, statement, disputed, index)
             return self._intake.remember(tx, caller, statement.request_id, signed, {"entry": index, **counts})
 
@@ -100,9 +108,11 @@ class Rectification:
         party: str,
         received: tuple[Received, ...],
         until: datetime,
-    ) -> None:
+    ) -> str:
+        """Logs a notice; returns its commitment to where the record stands in the party's questions."""
         notice = self._intake.entropy.token(16).hex()
         where = {str(one.ask_index): {"certain": one.certain, "positions": list(one.positions)} for one in received}
+        positions = tx.commit_to("positions", canonical_json(where), keep_until=until)
         body = {
             "what": "correction-notice",
             "notice": notice,
@@ -110,9 +120,10 @@ class Rectification:
             "party": party,
             "correction": correction,
             "asks": [one.ask_index for one in received],
-            "positions": tx.commit_to("positions", canonical_json(where), keep_until=until),
+            "positions": positions,
         }
         tx.add_notice(StoredNotice(notice, party, tx.append("notice", body)))
+        return positions
 
     def _corrected(self, kept: Mapping[str, object]) -> Corrected:
         entry, notices, searched, unsearched = (
@@ -130,6 +141,21 @@ class Rectification:
             raise SluisError(
                 Code.EPOCH_UNKNOWN, "this purpose has never had a key for that epoch: nothing was published under it"
             )
+
+
+def _own_use(statement: Correction, index: int, at: datetime) -> SlotUse:
+    """A correction as what its slots belong to: a hold on its party, purpose, request id or time keeps them."""
+    party = statement.answerer
+    return SlotUse(party, statement.request_id, None, party, statement.purpose, index, at)
+
+
+def _own_side(tx: Transaction, ask_index: int) -> SlotUse:
+    """The answerer's side of an ask."""
+    state = tx.exchange_at(ask_index)
+    assert state is not None, "the search found it"
+    return SlotUse(
+        state.asker, state.exchange, state.principal, state.answerer, state.purpose, ask_index, state.asked_at
+    )
 
 
 def _check_record(statement: Correction, salt: bytes, record: Question) -> bytes:

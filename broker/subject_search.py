@@ -101,7 +101,8 @@ class SubjectSearch:
 
         Raises:
             SluisError: SIGNATURE_WRONG, STATEMENT_INVALID, STATEMENT_EXPIRED, NOT_YOURS, COMMITMENT_WRONG, COUNT_WRONG,
-                PURPOSE_UNKNOWN, EPOCH_UNKNOWN, KEY_ID_WRONG, TOO_MANY_STATEMENTS, REQUEST_ID_REUSED, DEADLINE_PASSED.
+                FIELD_INVALID, PURPOSE_UNKNOWN, EPOCH_UNKNOWN, KEY_ID_WRONG, TOO_MANY_STATEMENTS, REQUEST_ID_REUSED,
+                DEADLINE_PASSED.
         """
         verify_signature(signed, caller.certificate)
         statement = read_subject_search(signed, self._intake.scope)
@@ -111,6 +112,7 @@ class SubjectSearch:
         self._demand_new(self._intake.earlier(self._intake.reader, caller, statement.request_id, signed))
         self._check_part(statement)
         self._check_key(statement)
+        self._intake.check_scheme(statement.purpose, statement.epoch, statement.scheme, statement.match_keys)
         counter = f"subject-search/{caller.party}/{day_of(self._intake.clock.now())}"
         _bound(self._intake.reader.spent(counter))
         look = Look(statement, record)

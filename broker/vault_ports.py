@@ -6,7 +6,7 @@ is committed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -65,6 +65,10 @@ class VaultWrites(Openings, Protocol):
         `salt`: given when the commitment was made by a caller; else 32 fresh random bytes. `ask_index`: an ask of the
         exchange it belongs to. Raises COMMITMENT_WRONG for a commitment that was erased: nothing brings it back.
         """
+        ...
+
+    def keep_with(self, commitment: str, uses: Iterable[SlotUse]) -> None:
+        """Lets a hold that covers one of `uses` keep a slot that belongs to no exchange; no order erases it by them."""
         ...
 
     def slots(self, commitments: Sequence[str]) -> tuple[VaultSlot, ...]:

@@ -489,11 +489,13 @@ class World:
             self.vault.pop(name, None)
         return self.batch(("erasure", body), after=after)
 
-    def erase_on_request(self, *asks: int, key: str = "utrecht", reason: str = "granted, art. 17") -> int:
-        """An officer's order to erase the exchanges of these asks, carried out."""
+    def erase_on_request(
+        self, *asks: int, key: str = "utrecht", reason: str = "granted, art. 17", age: timedelta = timedelta()
+    ) -> int:
+        """An officer's order to erase the exchanges of these asks, carried out `age` after it was made."""
         bodies = [self.body(ask) for ask in asks]
         named = {(body["asker"], body["exchange"]) for body in bodies}
-        at = {"origin": ORIGIN, "environment": "test", "made_at": self.at}
+        at = {"origin": ORIGIN, "environment": "test", "made_at": self.at - age}
         salt = hashlib.sha256(b"case %d" % self.size).digest()
         order = erase_order(named, reason, case=(salt, "AVG 12"), **at)(OFFICERS.keys[key])
         gone = self.commitments(*asks)

@@ -31,13 +31,16 @@ _TYPE = np.dtype(
         ("label", "u1"),
     ]
 )
+_TOLD = struct.Struct("<16sqq")
+_TOLD_TYPE = np.dtype([("mark", "S16"), ("index", "<i8"), ("ask", "<i8")])
 _SINCE = datetime(1970, 1, 1, tzinfo=UTC)
 Rows = npt.NDArray[np.void]
 
 
 @dataclass(frozen=True)
 class Use:
-    """The ask that a commitment belongs to, in numbers. `due`: microseconds until which it is to be kept, 0 unknown."""
+    """The ask that a commitment belongs to, in numbers. `due`: microseconds until which it is to be kept, 0 unknown,
+    NO_TERM when it does not belong to the exchange."""
 
     exchange: bytes
     due: int
@@ -49,6 +52,8 @@ class Use:
     subjects: int = 0
 
 
+NO_TERM = -1
+"""`due` of a use by which a hold keeps a commitment, and no order to erase the exchange reaches it."""
 NO_USE = Use(b"", 0, 0, NOBODY, NOBODY, NOBODY, NOBODY)
 
 
@@ -57,6 +62,7 @@ class Commitments:
 
     def __init__(self) -> None:
         self._data = bytearray()
+        self._told = bytearray()
         self._names: dict[str, int] = {}
 
     def number(self, name: str | None) -> int:
@@ -83,11 +89,30 @@ class Commitments:
             LABELS.index(label),
         )
 
+    def tell(self, commitment: str, index: int, ask_index: int) -> None:
+        """Notes that a hold on this ask keeps what entry `index` commits to, which belongs to no exchange."""
+        self._told += _TOLD.pack(mark_of(commitment), index, ask_index)
+
     def rows(self) -> Rows:
         """All rows, by commitment and then in the order of the log."""
         table = np.frombuffer(bytes(self._data), _TYPE)
+        if self._told:
+            table = np.concatenate([table, _told_rows(table, np.frombuffer(bytes(self._told), _TOLD_TYPE))])
         sorted_rows: Rows = table[np.argsort(table["mark"], kind="stable")]
         return sorted_rows
+
+
+def _told_rows(table: Rows, told: npt.NDArray[np.void]) -> Rows:
+    """A row for each commitment and ask told: whose the ask was, under the commitment of another entry."""
+    asks = table[table["label"] == LABELS.index("tokens")]
+    asks = asks[np.argsort(asks["index"], kind="stable")]
+    at = np.searchsorted(asks["index"], told["ask"])
+    known = at < len(asks)
+    known[known] = asks["index"][at[known]] == told["ask"][known]
+    rows: Rows = asks[at[known]].copy()
+    rows["mark"], rows["index"], rows["due"], rows["subjects"] = told["mark"][known], told["index"][known], NO_TERM, 0
+    rows["label"] = LABELS.index("positions")
+    return rows
 
 
 def mark_of(commitment: str) -> bytes:

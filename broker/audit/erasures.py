@@ -13,15 +13,25 @@ import numpy as np
 import numpy.typing as npt
 
 from broker.audit import strict_json
-from broker.audit.commitments import NO_USE, Commitments, Rows, Use, mark_of, micros, pairs
-from broker.audit.entries import LogEntry, is_hex, is_number, read_time
+from broker.audit.commitments import NO_TERM, NO_USE, Commitments, Rows, Use, mark_of, micros, pairs
+from broker.audit.entries import GRACE, LogEntry, is_hex, is_number, read_time
 from broker.audit.findings import Code, Findings
 from broker.audit.policies import Policies
 from broker.audit.trust import Trust
 from broker.errors import SluisError
 from broker.policy.document import PolicySet
 from broker.policy.suspension import is_signed
-from broker.policy.vault_orders import ERASE, HOLD, LIFT, check_order, may_hold, may_lift, parties_of_key
+from broker.policy.vault_orders import (
+    CLOCKS_APART,
+    ERASE,
+    HOLD,
+    LIFT,
+    OLDEST_ORDER,
+    check_order,
+    may_hold,
+    may_lift,
+    parties_of_key,
+)
 
 _ROW = struct.Struct("<16sqqi")
 _TYPE = np.dtype([("mark", "S16"), ("index", "<i8"), ("at", "<i8"), ("order", "<i4")])
@@ -70,6 +80,8 @@ class Erasures:
         self._orders: list[_Order] = []
         self._numbers: dict[str, int] = {}
         self._holds: dict[str, _Held] = {}
+        self._correction: tuple[int, Mapping[str, Any], str, int] = (-1, {}, "", 0)
+        """Index, statement, answerer and time of the newest correction: its notices stand right behind it."""
 
     def ask(self, entry: LogEntry, policies: PolicySet | None) -> None:
         """A permitted `ask`: its commitments stand in the vault from here on. A denied one leaves none."""
@@ -110,14 +122,33 @@ class Erasures:
         """A `notice`, `correction` or `outcome`: what it commits to. How long that is kept is not judged."""
         body = entry.body
         statement = body.get("statement", {})
-        use = NO_USE
-        if is_number(body.get("ask_index")):
-            number = self._made.number
+        use, number = NO_USE, self._made.number
+        if entry.kind == "correction" or body.get("what") == "correction-notice":
+            use = self._corrected(entry)
+        elif is_number(body.get("ask_index")):
             names = (number(body["purpose"]), number(body["asker"]), 0, number(body["answerer"]))
             use = Use(exchange_mark(body["asker"], body["exchange"]), 0, micros(entry.at), *names)
         for holder, member in ((statement, "position"), (statement, "record"), (body, "record"), (body, "positions")):
             if is_hex(holder.get(member)):
                 self._made.add(holder[member], member, entry.index, use)
+
+    def _corrected(self, entry: LogEntry) -> Use:
+        """What a correction or a notice of it commits to belongs to the correction, and to the asks that it told."""
+        body, number = entry.body, self._made.number
+        if entry.kind == "correction":
+            statement = body["statement"]
+            self._correction = (entry.index, statement, body["answerer"], micros(entry.at))
+        index, statement, answerer, at = self._correction
+        if entry.kind == "notice":
+            if body["correction"] != index:
+                return NO_USE  # a finding of its own
+            for ask in body["asks"]:
+                if ask < 2**63 and is_hex(statement.get("record")):
+                    self._made.tell(statement["record"], index, ask)
+                    self._made.tell(body["positions"], entry.index, ask)
+        party = body["party"] if entry.kind == "notice" else answerer
+        exchange = exchange_mark(party, str(statement.get("request_id")))
+        return Use(exchange, NO_TERM, at, number(body["purpose"]), number(party), 0, number(answerer))
 
     def erasure(self, entry: LogEntry) -> None:
         """An `erasure`: its form, and for a request the order behind it. What it erased is judged at the end."""
@@ -196,7 +227,7 @@ class Erasures:
             named = np.isin(rows["exchange"][of], np.array(sorted(order.exchanges), "S16"))
             whose = np.isin(rows["asker"][of], order.parties) | np.isin(rows["principal"][of], order.parties)
             good = np.zeros(len(erased), np.bool_)
-            good[at[mine & named & whose]] = True
+            good[at[mine & named & whose & (rows["due"][of] != NO_TERM)]] = True
             known = np.zeros(len(erased), np.bool_)
             known[at[mine]] = True
             self._report(Code.ERASURE_UNORDERED, erased, known & ~good)
@@ -248,6 +279,8 @@ class Erasures:
             return False
         if (stated["origin"], stated["environment"]) != (self._trust.origin, self._trust.environment):
             self._find(Code.STATEMENT_DIFFERS, entry)
+        if not entry.at - OLDEST_ORDER - GRACE <= read_time(stated["made_at"]) <= entry.at + CLOCKS_APART:
+            self._find(Code.ORDER_AGE, entry)
         return (
             stated["type"] == kind
             and hashlib.sha256(strict_json.write(stated)).hexdigest()[:16] == body["order"]

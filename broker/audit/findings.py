@@ -184,6 +184,7 @@ class Code(Enum):
     STAMP_EARLY = (Fault.STAMP, "a time stamp is more than 60 seconds older than an entry it covers")
     STAMP_ORDER = (Fault.STAMP, "a time stamp is older than that of a smaller log before it")
     ERASURE_ORDER = (Fault.VAULT, "an erasure or a hold was not ordered by anyone who may, or its order is not one")
+    ORDER_AGE = (Fault.VAULT, "an order was carried out more than 30 days after it was made, or was dated ahead")
     ERASURE_UNORDERED = (Fault.VAULT, "an erasure on request erased what its order does not name, or may not")
     ERASURE_UNKNOWN = (Fault.VAULT, "an erasure names what the log had not committed to")
     ERASURE_TWICE = (Fault.VAULT, "something was erased twice: it had come back")

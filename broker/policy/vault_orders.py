@@ -29,6 +29,10 @@ LIFT = "sluis/v1/legal-hold-lift"
 MAX_ORDER_BYTES = 48 * 1024
 MAX_EXCHANGES = 150
 """Exchanges in one order; its statement stands in every entry it leads to."""
+OLDEST_ORDER = timedelta(days=30)
+"""How long after it was made an order may be carried out: who signed for it then may not be who would sign today."""
+CLOCKS_APART = timedelta(hours=1)
+"""How far the clock of an officer's desk may run ahead."""
 LONGEST_HOLD = timedelta(days=5 * 366)
 CASE_LABEL = "case-number"
 """Label of the commitment to an order's case reference."""
@@ -226,6 +230,17 @@ def check_order(stated: Mapping[str, Any]) -> None:
         _check_hold(stated)
     elif not _matches(_ID, stated["hold"]):
         raise _wrong("a hold is named by 16 hex digits; see `sluis audit hold list`")
+
+
+def demand_timely(order: VaultOrder, now: datetime) -> None:
+    """Refuses an order made too long ago, or dated ahead. Raises ORDER_INVALID."""
+    made = _moment(order.stated["made_at"])
+    if made < now - OLDEST_ORDER:
+        raise SluisError(
+            Code.ORDER_INVALID, f"the order was made more than {OLDEST_ORDER.days} days ago; have it signed anew"
+        )
+    if made > now + CLOCKS_APART:
+        raise SluisError(Code.ORDER_INVALID, "the order was made in the future; set the clock right, make it again")
 
 
 def may_erase(policies: PolicySet, key: str, uses: Iterable[SlotUse]) -> bool:

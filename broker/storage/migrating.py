@@ -14,7 +14,7 @@ from broker.errors import Code, SluisError
 
 APPLICATION_ID = 0x534C5549
 """Marks a file as ours: "SLUI"."""
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """The highest number of a script."""
 _UNNAMED = {
     1: "0001_initial.sql",

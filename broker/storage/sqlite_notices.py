@@ -125,6 +125,14 @@ def drop_places(session: Session, asker: str, exchange: str) -> None:
     session.run(sql, (DISPUTED_PLACE, OUTCOME_PLACE, first, behind))
 
 
+def find_places(session: Session, asker: str, exchange: str, answerer: str) -> frozenset[int]:
+    """Positions of an exchange at an answerer that were disputed or reported on."""
+    first, behind = f"{asker}/{exchange}/{answerer}/", f"{asker}/{exchange}/{answerer}0"
+    sql = "SELECT key FROM documents WHERE kind IN (?, ?) AND key>=? AND key<?"
+    found = session.rows(sql, (DISPUTED_PLACE, OUTCOME_PLACE, first, behind))
+    return frozenset(int(key[len(first) :]) for (key,) in found)
+
+
 def _dispute(row: Any) -> DisputedRecord:
     try:
         notice, asker, exchange, answerer, purpose, epoch, record, entry, ticks, resolved = row
@@ -166,6 +174,10 @@ class RectificationRows:
     def dispute(self, notice: str) -> tuple[DisputedRecord, ...]:
         """A dispute under each of its epochs, oldest first."""
         return find_dispute(self._reads, notice)
+
+    def places(self, asker: str, exchange: str, answerer: str) -> frozenset[int]:
+        """Positions of an exchange at an answerer that were disputed or reported on."""
+        return find_places(self._reads, asker, exchange, answerer)
 
     def open_disputes(self, answerer: str, purpose: str, epoch: str) -> tuple[DisputedRecord, ...]:
         """Disputes that nothing has ended yet, oldest first."""

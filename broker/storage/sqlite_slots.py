@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,10 @@ _USES_OF_SLOTS = (
     "SELECT DISTINCT u.commitment, x.asker, x.exchange, x.principal, x.answerer, x.purpose, x.ask_index, x.asked_at "
     "FROM vault_uses u JOIN exchanges e ON e.ask_index=u.ask_index "
     "JOIN exchanges x ON x.asker=e.asker AND x.exchange=e.exchange"
+)
+_KEPT = (
+    "SELECT commitment, asker, exchange, principal, answerer, purpose, ask_index, asked_at FROM vault_kept "
+    "WHERE commitment IN (SELECT value FROM json_each(?)) ORDER BY ask_index"
 )
 _LISTED = " WHERE commitment IN (SELECT value FROM json_each(?))"
 """Takes a JSON list: no limit on its length, and no statement is put together from values."""
@@ -77,7 +81,26 @@ def delete_slots(session: Session, commitments: Sequence[str]) -> tuple[int, lis
     files = session.rows("SELECT file FROM vault" + _LISTED + " AND file IS NOT NULL", listed)  # noqa: S608  # ours
     count = session.run("DELETE FROM vault" + _LISTED, listed)  # noqa: S608
     session.run("DELETE FROM vault_uses" + _LISTED, listed)  # noqa: S608
+    session.run("DELETE FROM vault_kept" + _LISTED, listed)  # noqa: S608
     return count, [name for (name,) in files]
+
+
+def keep_with(session: Session, commitment: str, uses: Iterable[SlotUse]) -> None:
+    """Remembers what a hold has to cover to keep a slot that belongs to no exchange."""
+    for use in uses:
+        session.run(
+            "INSERT OR IGNORE INTO vault_kept VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                commitment,
+                use.asker,
+                use.exchange,
+                use.principal,
+                use.answerer,
+                use.purpose,
+                use.ask_index,
+                to_ticks(use.asked_at),
+            ),
+        )
 
 
 def note_erased(session: Session, commitments: Sequence[str], entry: int) -> None:
@@ -99,7 +122,8 @@ def old_answers(session: Session, now: datetime, limit: int) -> list[str]:
 def _with_uses(session: Session, found: Sequence[Any]) -> tuple[VaultSlot, ...]:
     uses: dict[str, list[SlotUse]] = {}
     where = " WHERE u.commitment IN (SELECT value FROM json_each(?)) ORDER BY x.ask_index"
-    for name, *row in session.rows(_USES_OF_SLOTS + where, (_json([name for name, _, _ in found]),)):
+    listed = (_json([name for name, _, _ in found]),)
+    for name, *row in [*session.rows(_USES_OF_SLOTS + where, listed), *session.rows(_KEPT, listed)]:
         uses.setdefault(name, []).append(_use(row))
     return tuple(VaultSlot(name, label, from_ticks(until), tuple(uses.get(name, ()))) for name, label, until in found)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from broker.exchange import (
     DisputedRecord,
     ExchangeState,
     RegisterVersion,
+    SlotUse,
     StoredNotice,
     VaultSlot,
 )
@@ -88,6 +89,10 @@ class SqliteTransaction(notices.RectificationRows):
         if path is not None:
             self.files.append(path)
         return name
+
+    def keep_with(self, commitment: str, uses: Iterable[SlotUse]) -> None:
+        """Remembers what a hold has to cover to keep a slot that belongs to no exchange."""
+        slots.keep_with(self._to_write(), commitment, uses)
 
     def slots(self, commitments: Sequence[str]) -> tuple[VaultSlot, ...]:
         """Those of `commitments` that are there, by commitment."""

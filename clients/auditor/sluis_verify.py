@@ -39,7 +39,7 @@ import re
 import sys
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -84,7 +84,7 @@ for _fault, _names in {
     "ACKNOWLEDGEMENT FACTS",
     17: "REPLAY_DIFFERS NOT_REPLAYABLE",
     18: "COSIGNED_FORM COSIGNED_DIFFERS COSIGNATURE_WRONG COSIGNATURE_TIME WITNESS_QUORUM WITNESS_GAP",
-    19: "ERASURE_ORDER ERASURE_UNORDERED ERASURE_UNKNOWN ERASURE_TWICE ERASURE_EARLY ERASURE_HELD",
+    19: "ERASURE_ORDER ORDER_AGE ERASURE_UNORDERED ERASURE_UNKNOWN ERASURE_TWICE ERASURE_EARLY ERASURE_HELD",
 }.items():
     CODES.update(dict.fromkeys(_names.split(), _fault))
 
@@ -2401,6 +2401,8 @@ class Use:
     exchange: str
     asked_at: datetime
     due: datetime | None
+    whose: bool = True
+    """False: a hold that covers it keeps the commitment, but an order to erase it does not reach that."""
 
 
 @dataclass(frozen=True)
@@ -2448,6 +2450,10 @@ class Vault:
         self.waiting: dict[int, Use] = {}
         self.erasures: list[Erasure] = []
         self.holds: dict[str, Hold] = {}
+        self.asked: dict[int, Use] = {}
+        """Permitted asks, by index."""
+        self.correction: tuple[int, Mapping[str, Any], Use] | None = None
+        """Index, statement and use of the newest correction: its notices stand right behind it."""
 
     def ask(self, entry: Entry, policies: PolicySet | None) -> None:
         """A permitted ask leaves its commitments in the vault; a denied one leaves none."""
@@ -2460,6 +2466,8 @@ class Vault:
         use = self.waiting[entry.index] = Use(body["purpose"], parties, body["exchange"], decided, due)
         for member in ("tokens", "case_number", "cooperation_ref"):
             self._make(stated.get(member), entry, use)
+        if SHAPES["hex"](stated.get("tokens")):
+            self.asked.setdefault(entry.index, replace(use, due=None, whose=False))
 
     def release(self, entry: Entry) -> None:
         """What its result commits to."""
@@ -2470,12 +2478,32 @@ class Vault:
     def rectification(self, entry: Entry) -> None:
         """Corrections and the like commit to records and positions; how long these are kept is not judged."""
         body, use = entry.body, None
-        if "ask_index" in body:
+        if entry.kind == "correction" or body.get("what") == "correction-notice":
+            use = self._corrected(entry)
+        elif "ask_index" in body:
             parties = (body["asker"], None, body["answerer"])
             use = Use(body["purpose"], parties, body["exchange"], entry.at, None)
         stated = body.get("statement", {})
         for value in (stated.get("position"), stated.get("record"), body.get("record"), body.get("positions")):
             self._make(value, entry, use)
+
+    def _corrected(self, entry: Entry) -> Use | None:
+        """What a correction or a notice of it commits to belongs to the correction, and to the asks that it told."""
+        body = entry.body
+        if entry.kind == "correction":
+            stated, parties = body["statement"], (body["answerer"], None, body["answerer"])
+            own = Use(body["purpose"], parties, str(stated.get("request_id")), entry.at, None, whose=False)
+            self.correction = (entry.index, stated, own)
+            return own
+        if self.correction is None or body["correction"] != self.correction[0]:
+            return None
+        index, stated, own = self.correction
+        for use in (
+            self.asked[ask] for ask in body["asks"] if ask in self.asked and SHAPES["hex"](stated.get("record"))
+        ):
+            self.made[stated["record"]].append((index, use))
+            self.made[body["positions"]].append((entry.index, use))
+        return replace(own, purpose=body["purpose"], parties=(body["party"], None, own.parties[2]))
 
     def _make(self, commitment: Any, entry: Entry, use: Use | None) -> None:
         if SHAPES["hex"](commitment):
@@ -2529,6 +2557,8 @@ class Vault:
         trust, made = self.story.trust, moment(stated["made_at"])
         if (stated["origin"], stated["environment"]) != (trust.origin, trust.environment):
             self.find("STATEMENT_DIFFERS", entry.index)
+        if not entry.at - timedelta(days=30) - GRACE <= made <= entry.at + timedelta(hours=1):
+            self.find("ORDER_AGE", entry.index)
         if kind == "sluis/v1/legal-hold":
             times = [stated[name] for name in ("asked_from", "asked_until") if stated[name] is not None]
             named = stated["purpose"] is not None or stated["party"] is not None
@@ -2563,7 +2593,8 @@ class Vault:
         if one.ordered is None:  # retention; or a wrong order, which is a finding already
             return True
         named, theirs = one.ordered
-        return any((use.parties[0], use.exchange) in named and theirs & set(use.parties[:2]) for use in uses)
+        mine = [use for use in uses if use.whose]
+        return any((use.parties[0], use.exchange) in named and theirs & set(use.parties[:2]) for use in mine)
 
 
 # The log's own life: its keys, the log before it, its end

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import io
 import json
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from broker.audit.reading import entries
 from broker.audit.trust import parse_trust
 from broker.audit.verify import verify
 from broker.own_log import open_log
+from broker.storage.migrating import migrate, shipped
 from broker.trust_making import trust_of
 
 pytestmark = pytest.mark.slow
@@ -126,6 +128,29 @@ def test_a_correction_reaches_everybody_who_was_given_the_record(cast: Cast) -> 
     assert (kinds["correction"], kinds["notice"]) == (1, 2)
 
 
+def test_an_older_database_learns_what_holds_keep_of_its_corrections(cast: Cast) -> None:
+    cast.ask(cast.utrecht, BAGS[3:8])
+    cast.ask(cast.someren, [BAGS[5]])
+    cast.answerer.correct(cast.answerer.correction(PURPOSE, "bag", BAGS[5]))
+    cast.answerer.correct(cast.answerer.correction(PURPOSE, "bag", BAGS[20]))
+    cast.world.stop()
+    path = cast.world.config.data / "sluis.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        every = "SELECT * FROM vault_kept ORDER BY commitment, ask_index"
+        made = database.execute(every).fetchall()
+        assert len(made) == 1 + 2 + 2 * 2 + 1
+        database.execute("DROP TABLE vault_kept")
+        database.execute("DELETE FROM migrations WHERE name LIKE '0008%'")
+        migrate(database, shipped())
+        assert database.execute(every).fetchall() == made
+
+
+def test_a_correction_of_another_scheme_is_refused(cast: Cast) -> None:
+    with refused("FIELD_INVALID"):
+        cast.answerer.correct(cast.answerer.correction(PURPOSE, "kvk", "69599084"))
+    assert "correction" not in cast.verified().kinds
+
+
 def test_a_correction_is_given_once_for_its_request_id(cast: Cast) -> None:
     cast.ask(cast.utrecht, BAGS[:3])
     request = cast.answerer.correction(PURPOSE, "bag", BAGS[1])
@@ -195,6 +220,25 @@ def test_a_dispute_marks_later_answers_until_it_is_answered(cast: Cast) -> None:
     with refused("DISPUTE_CLOSED"):
         cast.answerer.correct(cast.answerer.correction(PURPOSE, "bag", BAGS[5], dispute=notice.notice))
     cast.asker.dispute(cast.asker.dispute_request(ask, 2))  # it may be disputed again
+    cast.verified()
+
+
+def test_after_a_day_no_more_rows_are_disputed_than_were_hits(cast: Cast) -> None:
+    """Which rows were hits is gone by then; how many, the release committed to."""
+    none, _ = cast.ask(cast.utrecht, BAGS[20:23])
+    two, _ = cast.ask(cast.utrecht, [*BAGS[18:20], *BAGS[25:30]])
+    cast.later(2 * DAY)
+    with refused("NOT_A_HIT"):
+        cast.asker.dispute(cast.asker.dispute_request(none, 0))
+    with refused("NOT_A_HIT"):
+        cast.asker.report(none, 1)
+    cast.asker.dispute(cast.asker.dispute_request(two, 0))
+    cast.asker.report(two, 1)
+    cast.asker.report(two, 0)
+    with refused("NOT_A_HIT"):
+        cast.asker.dispute(cast.asker.dispute_request(two, 2))
+    with refused("NOT_A_HIT"):
+        cast.asker.report(two, 6)
     cast.verified()
 
 

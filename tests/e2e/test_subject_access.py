@@ -276,6 +276,7 @@ def test_the_broker_refuses_what_is_not_the_callers_to_search(
         (request(party, PERSON, purpose="sna-overzicht"), "PURPOSE_UNKNOWN"),
         (request(party, PERSON, epoch="2019Q1"), "EPOCH_UNKNOWN"),
         (request(party, PERSON, key_id="ab" * 16), "KEY_ID_WRONG"),
+        (request(party, PERSON, scheme="kvk"), "FIELD_INVALID"),
         (request(party, PERSON, match_keys=2), "COUNT_WRONG"),
         (request(party, PERSON, pseudonyms="ab" * 32), "COMMITMENT_WRONG"),
         (request(party, PERSON, not_after="2026-01-01T00:00:00Z"), "STATEMENT_EXPIRED"),

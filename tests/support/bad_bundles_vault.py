@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from datetime import timedelta
 
+import rectified
 from audit_kit import ASK, ASK_2, OFFICERS, SIGNERS, World
 from bad_bundles import bad
 
@@ -88,6 +89,44 @@ def lifted_twice(world: World) -> None:
     hold = world.hold(purpose="snf-locatie")
     world.lift(hold)
     world.lift(hold)
+
+
+@bad("an order carried out long after it was made", "ORDER_AGE")
+def old_order(world: World) -> None:
+    world.erase_on_request(ASK, age=timedelta(days=31))
+
+
+@bad("an order dated ahead", "ORDER_AGE")
+def order_ahead(world: World) -> None:
+    world.erase_on_request(ASK, age=timedelta(hours=-2))
+
+
+@bad("what a correction commits to erased in spite of a hold on its purpose", "ERASURE_HELD")
+def correction_held(world: World) -> None:
+    rectified.correct(world, "snf", "snf-locatie")
+    world.hold(purpose="snf-locatie", asked_from=world.at - timedelta(hours=1))
+    world.erase(rectified.RECORD)
+
+
+@bad("a correction's record erased in spite of a hold on an exchange that it told", "ERASURE_HELD")
+def told_held(world: World) -> None:
+    rectified.correct(world, "snf", "snf-locatie", [ASK])
+    world.hold(purpose="snf-locatie", exchange=world.body(ASK)["exchange"])
+    world.erase(rectified.RECORD)
+
+
+@bad("a notice's positions erased in spite of a hold on the party told", "ERASURE_HELD")
+def notice_held(world: World) -> None:
+    rectified.correct(world, "snf", "snf-locatie", [ASK])
+    world.hold(party=world.body(ASK)["asker"])
+    world.erase(rectified.POSITIONS)
+
+
+@bad("a correction's record erased with an exchange that it told", "ERASURE_UNORDERED")
+def record_taken_along(world: World) -> None:
+    rectified.correct(world, "snf", "snf-locatie", [ASK])
+    body = world.body(world.erase_on_request(ASK))
+    body["commitments"] = sorted({*body["commitments"], rectified.RECORD})
 
 
 @bad("an erasure whose commitments are out of order", "LEAF_FORM")

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from audit_kit import World
 
 RECORD = "ab" * 32
-"""A commitment; nothing here is opened."""
+POSITIONS = "ef" * 32
+"""Commitments; nothing here is opened."""
 
 
 def notice_id(name: str) -> str:
@@ -101,7 +102,7 @@ def correct(
                 "party": party,
                 "correction": index,
                 "asks": touched,
-                "positions": "ef" * 32,
+                "positions": POSITIONS,
             },
         )
         for party, touched in sorted(parties.items())

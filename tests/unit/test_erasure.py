@@ -20,13 +20,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from log_kit import ORIGIN, START, FakeClock, Log, ask_body, release_body
+from log_kit import ORIGIN, START, FakeClock, Log, access_body, ask_body, release_body
 from world import policy_texts
 
+from broker import erasure
 from broker.custody.keys import SystemEntropy
 from broker.erasure import HOLDS, Erasure, holds_of
 from broker.errors import Code, SluisError
-from broker.exchange import AnswerStatus, ExchangeState
+from broker.exchange import AnswerStatus, ExchangeState, SlotUse
 from broker.exchange_log.entry import parse_leaf
 from broker.parties import Environment
 from broker.policy.bundle import policy_set_from_texts
@@ -326,6 +327,85 @@ def test_what_a_hold_names(vaulted: Vaulted, named: dict[str, Any], holds: bool)
     vaulted.hold(**named)
     vaulted.clock.at += 2 * DAY
     assert (vaulted.erasure.expire() == 0) is holds
+
+
+def corrected(vaulted: Vaulted, exchange: str) -> tuple[str, str]:
+    """A correction's slots as `broker.rectifying` leaves them; id and commitment."""
+    request, now = str(uuid.uuid4()), vaulted.clock.now()
+
+    def work(tx: Transaction) -> str:
+        (state,) = tx.exchange("utrecht", exchange)
+        record = tx.commit_to("record", b"pseudonyms", keep_until=now + DAY)
+        own = SlotUse("snf", request, None, "snf", "snf-locatie", tx.append("access", access_body()), now)
+        told = SlotUse("utrecht", exchange, None, "snf", "snf-locatie", state.ask_index, state.asked_at)
+        tx.keep_with(record, [own, told])
+        return record
+
+    return request, vaulted.log.sequencer.submit(work).value
+
+
+@pytest.mark.parametrize("named", ["purpose", "answerer", "told", "exchange", "correction", "another"])
+def test_a_hold_keeps_what_a_correction_commits_to(vaulted: Vaulted, named: str) -> None:
+    exchange, _ = vaulted.put()
+    request, record = corrected(vaulted, exchange)
+    holds: dict[str, dict[str, Any]] = {
+        "purpose": {"purpose": "snf-locatie"},
+        "answerer": {"party": "snf"},
+        "told": {"party": "utrecht"},
+        "exchange": {"party": "utrecht", "exchange": exchange},
+        "correction": {"purpose": "snf-locatie", "exchange": request},
+        "another": {"purpose": "snf-locatie", "exchange": str(uuid.uuid4())},
+    }
+    vaulted.hold(**holds[named])
+    vaulted.clock.at += 2 * DAY
+    vaulted.erasure.expire()
+    assert vaulted.there([record]) == [named != "another"]
+
+
+def test_an_order_leaves_what_a_correction_of_it_commits_to(vaulted: Vaulted) -> None:
+    exchange, names = vaulted.put()
+    _, record = corrected(vaulted, exchange)
+    vaulted.erasure.take(vaulted.order(exchange).encode())
+    assert vaulted.there([*names, record]) == [False, False, False, True]
+    vaulted.clock.at += 2 * DAY
+    assert vaulted.erasure.expire() == 1
+    assert vaulted.entries("erasure")[-1]["purpose"] == "snf-locatie"
+
+
+def test_what_is_held_is_passed_over_without_a_write(vaulted: Vaulted, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        vaulted.put()
+    vaulted.hold(purpose="snf-locatie")
+    vaulted.clock.at += 2 * DAY
+    vaulted.erasure.expire()
+    works: list[object] = []
+    submit = vaulted.log.sequencer.submit
+    monkeypatch.setattr(erasure, "PAGE", 2)
+    monkeypatch.setattr(vaulted.log.sequencer, "submit", lambda work: works.append(work) or submit(work))
+    assert vaulted.erasure.expire() == 0
+    assert len(works) == 1, "the look for kept answers, and nothing for the nine slots that are held"
+
+
+def test_an_order_has_thirty_days(vaulted: Vaulted) -> None:
+    exchange, _ = vaulted.put(keep=100 * DAY)
+    orders = [vaulted.order(exchange) for _ in range(2)]
+    vaulted.erasure.take(orders[0].encode())
+    vaulted.clock.at += 30 * DAY + timedelta(minutes=1)
+    assert vaulted.refusal(lambda: vaulted.erasure.take(orders[1].encode())) is Code.ORDER_INVALID
+    vaulted.erasure.take(orders[0].encode())
+    assert len(vaulted.entries("erasure")) == 1, "what was carried out may be handed in again, and changes nothing"
+
+
+@pytest.mark.parametrize("kind", ["hold", "lift"])
+def test_a_hold_and_its_end_have_thirty_days_too(vaulted: Vaulted, kind: str) -> None:
+    log = {"origin": ORIGIN, "environment": "test", "made_at": vaulted.clock.at}
+    until = vaulted.clock.at + 90 * DAY
+    if kind == "hold":
+        data = hold_order("inquiry", until=until, party="snf", **log)(SIGNER).encode()
+    else:
+        data = lift_order(vaulted.hold(party="snf", days=90), "ended", **log)(SIGNER).encode()
+    vaulted.clock.at += 31 * DAY
+    assert vaulted.refusal(lambda: vaulted.erasure.take(data)) is Code.ORDER_INVALID
 
 
 def test_a_hold_over_everything_or_without_end_is_no_hold(vaulted: Vaulted) -> None:
