@@ -6,6 +6,7 @@ The one-file verifier of `clients/auditor/` is one file on purpose and is not re
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,3 +42,9 @@ def test_what_is_too_long_is_found(lines: int, count: int) -> None:
     """One function of so many lines, with one line before it."""
     source = "x = 1\ndef f():\n" + "    pass\n" * (lines - 1)
     assert len(list(too_long(source))) == count
+
+
+def test_no_two_test_modules_have_one_name() -> None:
+    """pytest imports them by their names alone: a second one fails only when both are collected."""
+    names = Counter(path.name for path in ROOT.glob("tests/**/test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
