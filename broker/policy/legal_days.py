@@ -81,6 +81,11 @@ def open_epochs(period: str, overlap_days: int, day: date) -> tuple[str, ...]:
     return (current.name,)
 
 
+def overlap_end(valid_until: datetime, overlap_days: int) -> datetime:
+    """When nothing can be asked any more under an epoch that ends at `valid_until`."""
+    return midnight(local_day(valid_until) + timedelta(days=overlap_days))
+
+
 def epoch_name(period: str, day: date) -> str:
     """The name of the epoch that `day` lies in; `period` is quarter, month or year."""
     if period == "quarter":
