@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from broker.custody.keys import Secret
 from broker.errors import Code, SluisError, field_error
+from broker.evaluation_ports import Evaluated
 from broker.ports import Entropy
 
 try:
@@ -41,14 +42,6 @@ class KeyPair:
     """A scalar, 32 bytes little-endian."""
     public: bytes
     """An element, 32 bytes (RFC 9496)."""
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """Evaluated elements back to back, in the order asked, and one proof for all of them."""
-
-    elements: bytes
-    proof: bytes
 
 
 def demand_library() -> None:
