@@ -165,6 +165,22 @@ _CODES: Mapping[Code, Advice] = {
         "an answer was released when its question was no longer open: the broker did not keep its own time",
         _ASK_OPERATOR,
     ),
+    Code.EVALUATION_RIGHT: Advice(
+        "a party, or a purpose that was closed, had numbers turned into pseudonyms that nobody had allowed",
+        f"ask the party what it did with them; {_ASK_OPERATOR}",
+    ),
+    Code.EVALUATION_KEY: Advice(
+        "a key was used that the policy's signers had not agreed on, or outside its time: pseudonyms may be linked",
+        "compare the key with the policy set of that day, and ask the key service's operator how it came into use",
+    ),
+    Code.EVALUATION_QUOTA: Advice(
+        "more numbers may have been tried than the purpose allows: the quota is what stands against guessing",
+        "add up the party's evaluations at every key service of the purpose, and ask the party what they were for",
+    ),
+    Code.SERVICE_KEY: Advice(
+        "what was said to be destroyed was not, or is gone before persons could see what was asked about them",
+        _ASK_OPERATOR,
+    ),
     Code.COUNTER_REQUESTS: Advice(
         "requests of that day are missing in the log, or were added: budgets do not hold",
         "ask the asker for its receipts of that day, and count them",

@@ -63,7 +63,7 @@ class Closing:
     def ask(self, entry: LogEntry, policies: PolicySet | None) -> None:
         """An `ask` decided under `policies`: whether it was decided as suspended exactly when it was."""
         self.settle()
-        since = self._since(entry.body["purpose"], policies)
+        since = self.suspended_since(entry.body["purpose"], policies)
         stated = entry.body["facts"].get("suspended_since")
         if (None if stated is None else read_time(stated)) != since:
             self._findings.add(Code.SUSPENSION, index=entry.index)
@@ -94,7 +94,7 @@ class Closing:
             return False
         known = policies.purposes.get(purpose)
         is_open = known is not None and known.state == "active" and asker in known.asks
-        return not is_open or self._since(purpose, policies) is not None
+        return not is_open or self.suspended_since(purpose, policies) is not None
 
     def settle(self) -> None:
         """Evaluations stand right behind their ask: called for every entry that is none, and at the end."""
@@ -103,7 +103,8 @@ class Closing:
         self._awaited = []
         self._ask = None
 
-    def _since(self, purpose: str, policies: PolicySet | None) -> datetime | None:
+    def suspended_since(self, purpose: str, policies: PolicySet | None) -> datetime | None:
+        """Since when notices suspend a purpose, as far as its text in `policies` does not lift them."""
         known = policies.purposes.get(purpose) if policies else None
         lifts = known.lifts if known else ()
         if known is None:

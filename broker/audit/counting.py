@@ -11,7 +11,6 @@ from typing import Any
 from broker.audit.entries import LogEntry
 from broker.audit.findings import Code, Findings
 from broker.policy.document import PolicySet
-from broker.policy.legal_days import calendar_epoch
 
 _CountKey = tuple[str, str, str, str]
 """Asker, answerer, purpose, epoch."""
@@ -33,6 +32,7 @@ class Counting:
         self._findings = findings
         self._requests: Counter[tuple[str, str, str]] = Counter()
         self._counts: Counter[_CountKey] = Counter()
+        self._evaluations: Counter[tuple[str, str, str]] = Counter()
         self._counted: dict[_CountKey, list[_Counted]] = {}
 
     def carry(self, counters: Mapping[str, int]) -> None:
@@ -43,11 +43,21 @@ class Counting:
                 self._requests[parts[0], parts[1], parts[2]] += spent
             elif kind == "counts" and len(parts) == 4:
                 self._counts[parts[0], parts[1], parts[2], parts[3]] += spent
+            elif kind == "evaluations" and len(parts) == 3:
+                self._evaluations[parts[0], parts[1], parts[2]] += spent
 
     def counters(self) -> dict[str, int]:
         """What was counted so far, by the names that are carried over."""
         found = {"/".join(("requests", *key)): spent for key, spent in self._requests.items() if spent}
+        found |= {"/".join(("evaluations", *key)): spent for key, spent in self._evaluations.items() if spent}
         return found | {"/".join(("counts", *key)): spent for key, spent in self._counts.items() if spent}
+
+    def evaluated(self, party: str, purpose: str, period: str, elements: int) -> int:
+        """Elements that a key service evaluated; returns what had been evaluated in that calendar epoch before."""
+        key = (party, purpose, period)
+        before = self._evaluations[key]
+        self._evaluations[key] += elements
+        return before
 
     def exchange(self, day: tuple[str, str, str]) -> None:
         """An exchange of (asker, purpose, day in Amsterdam) of which something was permitted."""
@@ -60,7 +70,7 @@ class Counting:
             self._findings.add(Code.COUNTER_REQUESTS, index=entry.index)
         asks_count = statement["want"]["count"]
         key = _key(statement, body["answerer"])
-        if facts.get("counts_this_epoch") != (self._counts[_budget(key)] if asks_count else 0):
+        if facts.get("counts_this_epoch") != (self._counts[key] if asks_count else 0):
             self._findings.add(Code.COUNTER_COUNTS, index=entry.index)
         permitted = body["decision"].get("effect") == "permit"
         earlier = self._counted.get(key, []) if asks_count else []
@@ -71,7 +81,7 @@ class Counting:
     def permitted(self, answerer: str, statement: Mapping[str, Any], at: datetime, policies: PolicySet | None) -> None:
         """An ask for a count that was permitted."""
         key = _key(statement, answerer)
-        self._counts[_budget(key)] += 1
+        self._counts[key] += 1
         purpose = policies.purposes.get(statement["purpose"]) if policies else None
         kept = timedelta(days=purpose.vault_keep_days) if purpose else timedelta(0)
         counted = _Counted(statement["subjects"], statement["tokens"], at + kept)
@@ -86,11 +96,6 @@ class Counting:
 
 def _key(statement: Mapping[str, Any], answerer: str) -> _CountKey:
     return statement["asker"], answerer, statement["purpose"], statement["epoch"]
-
-
-def _budget(key: _CountKey) -> _CountKey:
-    """What a count is debited from: a second key within a calendar epoch brings no second budget."""
-    return (*key[:3], calendar_epoch(key[3]))
 
 
 def _wrong_distance(

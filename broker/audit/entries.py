@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from broker.audit import strict_json
-from broker.audit.entry_shapes import BODIES, LOSS, SHADOW, VARIANTS
+from broker.audit.entry_shapes import BODIES, ELEMENTS, LOSS, SHADOW, VARIANTS
 
 MAX_BYTES = 65_535
 GRACE = timedelta(seconds=60)
@@ -89,6 +89,8 @@ def _check_body(kind: str, body: Mapping[str, Any]) -> None:
         members = {**members, **extra}
     elif kind == "evaluation" and "shadow_of" in body:
         members = SHADOW
+    elif kind == "evaluation" and "key_service" in body:
+        members = ELEMENTS
     elif kind == "recovery" and body.get("what") == "entries-lost":
         members = LOSS
     if body.keys() != members.keys():

@@ -15,6 +15,7 @@ from broker.audit.counting import Counting
 from broker.audit.entries import LogEntry, read_time
 from broker.audit.epoch_keys import EpochKeys
 from broker.audit.erasures import Erased, Erasures
+from broker.audit.evaluations import Evaluations
 from broker.audit.exchanges import Exchanges, is_fresh
 from broker.audit.explained import Explanations
 from broker.audit.findings import Code, Findings
@@ -43,6 +44,7 @@ class EntryRules:
         self._registers = Registers(forms, findings, self.policies, self._keys)
         self.releases = Releases(findings, self._registers)
         self._counting = Counting(findings)
+        self._evaluations = Evaluations(findings, self.policies, self._closing, self._counting)
         self._exchanges = Exchanges(forms, findings, self._keys, self._registers, self.releases, self._counting)
         self.continuity = Continuity(trust, findings, self.releases, self._counting, self._closing, preceding)
         self._subject_searches = SubjectSearches(trust, findings, self.policies, self._keys)
@@ -102,6 +104,8 @@ class EntryRules:
     def _config(self, entry: LogEntry) -> None:
         if entry.body["what"].startswith("legal-hold-"):
             self._erasures.config(entry)
+        elif entry.body["what"] == "service-key-destroyed":
+            self._evaluations.destroyed(entry)
         else:
             self.continuity.config(entry)
 
@@ -174,6 +178,8 @@ class EntryRules:
             self._findings.add(Code.DECIDED_AT, index=entry.index)
         if "shadow_of" not in entry.body:
             self._closing.settle()
+            if "key_service" in entry.body:
+                self._evaluations.entry(entry)
             return
         ask = self._closing.shadow(entry)
         if ask is not None:

@@ -106,6 +106,21 @@ SHADOW: Mapping[str, str] = {
 }
 """An `evaluation` beside an ask, under a purpose in shadow."""
 
+ELEMENTS: Mapping[str, str] = {
+    "party": "text",
+    "purpose": "text",
+    "key_service": "text",
+    "epoch": "text",
+    "public_key": "hex",
+    "request_id": "text",
+    "elements": "number",
+    "period": "text",
+    "spent": "number",
+    "decided_at": "time",
+    "policy_set": "hex",
+}
+"""An `evaluation` of blinded elements by a key service."""
+
 LOSS: Mapping[str, str] = {
     "what": "text",
     "detail": "text",
@@ -120,7 +135,7 @@ LOSS: Mapping[str, str] = {
 """A `recovery` that names lost entries (`what` is `entries-lost`)."""
 
 VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, str]]]] = {
-    "key": ("action", {"encryption-key": {}, "epoch": {}, "end": {}}),
+    "key": ("action", {"encryption-key": {}, "epoch": {}}),
     "register": (
         "action",
         {"published": {"statement": "map", "signature": "text", "certificate": "hex"}, "withdrawn": {}},
@@ -151,6 +166,13 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, str]]]] = {
             "legal-hold-added": _ORDER,
             "legal-hold-lifted": _ORDER,
             "log-key": {"previous_key": "text", "verifier_key": "text"},
+            "service-key-destroyed": {
+                "key_service": "text",
+                "purpose": "text",
+                "epoch": "text",
+                "public_key": "hex",
+                "reason": "text?",
+            },
             "carried": {"counters": "map", "policy": "map?", "suspended": "map"},
         },
     ),

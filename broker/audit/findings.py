@@ -150,6 +150,19 @@ class Code(Enum):
     COUNTER_COUNTS = (Fault.EXCHANGE, "an ask counts other earlier counts of that epoch than the log shows")
     COUNT_DISTANCE = (Fault.EXCHANGE, "an ask states another distance to earlier counts than the log allows")
     FACTS_MODES = (Fault.EXCHANGE, "a decision counts on modes of pseudonyms that no such broker serves")
+    EVALUATION_RIGHT = (
+        Fault.EXCHANGE,
+        "a key service evaluated for a party, or under a purpose, for which the policy set does not allow it",
+    )
+    EVALUATION_KEY = (Fault.EXCHANGE, "a key service evaluated under an epoch or key that the policy set does not give")
+    EVALUATION_QUOTA = (
+        Fault.EXCHANGE,
+        "a key service evaluated beyond a party's quota, or counts otherwise than the log shows",
+    )
+    SERVICE_KEY = (
+        Fault.EXCHANGE,
+        "a key service's key was destroyed before its time or twice, or used after it was destroyed",
+    )
     HIT_UNKNOWN = (Fault.EXCHANGE, "a dispute or an outcome is about no ask of its party for which rows were given")
     RECTIFIED_TWICE = (Fault.EXCHANGE, "a correction, dispute, outcome or notice stands twice under one id")
     STATEMENT_AGE = (Fault.EXCHANGE, "a statement was logged after its time, or dated more than 10 minutes ahead")

@@ -21,6 +21,8 @@ from broker.policy.history import cut_decision
 
 MAX_LISTED = 1_000
 _ASK = b'"kind":"ask","sequenced_at"'
+_ELEMENTS = b'"key_service":'
+"""A member of evaluations by a key service, and of no dry run."""
 _EVALUATION = b'"kind":"evaluation","sequenced_at"'
 _POLICY = b'"kind":"policy","sequenced_at"'
 _SHADOW = b'"shadow_of":'
@@ -121,7 +123,7 @@ class _Run:
         self.outcome.size += 1
         if _ASK in leaf or _EVALUATION in leaf:
             if _SHADOW not in leaf and _ASK not in leaf:
-                self.outcome.dry_runs += 1
+                self.outcome.dry_runs += _ELEMENTS not in leaf
                 return
             value, decision = _cut(leaf)
             if value["kind"] == "ask":

@@ -126,7 +126,7 @@ KINDS: Mapping[str, Mapping[str, Shape]] = {
         "revoked": _list_of(_hex),
         "crl_this_update": _or_null(_text),
     },
-    "key": {"action": _one_of("encryption-key", "epoch", "end"), "party": _name, **_SIGNED},
+    "key": {"action": _one_of("encryption-key", "epoch"), "party": _name, **_SIGNED},
     "register": {
         "action": _one_of("published", "withdrawn"),
         "party": _name,
@@ -197,7 +197,7 @@ KINDS: Mapping[str, Mapping[str, Shape]] = {
         "exchange": _or_null(_text),
     },
     "recovery": {"what": _text, "detail": _text},
-    "config": {"what": _one_of("log-key", "carried", "legal-hold-added", "legal-hold-lifted")},
+    "config": {"what": _one_of("log-key", "carried", "legal-hold-added", "legal-hold-lifted", "service-key-destroyed")},
     "seal": {"next_origin": _text, "next_key": _text},
     "erasure": {
         "what": _one_of("retention", "request"),
@@ -223,6 +223,21 @@ _SHADOW: Mapping[str, Shape] = {
     "engine": _text,
 }
 """An `evaluation` of an ask under a purpose in shadow: what it would have decided."""
+
+_ELEMENTS: Mapping[str, Shape] = {
+    "party": _name,
+    "purpose": _name,
+    "key_service": _name,
+    "epoch": _text,
+    "public_key": _hex64,
+    "request_id": _text,
+    "elements": is_count,
+    "period": _text,
+    "spent": is_count,
+    "decided_at": _time_shape,
+    "policy_set": _hex64,
+}
+"""An `evaluation` by a key service: how many blinded elements, and what had been spent before."""
 
 VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, Shape]]]] = {
     "register": ("action", {"published": _SIGNED}),
@@ -255,6 +270,13 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, Shape]]]] = {
             "legal-hold-added": _ORDER,
             "legal-hold-lifted": _ORDER,
             "log-key": {"previous_key": _text, "verifier_key": _text},
+            "service-key-destroyed": {
+                "key_service": _name,
+                "purpose": _name,
+                "epoch": _text,
+                "public_key": _hex64,
+                "reason": _or_null(_text),
+            },
             "carried": {
                 "counters": _map_of(is_count),
                 "policy": _or_null(_members({"digest": _hex64, "revision": is_count})),
@@ -316,6 +338,8 @@ def check_body(kind: str, body: Mapping[str, object]) -> None:
         shapes = {**shapes, **variants.get(str(body.get(member)), {})}
     elif kind == "evaluation" and "shadow_of" in body:
         shapes = _SHADOW
+    elif kind == "evaluation" and "key_service" in body:
+        shapes = _ELEMENTS
     if body.keys() != shapes.keys():
         wrong = sorted(body.keys() ^ shapes.keys())
         raise SluisError(Code.FIELD_INVALID, f"{kind}.{wrong[0]}: is a member too many or one that is missing")

@@ -77,7 +77,7 @@ class EntryMapping:
             yield from self._ask(entry, leaf)
         elif entry.kind == "release":
             yield self._release(entry, leaf)
-        elif entry.kind == "evaluation":
+        elif entry.kind == "evaluation" and "key_service" not in entry.body:
             yield self._evaluation(entry, leaf)
 
     def _ask(self, ask: LogEntry, leaf: bytes) -> Iterator[Record]:

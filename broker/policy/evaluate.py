@@ -107,7 +107,7 @@ def permits(policies: PolicySet, request: Request, now: datetime) -> bool:
     Whenever `evaluate` permits, this does.
     """
     purpose = policies.purposes.get(request.purpose)
-    if purpose is None or purpose.state != "active" or purpose.pseudonyms.mode != "keyed":
+    if purpose is None or purpose.state != "active":
         return False
     listed = {pair.principal for pair in purpose.on_behalf_of if pair.processor == request.asker}
     held = {

@@ -81,9 +81,27 @@ def open_epochs(period: str, overlap_days: int, day: date) -> tuple[str, ...]:
     return (current.name,)
 
 
-def overlap_end(valid_until: datetime, overlap_days: int) -> datetime:
-    """When nothing can be asked any more under an epoch that ends at `valid_until`."""
-    return midnight(local_day(valid_until) + timedelta(days=overlap_days))
+def epoch_named(period: str, name: str) -> Epoch | None:
+    """The calendar epoch of that name; None when `period` has none of that name."""
+    try:
+        year, month = (
+            int(name[:4]),
+            {"quarter": 3 * int(name[5:] or 1) - 2, "month": int(name[5:] or 1), "year": 1}[period],
+        )
+        found = _epoch(period, date(year, month, 1))
+    except ValueError:
+        return None
+    return found if found.name == name else None
+
+
+def needed_until(purpose: Purpose, epoch: str) -> datetime | None:
+    """Until when keys of a key epoch are needed: the last question under it has then left every vault.
+
+    None where the purpose has no epoch of that name. A legal hold may keep questions longer.
+    """
+    found = epoch_named(purpose.pseudonyms.epoch, calendar_epoch(epoch))
+    days = (purpose.pseudonyms.overlap_days or 0) + purpose.vault_keep_days
+    return None if found is None else midnight(local_day(found.valid_until) + timedelta(days=days))
 
 
 def epoch_name(period: str, day: date) -> str:

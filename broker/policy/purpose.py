@@ -180,6 +180,11 @@ class Purpose(Closed):
         most = limits.register_evaluations_per_epoch or limits.evaluations_per_epoch
         return max(asking or 0, (most if party in self.answers else 0) or 0)
 
+    def evaluation_limit(self, party: str) -> int:
+        """How many elements each key service evaluates for a party in the days of an epoch; 0 where nothing is said."""
+        asks = self.limits.evaluations_per_epoch or 0
+        return (self.limits.register_evaluations_per_epoch or asks) if party in self.answers else asks
+
     def register_rules(self) -> dict[str, str | int | bool]:
         """The row rules that a register under this purpose must declare (docs/formats.md section 4), by their names."""
         rules: dict[str, str | int | bool] = {}

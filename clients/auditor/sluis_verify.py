@@ -79,7 +79,8 @@ for _fault, _names in {
     "RELEASE_NO_REGISTER RELEASE_EXPIRED RELEASE_NOT_COVERED RELEASE_KEY RELEASE_WITHDRAWN RELEASE_STATUS "
     "RELEASE_TOO_SOON RELEASE_LATE RELEASE_MISSING ACCESS_UNKNOWN ACCESS_PARTY SUSPENSION RELEASE_CLOSED SHADOW "
     "SUBJECT_SEARCH_PARTY SUBJECT_SEARCH_KEY SUBJECT_SEARCH "
-    "SEAL_OPEN CARRIED COUNTER_REQUESTS COUNTER_COUNTS COUNT_DISTANCE FACTS_MODES HIT_UNKNOWN RECTIFIED_TWICE "
+    "SEAL_OPEN CARRIED COUNTER_REQUESTS COUNTER_COUNTS COUNT_DISTANCE FACTS_MODES "
+    "EVALUATION_RIGHT EVALUATION_KEY EVALUATION_QUOTA SERVICE_KEY HIT_UNKNOWN RECTIFIED_TWICE "
     "STATEMENT_AGE NOT_ANSWERER CORRECTION_SEARCH UNUSUAL_USE CORRECTION_NOTICES NOTICE_ASK DISPUTE_UNKNOWN "
     "ACKNOWLEDGEMENT FACTS",
     17: "REPLAY_DIFFERS NOT_REPLAYABLE",
@@ -302,7 +303,6 @@ party                      | party:text oin:text kind:text certificates:texts is
                            | crl_this_update:time?
 key encryption-key         | action:text party:text &signed
 key epoch                  | action:text party:text &signed
-key end                    | action:text party:text &signed
 register published         | action:text party:text register:text version:number &signed
 register withdrawn         | action:text party:text register:text version:number
 ask                        | exchange:text asker:text principal:text? answerer:text purpose:text decided_at:time
@@ -313,6 +313,8 @@ release                    | exchange:text asker:text answerer:text ask_index:nu
 evaluation                 | party:text purpose:text answerers:texts decided_at:time effects:any
 evaluation shadow          | party:text purpose:text shadow_of:text exchange:text answerer:text ask_index:number
                            | decided_at:time decision:map policy_set:hex engine:text
+evaluation elements        | party:text purpose:text key_service:text epoch:text public_key:hex request_id:text
+                           | elements:number period:text spent:number decided_at:time policy_set:hex
 notice policy-suspension   | what:text purpose:text notice:text statement:map signature:text key:hex
 notice dispute-notice      | what:text purpose:text notice:text asker:text answerer:text exchange:text
                            | ask_index:number epoch:text record:hex &signed
@@ -332,6 +334,7 @@ recovery                   | what:text detail:text
 recovery entries-lost      | what:text detail:text origin:text found_size:number found_root:hex known_size:number
                            | known_root:hex from:time? until:time
 config log-key             | what:text previous_key:text verifier_key:text
+config service-key-destroyed | what:text key_service:text purpose:text epoch:text public_key:hex reason:text?
 config carried             | what:text counters:map policy:map? suspended:map
 config legal-hold-added    | what:text &order
 config legal-hold-lifted   | what:text &order
@@ -342,12 +345,6 @@ erasure request            | what:text purpose:text? commitments:texts &order
 """Every kind of entry, with the value of the member that tells its variants apart."""
 _VARIANT = dict.fromkeys(("key", "register"), "action")
 _VARIANT |= dict.fromkeys(("notice", "access", "config", "erasure"), "what")
-KEY_ENDS = {
-    "retired": ("leak", "departure", "lost-steward", "precaution"),
-    "destroyed": ("escrow-over",),
-    "encryption-key-destroyed": ("renewed",),
-}
-"""What may be said of a key's end, and why."""
 STATEMENTS = forms("""
 sluis/v1/ask               | &latest answerers:answerers asker:text case_number:hex? cooperation_ref:hex? epoch:text
                            | key_id:text match_keys:number principal:text? purpose:text scheme:text subjects:number
@@ -358,8 +355,6 @@ sluis/v1/register          | &head answerer:text as_of:time attributes:sorted co
 sluis/v1/encryption-key    | &head created_at:time kem:=MLKEM768-X25519 party:text public_key:hex2432
 sluis/v1/epoch             | &head created_at:time epoch:text key_id:text mode:text purpose:text recipients:recipients
                            | steward:text valid_from:time valid_until:time
-sluis/v1/key-end           | &head caches:number ended_at:time epoch:text? key_id:text party:text purpose:text?
-                           | reason:text what:=retired|destroyed|encryption-key-destroyed
 sluis/v1/correction        | &latest answerer:text purpose:text epoch:text scheme:text match_keys:number record:hex
                            | dispute:text? what:=corrected|withdrawn|upheld|still-disputed
 | reason:=wrong-value|out-of-date|wrong-subject|entered-by-mistake|not-lawful|order-of-authority|examined|new-epoch
@@ -408,6 +403,8 @@ def read_entry(leaf: bytes) -> Entry:
     variant = body.get(_VARIANT.get(kind, ""), "")
     if kind == "evaluation" and "shadow_of" in body:
         variant = "shadow"
+    elif kind == "evaluation" and "key_service" in body:
+        variant = "elements"
     elif kind == "recovery" and body.get("what") == "entries-lost":
         variant = "entries-lost"
     name = f"{kind} {variant}".strip() if isinstance(variant, str) and " " not in kind else ""
@@ -1089,6 +1086,17 @@ def epoch_at(period: str, at: datetime) -> tuple[str, datetime, datetime]:
     return epoch_name(period, day), midnight(begins), midnight(ends)
 
 
+def epoch_ends(period: str, name: str) -> datetime | None:
+    """When the calendar epoch of a name ends; None when a period has none of that name."""
+    try:
+        number = int(name[5:] or 1)
+        month = {"quarter": 3 * number - 2, "month": number, "year": 1}[period]
+        found = epoch_at(period, midnight(date(int(name[:4]), month, 1)))
+    except ValueError:
+        return None
+    return found[2] if found[0] == name else None
+
+
 def shown(word: object) -> str:
     """A word of a request, if it is a plain name without a long number."""
     plain = isinstance(word, str) and re.fullmatch(r"(?!.*[0-9]{8})[A-Za-z0-9][A-Za-z0-9._-]{0,62}", word)
@@ -1504,7 +1512,6 @@ HINDRANCES = {
 SIGNERS = {
     "key encryption-key": "party",
     "key epoch": "party",
-    "key end": "party",
     "register published": "party",
     "ask": "asker",
     "correction": "answerer",
@@ -1534,9 +1541,6 @@ class Story:
         self.key_digests: set[str] = set()
         self.encryption_keys: dict[str, list[tuple[str, datetime]]] = defaultdict(list)
         self.epoch_keys: dict[tuple[str, str], str] = {}
-        self.replaced_keys: set[tuple[str, str]] = set()
-        self.retired: set[tuple[str, str]] = set()
-        self.key_ends: set[tuple[str, ...]] = set()
         self.registers: dict[str, Register] = {}
         self.versions: dict[str, int] = {}
         self.withdrawn: dict[str, tuple[int, datetime]] = {}
@@ -1551,6 +1555,10 @@ class Story:
         self.requests: Counter[tuple[str, ...]] = Counter()
         self.counts: Counter[tuple[str, ...]] = Counter()
         self.counted: dict[tuple[str, ...], list[Counted]] = defaultdict(list)
+        self.evaluated: Counter[tuple[str, ...]] = Counter()
+        """Party, purpose, calendar epoch -> elements that this key service evaluated."""
+        self.evaluations: set[tuple[str, str]] = set()
+        self.keys_gone: set[str] = set()
         self.notices: dict[str, dict[str, datetime]] = defaultdict(dict)
         self.askers: dict[int, str] = {}
         """Index of an ask -> its asker and purpose."""
@@ -1573,13 +1581,13 @@ class Story:
             "party": (self._party,),
             "key encryption-key": (self._encryption_key,),
             "key epoch": (self._epoch,),
-            "key end": (self._key_end,),
             "register published": (self._published,),
             "register withdrawn": (self._withdrawn,),
             "ask": (self._part, self._ask),
             "release": (self._release, rectified.release, vault.release),
             "evaluation": (self._dry_run,),
             "evaluation shadow": (self._shadow,),
+            "evaluation elements": (self._dry_run, self._elements),
             "notice policy-suspension": (self._suspension,),
             "notice dispute-notice": (rectified.dispute, vault.rectification),
             "notice correction-notice": (rectified.notice, vault.rectification),
@@ -1594,6 +1602,7 @@ class Story:
             "recovery entries-lost": (life.loss,),
             "config log-key": (life.change_key,),
             "config carried": (life.carry,),
+            "config service-key-destroyed": (self._key_destroyed,),
             "config legal-hold-added": (vault.hold,),
             "config legal-hold-lifted": (vault.hold,),
             "seal": (life.seal,),
@@ -1775,7 +1784,6 @@ class Story:
         stated = self._new_key(entry, "sluis/v1/encryption-key", "party")
         if stated is not None:
             keys = self.encryption_keys[stated["party"]]
-            self.replaced_keys |= {(stated["party"], digest) for digest, _ in keys}
             self.encryption_keys[stated["party"]] = [*keys[-1:], (digest_of(stated)[:32], entry.at)]
 
     def _epoch(self, entry: Entry) -> None:
@@ -1783,11 +1791,6 @@ class Story:
         if stated is None:
             return
         key = (stated["purpose"], stated["epoch"])
-        newest = calendar_epoch(stated["epoch"])
-        while (stated["purpose"], newest) in self.retired:
-            newest = f"{calendar_epoch(newest)}.{int(newest.partition('.')[2] or 1) + 1}"
-        if stated["epoch"] != newest:
-            self.find("KEY_TERMS", entry.index)
         if self.epoch_keys.setdefault(key, stated["key_id"]) != stated["key_id"]:
             self.find("KEY_SECOND", entry.index)
         for party, recipient in stated["recipients"].items():
@@ -1802,42 +1805,13 @@ class Story:
             return
         terms = purpose["pseudonyms"]
         first, until = moment(stated["valid_from"]), moment(stated["valid_until"])
-        in_period = (calendar_epoch(stated["epoch"]), first, until) == epoch_at(terms["epoch"], first)
-        until = midnight(amsterdam_day(until) + timedelta(days=terms.get("overlap_days") or 0))
+        in_period = (stated["epoch"], first, until) == epoch_at(terms["epoch"], first)
         faults = {
-            "KEY_STEWARD": stated["steward"] not in _stewards(purpose),
+            "KEY_STEWARD": stated["steward"] != terms["steward"],
             "KEY_RECIPIENTS": not set(stated["recipients"]) <= {*purpose["asks"], *purpose["answers"]},
             "KEY_TERMS": stated["mode"] != terms["mode"] or not in_period or until <= entry.at - GRACE,
         }
         self._find_all(faults, entry.index)
-
-    def _key_end(self, entry: Entry) -> None:
-        """A key was retired by a steward, once, or destroyed by one of those who held it, once each."""
-        stated = self._new_key(entry, "sluis/v1/key-end", "party")
-        if stated is None:
-            return
-        party, what, key_id = stated["party"], stated["what"], stated["key_id"]
-        epoch, of_epoch = (stated["purpose"], stated["epoch"]), what != "encryption-key-destroyed"
-        if stated["reason"] not in KEY_ENDS[what] or [part is not None for part in epoch] != [of_epoch] * 2:
-            self.find("STATEMENT_FORM", entry.index)
-            return
-        purpose = self.policies.purpose(stated["purpose"]) if self.policies and of_epoch else None
-        said, retires = (party, what, *epoch, key_id), what == "retired"
-        stranger = retires and purpose is not None and party not in _stewards(purpose)
-        known = self.epoch_keys.get(epoch) == key_id if of_epoch else (party, key_id) in self.replaced_keys
-        faults = {
-            "KEY_REPEATED": said in self.key_ends or (retires and epoch in self.retired),
-            "KEY_TERMS": not known,
-            "KEY_STEWARD": stranger,
-        }
-        self._find_all(faults, entry.index)
-        self.key_ends.add(said)
-        self.retired |= {epoch} if retires else set()
-
-    def _usable_key(self, stated: Mapping[str, Any]) -> str | None:
-        """The id of the key that may be used for an epoch now."""
-        epoch = (stated["purpose"], stated["epoch"])
-        return None if epoch in self.retired else self.epoch_keys.get(epoch)
 
     def _keys_of(self, party: str, at: datetime) -> set[str]:
         """The party's encryption key in force, and the one that was until a moment ago."""
@@ -1864,7 +1838,7 @@ class Story:
             "REGISTER_ORDER": version <= self.versions.get(name, 0),
             "REGISTER_PARTY": stranger,
             "REGISTER_TERMS": not stranger and purpose is not None and not self._in_terms(entry, stated, purpose),
-            "REGISTER_KEY": self._usable_key(stated) != stated["key_id"],
+            "REGISTER_KEY": self.epoch_keys.get((stated["purpose"], stated["epoch"])) != stated["key_id"],
         }
         self._find_all(faults, entry.index)
         self.versions[name] = version
@@ -1922,13 +1896,13 @@ class Story:
             self.fate[entry.index] = "RELEASE_DENIED"
             return
         exchange.permitted = True
-        if self._usable_key(stated) != stated["key_id"]:
+        if self.epoch_keys.get((stated["purpose"], stated["epoch"])) != stated["key_id"]:
             self.find("ASK_KEY", entry.index)
         if stated["want"]["count"]:
             purpose = policies.purpose(stated["purpose"]) if policies else None
             kept = decided + timedelta(days=purpose["vault_keep_days"] if purpose else 0)
             key = _count_key(body, stated)
-            self.counts[_budget(key)] += 1
+            self.counts[key] += 1
             self.counted[key].append(Counted(stated["subjects"], stated["tokens"], kept))
         hindrance = self._hindrance(body["answerer"], stated, register, decided)
         self.waiting[entry.index] = Waiting(body, register, hindrance, decided, self.batch)
@@ -1987,7 +1961,7 @@ class Story:
         )
         faults = {
             "REGISTER_DIFFERS": body["register"] != (register.reference if register else None),
-            "FACTS_MODES": facts.get("modes_available") != ["keyed"],
+            "FACTS_MODES": facts.get("modes_available") not in (["keyed"], ["keyed", "oblivious"]),
             "FACTS": not facts_fit,
         }
         self._find_all(faults, entry.index)
@@ -1999,7 +1973,7 @@ class Story:
         earlier = self.counted[key] if for_count else []
         faults = {
             "COUNTER_REQUESTS": facts.get("requests_today") != self.requests[exchange.counter],
-            "COUNTER_COUNTS": facts.get("counts_this_epoch") != (self.counts[_budget(key)] if for_count else 0),
+            "COUNTER_COUNTS": facts.get("counts_this_epoch") != (self.counts[key] if for_count else 0),
             "COUNT_DISTANCE": not _may_differ(facts.get("count_distance"), stated, earlier, permitted, decided),
         }
         self._find_all(faults, entry.index)
@@ -2060,6 +2034,50 @@ class Story:
         if self.shadows_due and self.last_ask is not None:
             self.find("SHADOW", self.last_ask.index)
         self.shadows_due, self.last_ask = [], None
+
+    # A key service's log
+
+    def _elements(self, entry: Entry) -> None:
+        """Elements evaluated: for a party of an active purpose, under the pinned key, within its quota."""
+        body, policies = entry.body, self._decided_under(entry)
+        key, request = (body["party"], body["purpose"], body["period"]), (body["party"], body["request_id"])
+        purpose = policies.purpose(body["purpose"]) if policies else None
+        counted = body["spent"] == self.evaluated[key] and 1 <= body["elements"] <= 1024
+        self.evaluated[key] += body["elements"]
+        at = moment(body["decided_at"])
+        allowed = (
+            policies is not None
+            and purpose is not None
+            and body["party"] in {*purpose["asks"], *purpose["answers"]}
+            and purpose["state"] == "active"
+            and purpose["pseudonyms"]["mode"] == "oblivious"
+            and body["key_service"] in purpose["pseudonyms"].get("key_services", ())
+            and purpose["valid"]["from"] <= amsterdam_day(at).isoformat() <= purpose["valid"]["until"]
+            and at < policies.expires
+            and self._suspended(body["purpose"], policies) is None
+        )
+        faults = {
+            "REQUEST_ID_REUSED": request in self.evaluations,
+            "SERVICE_KEY": body["public_key"] in self.keys_gone,
+            "EVALUATION_RIGHT": policies is not None and not allowed,
+            "EVALUATION_KEY": bool(allowed and purpose) and not _key_fits(purpose or {}, body, at),
+            "EVALUATION_QUOTA": not counted or (bool(allowed and purpose) and not _within(purpose or {}, body, at)),
+        }
+        self._find_all(faults, entry.index)
+        self.evaluations.add(request)
+
+    def _key_destroyed(self, entry: Entry) -> None:
+        """A key of a key service is destroyed once, and when the last question of its epoch has left the vaults."""
+        body, policies = entry.body, self.policies
+        purpose = policies.purpose(body["purpose"]) if policies else None
+        early = False
+        if policies is not None and body["reason"] is None:
+            ends = epoch_ends(purpose["pseudonyms"]["epoch"], calendar_epoch(body["epoch"])) if purpose else None
+            days = (purpose["pseudonyms"].get("overlap_days") or 0) + purpose["vault_keep_days"] if purpose else 0
+            early = ends is None or entry.at < midnight(amsterdam_day(ends) + timedelta(days=days)) - GRACE
+        if early or body["public_key"] in self.keys_gone:
+            self.find("SERVICE_KEY", entry.index)
+        self.keys_gone.add(body["public_key"])
 
     # Releases
 
@@ -2216,6 +2234,23 @@ def _path(answerer: str, stated: Mapping[str, Any]) -> str:
     return "/".join((answerer, stated["purpose"], stated["epoch"], stated["scheme"]))
 
 
+def _key_fits(purpose: Mapping[str, Any], body: Mapping[str, Any], at: datetime) -> bool:
+    """Whether elements were evaluated under an epoch that was open, with the key that the policy pins for it."""
+    terms = purpose["pseudonyms"]
+    pinned = terms.get("public_keys", {}).get(body["epoch"], {}).get(body["key_service"])
+    opened = open_epochs(terms["epoch"], terms.get("overlap_days") or 0, amsterdam_day(at))
+    return calendar_epoch(body["epoch"]) in opened and pinned == body["public_key"]
+
+
+def _within(purpose: Mapping[str, Any], body: Mapping[str, Any], at: datetime) -> bool:
+    """Whether a quota counts in the right epoch, and is kept."""
+    limits, period = purpose["limits"], epoch_at(purpose["pseudonyms"]["epoch"], at)[0]
+    most = limits.get("evaluations_per_epoch") or 0
+    if body["party"] in purpose["answers"]:
+        most = limits.get("register_evaluations_per_epoch") or most
+    return body["period"] == period and body["spent"] + body["elements"] <= most
+
+
 def _mark(*names: str) -> bytes:
     """Names in few bytes: there are many exchanges."""
     return hashlib.sha256("\n".join(names).encode()).digest()[:16]
@@ -2228,16 +2263,6 @@ def _has_oin(sets: Iterable[PolicySet | None], party: str, oin: str) -> bool:
 
 def _count_key(body: Mapping[str, Any], stated: Mapping[str, Any]) -> tuple[str, ...]:
     return stated["asker"], body["answerer"], stated["purpose"], stated["epoch"]
-
-
-def _budget(key: tuple[str, ...]) -> tuple[str, ...]:
-    """What a count is debited from: a second key within a calendar epoch brings no second budget."""
-    return (*key[:3], calendar_epoch(key[3]))
-
-
-def _stewards(purpose: Mapping[str, Any]) -> list[str]:
-    """Who may make and retire the key of a purpose."""
-    return [purpose["pseudonyms"]["steward"], *purpose["pseudonyms"].get("successors", ())]
 
 
 def _may_differ(
@@ -2800,6 +2825,8 @@ class Life:
                 self.story.requests[tuple(parts)] += spent
             elif kind == "counts" and len(parts) == 4:
                 self.story.counts[tuple(parts)] += spent
+            elif kind == "evaluations" and len(parts) == 3:
+                self.story.evaluated[tuple(parts)] += spent
         for purpose, notices in body["suspended"].items():
             self.story.notices[purpose].update({one["notice"]: moment(one["since"]) for one in notices})
 
@@ -2853,7 +2880,8 @@ class Life:
 
     def ended(self, tree: Tree) -> Ended:
         """This log, for the one that follows it."""
-        named = (("requests", self.story.requests), ("counts", self.story.counts))
+        story = self.story
+        named = (("requests", story.requests), ("counts", story.counts), ("evaluations", story.evaluated))
         counters = {"/".join((kind, *key)): n for kind, found in named for key, n in found.items() if n}
         revision = self.story.policies.revision if self.story.policies else None
         return Ended(self.trust.origin, tree.size, tree.root(), self.sealed, counters, self.story.notices, revision)

@@ -112,7 +112,7 @@ def a_set_not_in_force_decides(world: World) -> None:
 # facts
 @bad("a made-up mode of pseudonyms", "FACTS_MODES")
 def a_made_up_mode(world: World) -> None:
-    world.body(ASK)["facts"]["modes_available"] = ["keyed", "oblivious"]
+    world.body(ASK)["facts"]["modes_available"] = ["keyed", "telepathic"]
 
 
 @bad("a repeated count said to be the first", "COUNT_DISTANCE")

@@ -206,6 +206,9 @@ def _hits(shown: Shown) -> str:
 
 def _evaluation(entry: LogEntry) -> str:
     body = entry.body
+    if "key_service" in body:
+        after = body["spent"] + body["elements"]
+        return f"{body['purpose']}: {body['elements']:,} evaluated, {after:,} in {body['period']}"
     if "shadow_of" not in body:
         return f"{body['purpose']}: tried out"
     return f"{body['purpose']}: in shadow of {body['shadow_of']}, {body['decision'].get('effect')}"

@@ -30,7 +30,7 @@ from random_policies import questions, random_texts
 from test_continuity import as_before, carried_of, last_note, sealed_world
 from world import policy_texts as texts
 
-from broker.audit.entry_shapes import BODIES, LOSS, SHADOW, VARIANTS
+from broker.audit.entry_shapes import BODIES, ELEMENTS, LOSS, SHADOW, VARIANTS
 from broker.audit.findings import Code
 from broker.audit.trust import parse_trust, trust_text
 from broker.audit.verify import verify
@@ -103,7 +103,8 @@ def test_every_code_is_found_somewhere_in_it() -> None:
 def test_its_shapes_are_those_of_the_other() -> None:
     """Every kind and variant, with every member; written twice, so that a mistake has to be made twice."""
     theirs: dict[str, dict[str, str]] = {}
-    for kind, members in {**BODIES, "evaluation shadow": SHADOW, "recovery entries-lost": LOSS}.items():
+    variants = {"evaluation shadow": SHADOW, "evaluation elements": ELEMENTS, "recovery entries-lost": LOSS}
+    for kind, members in {**BODIES, **variants}.items():
         if kind in VARIANTS:
             theirs |= {f"{kind} {name}": {**members, **more} for name, more in VARIANTS[kind][1].items()}
         else:
