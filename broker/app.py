@@ -9,13 +9,13 @@ from datetime import datetime
 
 import structlog
 
-from broker.asking import AskGate
+from broker.asking import KEYED, KEYED_AND_OBLIVIOUS, AskGate
 from broker.coordinator import Coordinator
 from broker.custody.keys import SystemClock, SystemEntropy
 from broker.disputing import Disputing
 from broker.epochs import Epochs
 from broker.erasure import Erasure
-from broker.errors import Code
+from broker.errors import Code, SluisError
 from broker.exchange import ANSWER_KEPT
 from broker.handed_in import LATER, take_files
 from broker.hosting import Host
@@ -30,7 +30,7 @@ from broker.repeating import Repeating
 from broker.rpc.audit_service import AuditServicer
 from broker.rpc.exchange_service import ExchangeServicer
 from broker.rpc.interceptors import StreamSlots
-from broker.rpc.key_service import KeyServicer, PseudonymServicer
+from broker.rpc.key_service import KeyServicer
 from broker.rpc.notice_service import NoticeServicer
 from broker.rpc.register_service import RegisterServicer
 from broker.rpc.server import Services
@@ -54,7 +54,8 @@ class Broker(Host):
         policies, scope = self._in_force.current, self._scope
         self._registers = FileRegisterStore(config.data / "registers", at_rest, self._entropy)
         self._spool = FileAnswerSpool(config.data / "answers", at_rest, self._entropy)
-        self._gate = AskGate(policies, scope)
+        self._modes = KEYED_AND_OBLIVIOUS if self._evaluations is not None else KEYED
+        self._gate = AskGate(policies, scope, self._modes)
         self._coordinator = Coordinator(
             sequencer=self._sequencer,
             reader=reader,
@@ -98,6 +99,7 @@ class Broker(Host):
             scope=self._scope,
             clock=self._clock,
             receipt=self._receipt,
+            modes=self._modes,
         )
         return Services(
             audit=audit,
@@ -124,7 +126,7 @@ class Broker(Host):
             ),
             notices=NoticeServicer(Notices(self._intake), UnusualUse(self._intake)),
             keys=KeyServicer(epochs),
-            pseudonyms=PseudonymServicer(),
+            pseudonyms=self._pseudonyms,
         )
 
     def _wait_for_grid(self, arrived: datetime) -> None:
@@ -169,3 +171,14 @@ class Broker(Host):
         closed = self._coordinator.recover(self._clock.now())
         if closed:
             log.info("closed open asks as unknown", count=closed)
+
+
+class KeyService(Host):
+    """A key service alone, at another operator than the broker: evaluates, and keeps a log of its own."""
+
+    def _furnish(self) -> None:
+        if self._evaluations is None:
+            raise SluisError(Code.CONFIG_INVALID, "key_service: is not set: give the id in the signed policy")
+
+    def _services(self, audit: AuditServicer) -> Services:
+        return Services(audit=audit, pseudonyms=self._pseudonyms)

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from broker.canonical import canonical_json
-from broker.epoch_keys import demand_key
 from broker.errors import Code, SluisError
 from broker.exchange import (
     AnswerStatus,
@@ -53,12 +52,14 @@ from broker.questions import (
     statement_digest,
     terms_of,
 )
-from broker.statements import Scope
+from broker.statements import Scope, Signed, read_epoch
 
 LEASE = timedelta(minutes=15)
+KEYED = frozenset({"keyed"})
+"""The modes of a broker without a key service."""
+KEYED_AND_OBLIVIOUS = KEYED | {"oblivious"}
 POLICY_STATE = ("policy-state", "current")
 """Kind and key of the document that names the set in force."""
-MODES_AVAILABLE = frozenset({"keyed"})
 ASK_ENTRIES_PER_DAY = 100_000
 """Bound per party on asks, one an answerer, and dry runs. Far above any budget: it protects the log."""
 
@@ -83,9 +84,11 @@ def bound_asks(tx: Transaction, asker: str, entries: int, now: datetime) -> None
 class AskGate:
     """Decides asks under the policy set in force."""
 
-    def __init__(self, policies: Callable[[], PolicySet], scope: Scope) -> None:
+    def __init__(self, policies: Callable[[], PolicySet], scope: Scope, modes: frozenset[str] = KEYED) -> None:
+        """`modes`: the modes of pseudonyms that this broker serves."""
         self.policies = policies
         self._scope = scope
+        self._modes = modes
 
     def open(self, tx: Transaction, posed: Posed) -> Asked:
         """Decides and logs the ask for every answerer; debits once for the exchange if any is permitted.
@@ -100,7 +103,7 @@ class AskGate:
         """
         statement, now = posed.statement, posed.now
         policies = self.policies()
-        _demand_in_force(tx, policies)
+        demand_in_force(tx, policies)
         strangers = set(statement.answerers) - set(policies.catalogue.parties)
         if strangers:
             raise SluisError(
@@ -138,7 +141,7 @@ class AskGate:
             asks.append(AskedOf(state, decision, register, unanswerable))
         permitted = [ask for ask in asks if ask.decision.permitted]
         if permitted:
-            demand_key(tx, statement.purpose, statement.epoch, statement.key_id, self._scope)
+            self._check_key(tx, statement)
             tx.debit(counter, 1)
             for ask in permitted:
                 if statement.want.count:
@@ -174,7 +177,7 @@ class AskGate:
             cooperation_ref=bool(cooperation_ref),
             register=_rules_of(register),
             count_distance=None,
-            modes_available=MODES_AVAILABLE,
+            modes_available=self._modes,
             suspended_since=suspended(reader, policies.purposes.get(request.purpose)),
         )
         return evaluate(policies, request, facts)
@@ -222,9 +225,24 @@ class AskGate:
             cooperation_ref=statement.cooperation_ref is not None,
             register=_rules_of(register),
             count_distance=distance,
-            modes_available=MODES_AVAILABLE,
+            modes_available=self._modes,
             suspended_since=since,
         )
+
+    def _check_key(self, tx: Transaction, statement: AskStatement) -> None:
+        stored = tx.document("epoch", f"{statement.purpose}/{statement.epoch}")
+        if stored is None:
+            raise SluisError(
+                Code.EPOCH_UNKNOWN,
+                "this purpose has no key for this epoch yet; ask its steward to run `sluis-client keys create`",
+            )
+        record = json.loads(stored)
+        signed = Signed(base64.b64decode(record["statement"]), base64.b64decode(record["signature"]))
+        if read_epoch(signed, self._scope).key_id != statement.key_id:
+            raise SluisError(
+                Code.KEY_ID_WRONG,
+                "the question was made with another key than this epoch's; run `sluis-client keys fetch` and ask again",
+            )
 
 
 def _ask_entry(
@@ -270,8 +288,8 @@ def is_closed(store: Transaction | LogReader, policies: PolicySet, purpose: str,
     return suspended(store, known) is not None
 
 
-def _demand_in_force(tx: Transaction, policies: PolicySet) -> None:
-    """Another set may be about to come into force, here or by another broker on this log."""
+def demand_in_force(tx: Transaction, policies: PolicySet) -> None:
+    """Another set may be about to come into force, here or by another broker on this log. Raises EXCHANGE_OPEN."""
     if tx.document(*POLICY_STATE) != policy_state(policies.digest, policies.revision):
         raise SluisError(
             Code.EXCHANGE_OPEN,

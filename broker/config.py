@@ -94,6 +94,16 @@ class TimeStamps(BaseModel):
     every_minutes: Annotated[int, Field(ge=1, le=1440)] = 60
 
 
+class KeyServiceRole(BaseModel):
+    """The key service of mode `oblivious` that runs here."""
+
+    model_config = _Closed
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+    """Its id in the signed policy. Every key is bound to it."""
+    alone: bool = False
+    """Whether this is a key service and no broker: `sluis key-service serve` runs it."""
+
+
 class Limits(BaseModel):
     """How much at once."""
 
@@ -129,6 +139,8 @@ class Config(BaseModel):
     """The high-water file, on another volume than `data`; required in production."""
     time_stamps: TimeStamps | None = None
     """None: checkpoints are not stamped."""
+    key_service: KeyServiceRole | None = None
+    """None: no key service, and mode `oblivious` is not available at this broker."""
 
     def resolved(self, base: Path) -> Config:
         """The same with paths made absolute against `base`."""
@@ -235,7 +247,7 @@ def _check_witness(witness: Witnessing, document: YamlFile, path: Path) -> None:
 
 def _known_keys(where: tuple[str | int, ...]) -> list[str]:
     inner: dict[str, type[BaseModel]] = {"tls": Tls, "policy": Policy, "limits": Limits, "witness": Witnessing}
-    inner["time_stamps"] = TimeStamps
+    inner |= {"time_stamps": TimeStamps, "key_service": KeyServiceRole}
     if where[0] == "witness" and len(where) > 2:
         return list(WitnessAddress.model_fields)
     return list((inner.get(str(where[0]), Config) if len(where) > 1 else Config).model_fields)

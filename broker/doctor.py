@@ -13,11 +13,12 @@ from broker.asking import POLICY_STATE, policy_state
 from broker.config import Config
 from broker.directory import check_own_certificate, load_directory
 from broker.errors import Code, SluisError
+from broker.evaluations import demand_pinned
 from broker.exchange_log.checkpoint import parse_verifier_key
 from broker.exchange_log.ending import sealed_for
 from broker.exchange_log.high_water import check_mark
 from broker.exchange_log.opening import check_whole, first_entry, key_periods
-from broker.own_log import high_water_mark, open_log, same_volume, verifier_key
+from broker.own_log import high_water_mark, open_log, open_seeds, same_volume, verifier_key
 from broker.policy.document import PolicySet
 from broker.policy_files import read_bundle_file
 from broker.stamping import age_told, read_time_stampers
@@ -54,6 +55,8 @@ def examine(config: Config) -> tuple[Finding, ...]:
     look("own certificate", lambda: check_own_certificate(config, datetime.now(UTC)))
     if look("policy set", lambda: f"{policies().digest[:16]}, revision {policies().revision}"):
         look("parties", lambda: f"{len(load_directory(config, policies()).entries)} with valid certificates")
+    if config.key_service is not None:
+        look("key service", lambda: _examine_service_keys(config, policies()))
     if findings[0].ok and _begun(config):
         look("policy in force", lambda: _examine_in_force(config, policies()))
         look("log", lambda: _examine_log(config))
@@ -76,6 +79,15 @@ def _examine_log(config: Config) -> str:
         return text + (f"; sealed, {next_origin} follows" if next_origin else "")
     finally:
         reader.close()
+
+
+def _examine_service_keys(config: Config, policies: PolicySet) -> str:
+    seeds = open_seeds(config)
+    try:
+        demand_pinned(policies, seeds, datetime.now(UTC))
+        return f"{seeds.service}, {len(seeds.list())} keys; those in force are pinned"
+    finally:
+        seeds.close()
 
 
 def _examine_witnesses(config: Config) -> str:

@@ -15,17 +15,28 @@ from broker import __version__
 from broker.acceptance import accept
 from broker.config import Config
 from broker.custody.keys import FileKeys, SystemClock, SystemEntropy
+from broker.custody.voprf_seeds import FileSeeds
 from broker.directory import check_own_certificate, load_directory, log_parties
 from broker.errors import Code, SluisError
+from broker.evaluations import Evaluations
 from broker.exchange import Receipt
 from broker.exchange_log.append import Sequencer
 from broker.exchange_log.checkpoint import parse_verifier_key
 from broker.exchange_log.high_water import claim
 from broker.exchange_log.opening import check_tree, check_unsealed, genesis, key_periods, receipt_of
+from broker.handed_in import LATER, take_files
 from broker.housekeeping import Chore, Housekeeping
 from broker.in_force import InForce, PolicyRules
 from broker.intake import Intake
-from broker.own_log import check_not_begun, note_begun, open_high_water, same_volume
+from broker.key_destruction import MAX_REQUEST_BYTES, KeyDestruction
+from broker.own_log import (
+    check_not_begun,
+    key_requests_of,
+    note_begun,
+    open_high_water,
+    open_seeds,
+    same_volume,
+)
 from broker.parties import Caller
 from broker.policy.evaluate import ENGINE
 from broker.policy_files import PolicyFiles, read_bundle_file
@@ -33,6 +44,7 @@ from broker.ports import CheckpointSigner, Clock, LogReader
 from broker.rpc.audit_service import AuditServicer
 from broker.rpc.identity import Identity
 from broker.rpc.interceptors import Edge, StreamSlots
+from broker.rpc.pseudonym_service import PseudonymServicer
 from broker.rpc.server import Server, Services
 from broker.stamping import stamper_of
 from broker.statements import Scope
@@ -57,6 +69,7 @@ class Host(ABC):
         config.data.mkdir(parents=True, exist_ok=True)
         self._store = SqliteLogStore(config.data / "sluis.db", self._keys.at_rest, self._entropy)
         self._high_water: FileHighWater | None = None
+        self._seeds: FileSeeds | None = None
         self._sequencer = Sequencer(self._store, self._keys.signer, self._clock)
         try:
             check_not_begun(config, self._store.reader, self._keys)
@@ -100,6 +113,8 @@ class Host(ABC):
         self._slots = StreamSlots(config.limits.streams, config.limits.streams_per_party)
         policies = self._in_force.current
         self._intake = Intake(self._sequencer, reader, policies, self._scope, self._clock, self._entropy, self._receipt)
+        self._open_key_service()
+        self._pseudonyms = PseudonymServicer(self._evaluations, config.limits.workers)
         self._furnish()
         self._stamper = stamper_of(config, reader, self._sequencer, self._clock)
         self._housekeeping = Housekeeping(self._often, self._chores)
@@ -114,6 +129,29 @@ class Host(ABC):
         )
         edge = Edge(self._identity, self._clock, self._log_refusal, _log_call)
         self._server = Server(edge=edge, services=self._services(audit), workers=config.limits.workers)
+
+    def _open_key_service(self) -> None:
+        """Makes the key service that the configuration names, once what was destroyed is found to be gone."""
+        self._evaluations: Evaluations | None = None
+        self._destruction: KeyDestruction | None = None
+        if self._config.key_service is None:
+            return
+        seeds, reader, policies = open_seeds(self._config, self._keys), self._store.reader, self._in_force.current
+        self._seeds = seeds
+        self._destruction = KeyDestruction(
+            sequencer=self._sequencer, reader=reader, policies=policies, keys=seeds, clock=self._clock
+        )
+        again = self._destruction.reapply()
+        if again:
+            log.warning("destroyed keys again that a restore brought back", count=again)
+        self._evaluations = Evaluations(
+            sequencer=self._sequencer,
+            reader=reader,
+            policies=policies,
+            keys=seeds,
+            clock=self._clock,
+            unwitnessed=self._watched.refusal,
+        )
 
     def _receipt(self, index: int) -> Receipt:
         return receipt_of(self._store.reader, index)
@@ -132,6 +170,8 @@ class Host(ABC):
             log.warning("high-water file is on the volume of the data", origin=signer.origin)
 
     def _close(self) -> None:
+        if self._seeds is not None:
+            self._seeds.close()
         self._store.close()
         if self._high_water is not None:
             self._high_water.close()
@@ -200,12 +240,18 @@ class Host(ABC):
         return (
             ("policy", partial(self._look_at_policy, again=again)),
             ("witnesses", self._look_at_witnesses),
+            ("service keys", self._destroy_keys),
             *self._quick_chores(),
         )
 
     def _look_at_policy(self, *, again: bool) -> None:
         if self._policy_files.look(again=again):
             self.reload_directory()
+
+    def _destroy_keys(self) -> None:
+        if self._destruction is not None:
+            folder = key_requests_of(self._config)
+            take_files(folder, "request to destroy a key", MAX_REQUEST_BYTES, self._destruction.take, LATER)
 
     def _chores(self) -> tuple[Chore, ...]:
         return (("directory", self.reload_directory), *self._slow_chores(), ("health", self._tell_health))

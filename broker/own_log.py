@@ -15,6 +15,7 @@ import structlog
 
 from broker.config import Config
 from broker.custody.keys import FileKeys, SystemEntropy
+from broker.custody.voprf_seeds import FileSeeds
 from broker.erasure import expire_ended
 from broker.errors import Code, SluisError
 from broker.exchange import ANSWER_KEPT
@@ -89,6 +90,30 @@ def exports_of(config: Config) -> Path:
 def orders_of(config: Config) -> Path:
     """Where vault orders are handed in (docs/formats.md section 15)."""
     return config.data / "orders"
+
+
+def key_requests_of(config: Config) -> Path:
+    """Where `sluis key-service key destroy` asks for the entry, and the end, of a key."""
+    return config.data / "key-requests"
+
+
+def open_seeds(config: Config, keys: FileKeys | None = None) -> FileSeeds:
+    """The keys of the key service that runs under this configuration.
+
+    Raises:
+        SluisError: CONFIG_INVALID, also without `key_service:` and without libsodium.
+    """
+    if config.key_service is None:
+        text = "key_service: is not set: give the id that the signed policy has for this key service"
+        raise SluisError(Code.CONFIG_INVALID, text)
+    keys = keys or FileKeys.load(config.keys, origin=config.origin)
+    return FileSeeds(
+        config.keys,
+        keys.at_rest,
+        SystemEntropy(),
+        service=config.key_service.id,
+        environment=config.environment.value,
+    )
 
 
 def open_log(config: Config) -> SqliteLogReader:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from broker import __version__
-from broker.cli import audit, log_life, operate, policy, witness
+from broker.cli import audit, key_service, log_life, operate, policy, witness
 from broker.cli.terminal import each_line, one_line
 from broker.errors import Code, Kind, SluisError
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.add_typer(policy.app, name="policy", help="Write, test, explain, bundle and sign purpose policies.")
 app.add_typer(audit.app, name="audit", help="Export, verify and read the exchange log.")
 app.add_typer(witness.app, name="witness")
+app.add_typer(key_service.app, name="key-service")
 operate.mount(app)
 log_life.mount(app)
 

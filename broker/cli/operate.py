@@ -7,9 +7,10 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +18,9 @@ from broker.cli.log_life import rotate_log_key
 from broker.config import Config, load_config
 from broker.errors import Code, SluisError
 from broker.parties import Oin, check_party_name
+
+if TYPE_CHECKING:
+    from broker.hosting import Host
 
 _TEMPLATE = """# broker.yaml: the configuration of one Sluis broker. Paths are relative to this file.
 origin: sluis.example/test-2026        # names the log for ever; never reuse one
@@ -41,12 +45,13 @@ parties: {}                            # party -> the certificates it may use, s
 #   witnesses: [{url: https://witness.example/w1/, verifier_key: witness.example/w1+...}]
 #   quorum: 1
 #   grace_minutes: 15
+# key_service: {id: sluis}            # the broker's own key service of mode oblivious (docs/operate.md section 16)
 # limits: {workers: 48, streams: 40, streams_per_party: 32, bulk_from: 100000, bulk_slots: 1, answer_grid_ms: 5}
 """
 
 _Config = Annotated[Path, typer.Option("--config", help="The broker's configuration file.")]
 _DEFAULT = Path("broker.yaml")
-_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 def mount(app: typer.Typer) -> None:
@@ -122,27 +127,36 @@ def serve(
 
     Example: sluis serve --config broker.yaml
     """
-    if log_level not in _LEVELS:
-        raise typer.BadParameter(f"is one of {', '.join(_LEVELS)}", param_hint="--log-level")
+    if log_level not in LEVELS:
+        raise typer.BadParameter(f"is one of {', '.join(LEVELS)}", param_hint="--log-level")
     loaded = load_config(config)
-    _only_tls_1_3(loaded)
+    if loaded.key_service is not None and loaded.key_service.alone:
+        text = f"{config}: this is a key service and no broker: run it with `sluis key-service serve`"
+        raise SluisError(Code.CONFIG_INVALID, text)
+    only_tls_1_3(loaded)
     from broker.app import Broker
+
+    run(lambda: Broker(loaded), loaded, log_level, ready_file)
+
+
+def run(make: Callable[[], Host], config: Config, log_level: str, ready_file: Path | None) -> None:
+    """Runs a broker or a key service until it is told to stop."""
     from broker.telemetry import configure_logging
 
     configure_logging(log_level)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    broker = Broker(loaded)
+    host = make()
     if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, lambda *_: broker.reload())
-    port = broker.start()
+        signal.signal(signal.SIGHUP, lambda *_: host.reload())
+    port = host.start()
     if ready_file is not None:
         ready_file.write_text(f"{port}\n", encoding="utf-8")
     if sys.stderr.isatty():
-        print(f"serving on {loaded.listen} (port {port}); Ctrl-C stops", file=sys.stderr)
+        print(f"serving on {config.listen} (port {port}); Ctrl-C stops", file=sys.stderr)
     stop.wait()
-    broker.stop()
+    host.stop()
 
 
 def doctor(
@@ -165,7 +179,7 @@ def doctor(
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 3)
 
 
-def _only_tls_1_3(config: Config) -> None:
+def only_tls_1_3(config: Config) -> None:
     """gRPC has no switch for the TLS version: offer TLS 1.2 only suites that our certificate cannot serve.
 
     Must happen before grpc is imported, and counts for the whole process.

@@ -43,6 +43,8 @@ _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _HOUSE_TROUBLE = frozenset(
     {Kind.UNAVAILABLE, Kind.UNKNOWN, Kind.INTERNAL, Kind.EXHAUSTED, Kind.ABORTED, Kind.DATA_LOSS, Kind.UNIMPLEMENTED}
 )
+_LOGGED_ALL_THE_SAME = frozenset({Code.TOO_LARGE, Code.QUOTA_SPENT})
+"""Of the codes that mean trouble in the house, those that tell of the caller."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ class Edge(grpc.ServerInterceptor):
     def _refused(self, caller: Caller | None, rpc: str, error: SluisError, request_id: str | None) -> None:
         party = caller.party if caller else None
         log.info("refused", rpc=rpc, code=error.code.name, party=party)
-        if caller is not None and (error.code is Code.TOO_LARGE or error.code.kind not in _HOUSE_TROUBLE):
+        if caller is not None and (error.code in _LOGGED_ALL_THE_SAME or error.code.kind not in _HOUSE_TROUBLE):
             try:
                 self._on_refusal(caller, rpc, error.code, request_id)
             except Exception as trouble:  # noqa: BLE001 - the caller hears its refusal; no other text may leave

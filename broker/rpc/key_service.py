@@ -1,14 +1,12 @@
-"""KeyService and PseudonymService: for participants."""
+"""KeyService: encryption keys and epochs, for participants."""
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 import grpc
-from sluis.v1 import keys_pb2, keys_pb2_grpc, pseudonym_pb2, pseudonym_pb2_grpc
+from sluis.v1 import keys_pb2, keys_pb2_grpc
 
 from broker.epochs import MAX_ENVELOPE_BYTES, Epochs
-from broker.errors import Code, SluisError, field_error
+from broker.errors import Code, field_error
 from broker.rpc import convert
 from broker.rpc.interceptors import call_of
 
@@ -52,11 +50,6 @@ class KeyServicer(keys_pb2_grpc.KeyServiceServicer):
         receipt = self._epochs.publish_epoch(call_of(context).caller, manifest, envelopes)
         return keys_pb2.PublishEpochResponse(receipt=convert.receipt_message(receipt))
 
-    def EndKey(self, request: keys_pb2.EndKeyRequest, context: grpc.ServicerContext) -> keys_pb2.EndKeyResponse:
-        """See keys.proto."""
-        receipt = self._epochs.end_key(call_of(context).caller, convert.signed(request.end, "end"))
-        return keys_pb2.EndKeyResponse(receipt=convert.receipt_message(receipt))
-
     def GetEpoch(self, request: keys_pb2.GetEpochRequest, context: grpc.ServicerContext) -> keys_pb2.GetEpochResponse:
         """See keys.proto."""
         purpose = convert.text(request.purpose, "purpose", "name")
@@ -67,29 +60,4 @@ class KeyServicer(keys_pb2_grpc.KeyServiceServicer):
             manifest=convert.signed_message(published.manifest),
             certificate=published.certificate,
             envelope=published.envelopes.get(caller.party, b""),
-            newest=published.newest,
-            registers=published.registers,
         )
-
-
-class PseudonymServicer(pseudonym_pb2_grpc.PseudonymServiceServicer):
-    """Says plainly that this broker holds no VOPRF keys, so that a client never takes silence for an answer."""
-
-    def GetPublicKey(
-        self, request: pseudonym_pb2.GetPublicKeyRequest, context: grpc.ServicerContext
-    ) -> pseudonym_pb2.GetPublicKeyResponse:
-        """Always MODE_NOT_AVAILABLE."""
-        return _not_available()
-
-    def Evaluate(
-        self, request: pseudonym_pb2.EvaluateRequest, context: grpc.ServicerContext
-    ) -> pseudonym_pb2.EvaluateResponse:
-        """Always MODE_NOT_AVAILABLE."""
-        return _not_available()
-
-
-def _not_available() -> NoReturn:
-    raise SluisError(
-        Code.MODE_NOT_AVAILABLE,
-        "this broker serves mode keyed only: purposes of mode oblivious stay draft until it holds VOPRF keys",
-    )

@@ -24,8 +24,9 @@ from broker.errors import Code, SluisError
 from broker.rpc.audit_service import AuditServicer
 from broker.rpc.exchange_service import ExchangeServicer
 from broker.rpc.interceptors import MAX_MESSAGE, Edge
-from broker.rpc.key_service import KeyServicer, PseudonymServicer
+from broker.rpc.key_service import KeyServicer
 from broker.rpc.notice_service import NoticeServicer
+from broker.rpc.pseudonym_service import PseudonymServicer
 from broker.rpc.register_service import RegisterServicer
 
 _OPTIONS = [
@@ -68,7 +69,7 @@ class Services:
             notices_pb2_grpc.add_NoticeServiceServicer_to_server(self.notices, server)
         if self.pseudonyms is not None:
             pseudonym_pb2_grpc.add_PseudonymServiceServicer_to_server(self.pseudonyms, server)
-            names.append("sluis.v1.PseudonymService")
+            names += ["sluis.v1.PseudonymService"] if self.pseudonyms.available else []
         return names
 
 

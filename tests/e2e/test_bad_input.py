@@ -103,7 +103,7 @@ def test_bad_input_gets_its_code_and_changes_nothing(stage: Stage, row: Row) -> 
 def test_the_request_that_is_bent_is_good(tmp_path_factory: pytest.TempPathFactory, rpc: str) -> None:
     """Else a row could pass for a reason of its own."""
     if rpc.startswith("PseudonymService/"):
-        pytest.skip("a broker without VOPRF keys answers none of them")
+        pytest.skip("a broker without a key service answers none of them")
     with running(tmp_path_factory.mktemp("good")) as world:
         fresh = make_stage(world)
         party, build = GOOD[rpc]

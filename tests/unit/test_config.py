@@ -234,3 +234,12 @@ def test_time_stamps_are_off_until_they_are_asked_for(tmp_path: Path) -> None:
     assert "time_stamps.url: is an address that begins with http:// or https://" in said
     assert "did you mean" in refusal(tmp_path, changed("time_stamps", {**stamps, "certificate": []}))
     assert "time_stamps.certificates" in refusal(tmp_path, changed("time_stamps", {**stamps, "certificates": []}))
+
+
+def test_a_key_service_is_off_until_it_is_named(tmp_path: Path) -> None:
+    assert load(tmp_path, GOOD).key_service is None
+    found = load(tmp_path, changed("key_service", {"id": "oost", "alone": True})).key_service
+    assert found is not None
+    assert (found.id, found.alone) == ("oost", True)
+    assert "key_service.id" in refusal(tmp_path, changed("key_service", {"id": "Oost"}))
+    assert "did you mean" in refusal(tmp_path, changed("key_service", {"id": "oost", "alon": True}))

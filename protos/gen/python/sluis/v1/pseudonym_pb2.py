@@ -22,23 +22,30 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18sluis/v1/pseudonym.proto\x12\x08sluis.v1\"5\n\x13GetPublicKeyRequest\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\t\"*\n\x14GetPublicKeyResponse\x12\x12\n\npublic_key\x18\x01 \x01(\x0c\"_\n\x0f\x45valuateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\t\x12\x18\n\x10\x62linded_elements\x18\x04 \x01(\x0c\"=\n\x10\x45valuateResponse\x12\x1a\n\x12\x65valuated_elements\x18\x01 \x01(\x0c\x12\r\n\x05proof\x18\x02 \x01(\x0c\x32\xa4\x01\n\x10PseudonymService\x12M\n\x0cGetPublicKey\x12\x1d.sluis.v1.GetPublicKeyRequest\x1a\x1e.sluis.v1.GetPublicKeyResponse\x12\x41\n\x08\x45valuate\x12\x19.sluis.v1.EvaluateRequest\x1a\x1a.sluis.v1.EvaluateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18sluis/v1/pseudonym.proto\x12\x08sluis.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"5\n\x13GetPublicKeyRequest\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\t\"*\n\x14GetPublicKeyResponse\x12\x12\n\npublic_key\x18\x01 \x01(\x0c\"_\n\x0f\x45valuateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\t\x12\x18\n\x10\x62linded_elements\x18\x04 \x01(\x0c\"=\n\x10\x45valuateResponse\x12\x1a\n\x12\x65valuated_elements\x18\x01 \x01(\x0c\x12\r\n\x05proof\x18\x02 \x01(\x0c\"-\n\x1aGetEvaluationBudgetRequest\x12\x0f\n\x07purpose\x18\x01 \x01(\t\"\xd3\x01\n\x1bGetEvaluationBudgetResponse\x12\x13\n\x0bkey_service\x18\x01 \x01(\t\x12\x0e\n\x06period\x18\x02 \x01(\t\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05limit\x18\x04 \x01(\x04\x12\r\n\x05spent\x18\x05 \x01(\x04\x12\x1c\n\x14\x65lements_per_request\x18\x06 \x01(\r\x12(\n\x06\x65pochs\x18\x07 \x03(\x0b\x32\x18.sluis.v1.EpochPublicKey\"3\n\x0e\x45pochPublicKey\x12\r\n\x05\x65poch\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\x0c\x32\x88\x02\n\x10PseudonymService\x12M\n\x0cGetPublicKey\x12\x1d.sluis.v1.GetPublicKeyRequest\x1a\x1e.sluis.v1.GetPublicKeyResponse\x12\x41\n\x08\x45valuate\x12\x19.sluis.v1.EvaluateRequest\x1a\x1a.sluis.v1.EvaluateResponse\x12\x62\n\x13GetEvaluationBudget\x12$.sluis.v1.GetEvaluationBudgetRequest\x1a%.sluis.v1.GetEvaluationBudgetResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sluis.v1.pseudonym_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETPUBLICKEYREQUEST']._serialized_start=38
-  _globals['_GETPUBLICKEYREQUEST']._serialized_end=91
-  _globals['_GETPUBLICKEYRESPONSE']._serialized_start=93
-  _globals['_GETPUBLICKEYRESPONSE']._serialized_end=135
-  _globals['_EVALUATEREQUEST']._serialized_start=137
-  _globals['_EVALUATEREQUEST']._serialized_end=232
-  _globals['_EVALUATERESPONSE']._serialized_start=234
-  _globals['_EVALUATERESPONSE']._serialized_end=295
-  _globals['_PSEUDONYMSERVICE']._serialized_start=298
-  _globals['_PSEUDONYMSERVICE']._serialized_end=462
+  _globals['_GETPUBLICKEYREQUEST']._serialized_start=71
+  _globals['_GETPUBLICKEYREQUEST']._serialized_end=124
+  _globals['_GETPUBLICKEYRESPONSE']._serialized_start=126
+  _globals['_GETPUBLICKEYRESPONSE']._serialized_end=168
+  _globals['_EVALUATEREQUEST']._serialized_start=170
+  _globals['_EVALUATEREQUEST']._serialized_end=265
+  _globals['_EVALUATERESPONSE']._serialized_start=267
+  _globals['_EVALUATERESPONSE']._serialized_end=328
+  _globals['_GETEVALUATIONBUDGETREQUEST']._serialized_start=330
+  _globals['_GETEVALUATIONBUDGETREQUEST']._serialized_end=375
+  _globals['_GETEVALUATIONBUDGETRESPONSE']._serialized_start=378
+  _globals['_GETEVALUATIONBUDGETRESPONSE']._serialized_end=589
+  _globals['_EPOCHPUBLICKEY']._serialized_start=591
+  _globals['_EPOCHPUBLICKEY']._serialized_end=642
+  _globals['_PSEUDONYMSERVICE']._serialized_start=645
+  _globals['_PSEUDONYMSERVICE']._serialized_end=909
 # @@protoc_insertion_point(module_scope)

@@ -3,8 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -67,7 +70,7 @@ class EvaluateRequest(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     BLINDED_ELEMENTS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID version 4; a repeat with the same bytes is not debited again."""
+    """UUID version 4; a repeat with the same bytes is not debited again, and gives the same elements under another proof."""
     purpose: _builtins.str
     epoch: _builtins.str
     blinded_elements: _builtins.bytes
@@ -111,3 +114,92 @@ class EvaluateResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EvaluateResponse: _TypeAlias = EvaluateResponse  # noqa: Y015
+
+@_typing.final
+class GetEvaluationBudgetRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    purpose: _builtins.str
+    def __init__(
+        self,
+        *,
+        purpose: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["purpose", b"purpose"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEvaluationBudgetRequest: _TypeAlias = GetEvaluationBudgetRequest  # noqa: Y015
+
+@_typing.final
+class GetEvaluationBudgetResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_SERVICE_FIELD_NUMBER: _builtins.int
+    PERIOD_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    SPENT_FIELD_NUMBER: _builtins.int
+    ELEMENTS_PER_REQUEST_FIELD_NUMBER: _builtins.int
+    EPOCHS_FIELD_NUMBER: _builtins.int
+    key_service: _builtins.str
+    """The id of this service in the signed policy."""
+    period: _builtins.str
+    """The calendar epoch that is counted in, such as 2026-11. One count holds for all keys in use in its days."""
+    limit: _builtins.int
+    """Elements that may be evaluated for one party in the period, and those that were for the caller."""
+    spent: _builtins.int
+    elements_per_request: _builtins.int
+    """At most this many elements in one request."""
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """When the next calendar epoch begins, and counting anew."""
+
+    @_builtins.property
+    def epochs(self) -> _containers.RepeatedCompositeFieldContainer[Global___EpochPublicKey]:
+        """The epochs that are evaluated under now, with the keys that the policy pins for this service."""
+
+    def __init__(
+        self,
+        *,
+        key_service: _builtins.str = ...,
+        period: _builtins.str = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        limit: _builtins.int = ...,
+        spent: _builtins.int = ...,
+        elements_per_request: _builtins.int = ...,
+        epochs: _abc.Iterable[Global___EpochPublicKey] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["elements_per_request", b"elements_per_request", "epochs", b"epochs", "key_service", b"key_service", "limit", b"limit", "period", b"period", "spent", b"spent", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEvaluationBudgetResponse: _TypeAlias = GetEvaluationBudgetResponse  # noqa: Y015
+
+@_typing.final
+class EpochPublicKey(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EPOCH_FIELD_NUMBER: _builtins.int
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.str
+    public_key: _builtins.bytes
+    """32 bytes, RFC 9496 encoding."""
+    def __init__(
+        self,
+        *,
+        epoch: _builtins.str = ...,
+        public_key: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "public_key", b"public_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EpochPublicKey: _TypeAlias = EpochPublicKey  # noqa: Y015

@@ -28,8 +28,9 @@ if _version_not_supported:
 class PseudonymServiceStub:
     """The key service of mode `oblivious`: RFC 9497 VOPRF, ristretto255-SHA512, mode 1.
 
-    A broker without VOPRF keys answers every call with FAILED_PRECONDITION, reason MODE_NOT_AVAILABLE:
-    purposes of mode `oblivious` stay `draft` until it has them.
+    The same service is offered by a broker that has one and by key services of other operators (`sluis key-service serve`):
+    each serves one id of the signed policy. Who asks or answers under an active purpose that names the service may call.
+    A broker without a key service answers every call with FAILED_PRECONDITION, reason MODE_NOT_AVAILABLE.
     """
 
     def __init__(self, channel):
@@ -48,24 +49,38 @@ class PseudonymServiceStub:
                 request_serializer=sluis_dot_v1_dot_pseudonym__pb2.EvaluateRequest.SerializeToString,
                 response_deserializer=sluis_dot_v1_dot_pseudonym__pb2.EvaluateResponse.FromString,
                 _registered_method=True)
+        self.GetEvaluationBudget = channel.unary_unary(
+                '/sluis.v1.PseudonymService/GetEvaluationBudget',
+                request_serializer=sluis_dot_v1_dot_pseudonym__pb2.GetEvaluationBudgetRequest.SerializeToString,
+                response_deserializer=sluis_dot_v1_dot_pseudonym__pb2.GetEvaluationBudgetResponse.FromString,
+                _registered_method=True)
 
 
 class PseudonymServiceServicer:
     """The key service of mode `oblivious`: RFC 9497 VOPRF, ristretto255-SHA512, mode 1.
 
-    A broker without VOPRF keys answers every call with FAILED_PRECONDITION, reason MODE_NOT_AVAILABLE:
-    purposes of mode `oblivious` stay `draft` until it has them.
+    The same service is offered by a broker that has one and by key services of other operators (`sluis key-service serve`):
+    each serves one id of the signed policy. Who asks or answers under an active purpose that names the service may call.
+    A broker without a key service answers every call with FAILED_PRECONDITION, reason MODE_NOT_AVAILABLE.
     """
 
     def GetPublicKey(self, request, context):
-        """The public key of this service for a purpose and epoch. The signed policy is the authority.
+        """The public key of this service for a purpose and an epoch in force. The signed policy is the authority.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Evaluate(self, request, context):
-        """Evaluates blinded elements after debiting the caller's quota durably.
+        """Evaluates blinded elements after debiting the caller's quota durably, and logging their number.
+        At most 4 requests of a party at once; more are refused with TOO_MANY_STREAMS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEvaluationBudget(self, request, context):
+        """What is left of the caller's quota under a purpose. Counts nothing and is not logged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,6 +99,11 @@ def add_PseudonymServiceServicer_to_server(servicer, server):
                     request_deserializer=sluis_dot_v1_dot_pseudonym__pb2.EvaluateRequest.FromString,
                     response_serializer=sluis_dot_v1_dot_pseudonym__pb2.EvaluateResponse.SerializeToString,
             ),
+            'GetEvaluationBudget': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEvaluationBudget,
+                    request_deserializer=sluis_dot_v1_dot_pseudonym__pb2.GetEvaluationBudgetRequest.FromString,
+                    response_serializer=sluis_dot_v1_dot_pseudonym__pb2.GetEvaluationBudgetResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'sluis.v1.PseudonymService', rpc_method_handlers)
@@ -95,8 +115,9 @@ def add_PseudonymServiceServicer_to_server(servicer, server):
 class PseudonymService:
     """The key service of mode `oblivious`: RFC 9497 VOPRF, ristretto255-SHA512, mode 1.
 
-    A broker without VOPRF keys answers every call with FAILED_PRECONDITION, reason MODE_NOT_AVAILABLE:
-    purposes of mode `oblivious` stay `draft` until it has them.
+    The same service is offered by a broker that has one and by key services of other operators (`sluis key-service serve`):
+    each serves one id of the signed policy. Who asks or answers under an active purpose that names the service may call.
+    A broker without a key service answers every call with FAILED_PRECONDITION, reason MODE_NOT_AVAILABLE.
     """
 
     @staticmethod
@@ -143,6 +164,33 @@ class PseudonymService:
             '/sluis.v1.PseudonymService/Evaluate',
             sluis_dot_v1_dot_pseudonym__pb2.EvaluateRequest.SerializeToString,
             sluis_dot_v1_dot_pseudonym__pb2.EvaluateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEvaluationBudget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sluis.v1.PseudonymService/GetEvaluationBudget',
+            sluis_dot_v1_dot_pseudonym__pb2.GetEvaluationBudgetRequest.SerializeToString,
+            sluis_dot_v1_dot_pseudonym__pb2.GetEvaluationBudgetResponse.FromString,
             options,
             channel_credentials,
             insecure,

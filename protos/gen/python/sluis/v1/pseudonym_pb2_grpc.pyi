@@ -29,8 +29,9 @@ GRPC_VERSION: str
 class PseudonymServiceStub:
     """The key service of mode `oblivious`: RFC 9497 VOPRF, ristretto255-SHA512, mode 1.
 
-    A broker without VOPRF keys answers every call with FAILED_PRECONDITION, reason MODE_NOT_AVAILABLE:
-    purposes of mode `oblivious` stay `draft` until it has them.
+    The same service is offered by a broker that has one and by key services of other operators (`sluis key-service serve`):
+    each serves one id of the signed policy. Who asks or answers under an active purpose that names the service may call.
+    A broker without a key service answers every call with FAILED_PRECONDITION, reason MODE_NOT_AVAILABLE.
     """
 
     @_typing.overload
@@ -38,29 +39,39 @@ class PseudonymServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PseudonymServiceAsyncStub: ...
     GetPublicKey: _grpc.UnaryUnaryMultiCallable[_pseudonym_pb2.GetPublicKeyRequest, _pseudonym_pb2.GetPublicKeyResponse]
-    """The public key of this service for a purpose and epoch. The signed policy is the authority."""
+    """The public key of this service for a purpose and an epoch in force. The signed policy is the authority."""
     Evaluate: _grpc.UnaryUnaryMultiCallable[_pseudonym_pb2.EvaluateRequest, _pseudonym_pb2.EvaluateResponse]
-    """Evaluates blinded elements after debiting the caller's quota durably."""
+    """Evaluates blinded elements after debiting the caller's quota durably, and logging their number.
+    At most 4 requests of a party at once; more are refused with TOO_MANY_STREAMS.
+    """
+    GetEvaluationBudget: _grpc.UnaryUnaryMultiCallable[_pseudonym_pb2.GetEvaluationBudgetRequest, _pseudonym_pb2.GetEvaluationBudgetResponse]
+    """What is left of the caller's quota under a purpose. Counts nothing and is not logged."""
 
 @_typing.type_check_only
 class PseudonymServiceAsyncStub(PseudonymServiceStub):
     """The key service of mode `oblivious`: RFC 9497 VOPRF, ristretto255-SHA512, mode 1.
 
-    A broker without VOPRF keys answers every call with FAILED_PRECONDITION, reason MODE_NOT_AVAILABLE:
-    purposes of mode `oblivious` stay `draft` until it has them.
+    The same service is offered by a broker that has one and by key services of other operators (`sluis key-service serve`):
+    each serves one id of the signed policy. Who asks or answers under an active purpose that names the service may call.
+    A broker without a key service answers every call with FAILED_PRECONDITION, reason MODE_NOT_AVAILABLE.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetPublicKey: _aio.UnaryUnaryMultiCallable[_pseudonym_pb2.GetPublicKeyRequest, _pseudonym_pb2.GetPublicKeyResponse]  # type: ignore[assignment]
-    """The public key of this service for a purpose and epoch. The signed policy is the authority."""
+    """The public key of this service for a purpose and an epoch in force. The signed policy is the authority."""
     Evaluate: _aio.UnaryUnaryMultiCallable[_pseudonym_pb2.EvaluateRequest, _pseudonym_pb2.EvaluateResponse]  # type: ignore[assignment]
-    """Evaluates blinded elements after debiting the caller's quota durably."""
+    """Evaluates blinded elements after debiting the caller's quota durably, and logging their number.
+    At most 4 requests of a party at once; more are refused with TOO_MANY_STREAMS.
+    """
+    GetEvaluationBudget: _aio.UnaryUnaryMultiCallable[_pseudonym_pb2.GetEvaluationBudgetRequest, _pseudonym_pb2.GetEvaluationBudgetResponse]  # type: ignore[assignment]
+    """What is left of the caller's quota under a purpose. Counts nothing and is not logged."""
 
 class PseudonymServiceServicer(metaclass=_abc_1.ABCMeta):
     """The key service of mode `oblivious`: RFC 9497 VOPRF, ristretto255-SHA512, mode 1.
 
-    A broker without VOPRF keys answers every call with FAILED_PRECONDITION, reason MODE_NOT_AVAILABLE:
-    purposes of mode `oblivious` stay `draft` until it has them.
+    The same service is offered by a broker that has one and by key services of other operators (`sluis key-service serve`):
+    each serves one id of the signed policy. Who asks or answers under an active purpose that names the service may call.
+    A broker without a key service answers every call with FAILED_PRECONDITION, reason MODE_NOT_AVAILABLE.
     """
 
     @_abc_1.abstractmethod
@@ -69,7 +80,7 @@ class PseudonymServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _pseudonym_pb2.GetPublicKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pseudonym_pb2.GetPublicKeyResponse, _abc.Awaitable[_pseudonym_pb2.GetPublicKeyResponse]]:
-        """The public key of this service for a purpose and epoch. The signed policy is the authority."""
+        """The public key of this service for a purpose and an epoch in force. The signed policy is the authority."""
 
     @_abc_1.abstractmethod
     def Evaluate(
@@ -77,6 +88,16 @@ class PseudonymServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _pseudonym_pb2.EvaluateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pseudonym_pb2.EvaluateResponse, _abc.Awaitable[_pseudonym_pb2.EvaluateResponse]]:
-        """Evaluates blinded elements after debiting the caller's quota durably."""
+        """Evaluates blinded elements after debiting the caller's quota durably, and logging their number.
+        At most 4 requests of a party at once; more are refused with TOO_MANY_STREAMS.
+        """
+
+    @_abc_1.abstractmethod
+    def GetEvaluationBudget(
+        self,
+        request: _pseudonym_pb2.GetEvaluationBudgetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pseudonym_pb2.GetEvaluationBudgetResponse, _abc.Awaitable[_pseudonym_pb2.GetEvaluationBudgetResponse]]:
+        """What is left of the caller's quota under a purpose. Counts nothing and is not logged."""
 
 def add_PseudonymServiceServicer_to_server(servicer: PseudonymServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

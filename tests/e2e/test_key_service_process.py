@@ -1,0 +1,101 @@
+"""Two key services as processes of their own, at two operators, and the operator's commands beside them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+import pytest
+from evaluated import FILE, PURPOSE, pinned
+from evaluating import OTHER, OWN, Blinded, Evaluates, other_of, serve_alone, write_configurations
+from participant import reason_of
+from world import ROOT, texts_for
+
+from broker.cli.key_service import TEMPLATE
+from broker.config import load_config
+
+pytestmark = pytest.mark.slow
+
+
+def sluis(*arguments: str | Path, code: int = 0) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "broker", *map(str, arguments)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+def test_two_operators_end_to_end(tmp_path):
+    now = datetime.now(UTC)
+    epoch = f"{now:%Y-%m}"
+    world = write_configurations(tmp_path, now)
+    other = other_of(world)
+    configs = {OWN: tmp_path / "broker.yaml", OTHER: tmp_path / OTHER / "key-service.yaml"}
+    pins: dict[str, str] = {}
+    for name, config in configs.items():
+        line = sluis("key-service", "key", "make", "--purpose", PURPOSE, "--epoch", epoch, "--config", config)
+        assert line.startswith(f"{epoch}: {{{name}: ")
+        pins[name] = line.split(": ")[2].strip("}\n")
+    texts = pinned(texts_for(now), {epoch: pins}, limit=20)
+    assert "state: active" in texts[FILE]
+    world.write_bundle(texts, 2)
+    (tmp_path / OTHER / "policy.bundle").write_bytes((tmp_path / "policy.bundle").read_bytes())
+    listed = json.loads(sluis("key-service", "key", "list", "--json", "--config", configs[OTHER]))
+    assert [(one["purpose"], one["policy"]) for one in listed] == [(PURPOSE, "pinned")]
+    assert "is a key service and no broker" in sluis("serve", "--config", configs[OTHER], code=3)
+    assert "alone: true" in sluis("key-service", "serve", "--config", configs[OWN], code=3)
+    processes = [world.start_process(), serve_alone(other)]
+    try:
+        blinded = {name: Blinded([b"one", b"two"]) for name in configs}
+        askers = {OWN: Evaluates(world, "nla"), OTHER: Evaluates(other, "nla")}
+        outputs = {
+            name: blinded[name].finalize(
+                askers[name].evaluate(blinded[name].elements, epoch=epoch), bytes.fromhex(pins[name])
+            )
+            for name in configs
+        }
+        assert outputs[OWN] != outputs[OTHER]
+        assert "ok  key service: oost, 1 keys" in sluis("doctor", "--config", configs[OTHER])
+        named = ("--purpose", PURPOSE, "--epoch", epoch, "--config", configs[OTHER])
+        assert "ERASURE_TOO_SOON: the key is needed until" in sluis("key-service", "key", "destroy", *named, code=3)
+        sluis("key-service", "key", "destroy", *named, "--now", code=2)
+        said = sluis("key-service", "key", "destroy", *named, "--now", "--reason", "a trial")
+        assert said.startswith(f"destroyed {pins[OTHER]}")
+        with pytest.raises(grpc.RpcError) as caught:
+            askers[OTHER].evaluate(blinded[OTHER].elements, epoch=epoch)
+        assert reason_of(caught.value) == "SERVICE_KEY_WRONG"
+        processes[1].kill()  # and it begins again as it stood
+        processes[1].wait()
+        processes[1] = serve_alone(other)
+        assert "no keys" in sluis("key-service", "key", "list", "--config", configs[OTHER])
+    finally:
+        world.stop()
+        other.stop()
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=60) == 0
+    for config in configs.values():
+        bundle, trust = config.with_suffix(".bundle"), config.with_suffix(".trust")
+        sluis("audit", "export", "--config", config, "--out", bundle)
+        sluis("audit", "trust", "make", "--config", config, "--out", trust)
+        assert "verified" in sluis("audit", "verify", bundle, "--trust", trust)
+        one_file = [sys.executable, ROOT / "clients" / "auditor" / "sluis_verify.py", bundle, "--trust", trust]
+        assert subprocess.run(one_file, capture_output=True, timeout=120).returncode == 0
+    assert "2 evaluated, 2 in" in sluis("audit", "show", configs[OTHER].with_suffix(".bundle"))
+
+
+def test_the_example_is_what_init_writes_and_can_be_read(tmp_path):
+    sluis("key-service", "init", tmp_path)
+    written = tmp_path / "key-service.yaml"
+    assert written.read_text() == TEMPLATE == (ROOT / "deploy" / "key-service" / "key-service.yaml").read_text()
+    assert "left as it is" in sluis("key-service", "init", tmp_path, code=3)
+    text = TEMPLATE.replace("signers: []", f"signers: [{'ab' * 32}, {'cd' * 32}]")
+    written.write_text(text)
+    role = load_config(written).key_service
+    assert role is not None
+    assert role.alone
