@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from broker.canonical import canonical_json
+from broker.epoch_keys import demand_key
 from broker.errors import Code, SluisError
 from broker.exchange import (
     AnswerStatus,
@@ -52,7 +53,7 @@ from broker.questions import (
     statement_digest,
     terms_of,
 )
-from broker.statements import Scope, Signed, read_epoch
+from broker.statements import Scope
 
 LEASE = timedelta(minutes=15)
 KEYED = frozenset({"keyed"})
@@ -141,7 +142,7 @@ class AskGate:
             asks.append(AskedOf(state, decision, register, unanswerable))
         permitted = [ask for ask in asks if ask.decision.permitted]
         if permitted:
-            self._check_key(tx, statement)
+            demand_key(tx, statement.purpose, statement.epoch, statement.key_id, self._scope)
             tx.debit(counter, 1)
             for ask in permitted:
                 if statement.want.count:
@@ -228,21 +229,6 @@ class AskGate:
             modes_available=self._modes,
             suspended_since=since,
         )
-
-    def _check_key(self, tx: Transaction, statement: AskStatement) -> None:
-        stored = tx.document("epoch", f"{statement.purpose}/{statement.epoch}")
-        if stored is None:
-            raise SluisError(
-                Code.EPOCH_UNKNOWN,
-                "this purpose has no key for this epoch yet; ask its steward to run `sluis-client keys create`",
-            )
-        record = json.loads(stored)
-        signed = Signed(base64.b64decode(record["statement"]), base64.b64decode(record["signature"]))
-        if read_epoch(signed, self._scope).key_id != statement.key_id:
-            raise SluisError(
-                Code.KEY_ID_WRONG,
-                "the question was made with another key than this epoch's; run `sluis-client keys fetch` and ask again",
-            )
 
 
 def _ask_entry(

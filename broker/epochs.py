@@ -11,22 +11,28 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from broker.asking import KEYED
 from broker.canonical import canonical_json
+from broker.epoch_keys import RETIRED, is_retired, manifest_of, newest_generation
 from broker.errors import Code, SluisError
 from broker.exchange import Receipt
 from broker.exchange_log.append import Sequencer
 from broker.parties import Caller
 from broker.policy.document import PolicySet
 from broker.policy.evaluate import epoch_of
+from broker.policy.legal_days import calendar_epoch, overlap_end
+from broker.policy.purpose import Purpose
 from broker.ports import Clock, LogReader, Transaction
 from broker.statements import (
     EpochManifest,
+    KeyEnd,
     Scope,
     Signed,
     read_encryption_key,
     read_epoch,
+    read_key_end,
     short_digest,
     verify_signature,
 )
@@ -50,6 +56,10 @@ class PublishedEpoch:
     manifest: Signed
     certificate: bytes
     envelopes: Mapping[str, bytes]
+    newest: str
+    """The key to be used in this calendar epoch: another one, made or not, once this was retired."""
+    registers: tuple[str, ...]
+    """Names of the registers in force under this epoch, whoever their answerer is."""
 
 
 class Epochs:
@@ -89,6 +99,7 @@ class Epochs:
                 return int(known)
             index = tx.append("key", _body("encryption-key", signed, caller))
             tx.put_document("encryption-key", caller.party, canonical_json(record))
+            tx.put_document("encryption-key-known", f"{caller.party}/{short_digest(signed.statement)}", b"1")
             tx.put_document("encryption-key-entry", f"{caller.party}/{digest}", str(index).encode())
             return index
 
@@ -109,7 +120,7 @@ class Epochs:
 
         Raises:
             SluisError: NOT_STEWARD, NOT_PARTICIPANT, ENCRYPTION_KEY_MISSING, DIGEST_WRONG, EPOCH_EXISTS,
-                EPOCH_UNKNOWN, MODE_NOT_AVAILABLE, PURPOSE_UNKNOWN.
+                EPOCH_RETIRED, STATEMENT_INVALID, MODE_NOT_AVAILABLE, PURPOSE_UNKNOWN.
         """
         verify_signature(signed, caller.certificate)
         manifest = read_epoch(signed, self._scope)
@@ -123,15 +134,7 @@ class Epochs:
             if known is not None:
                 return int(known)
             self._check_policy(caller, manifest)  # again, under the set at this place in the log
-            stored = tx.document("epoch", key)
-            if stored is not None:
-                earlier = json.loads(stored)
-                if read_epoch(_signed(earlier), self._scope).key_id != manifest.key_id:
-                    raise SluisError(
-                        Code.EPOCH_EXISTS,
-                        "this purpose and epoch has its key already, and a second one is refused; add recipients under "
-                        "the same key id",
-                    )
+            self._check_generation(tx, manifest)
             record = _record(signed, caller)
             sealed = {name: base64.b64encode(value).decode() for name, value in envelopes.items()}
             tx.put_document("epoch", key, canonical_json({**record, "envelopes": sealed}))
@@ -141,8 +144,62 @@ class Epochs:
 
         return self._receipt(self._sequencer.submit(work).value)
 
+    def end_key(self, caller: Caller, signed: Signed) -> Receipt:
+        """Logs what a party says of a key's end; a retired key is refused from that entry on. Idempotent.
+
+        Raises:
+            SluisError: SIGNATURE_WRONG, STATEMENT_INVALID, NOT_YOURS, NOT_STEWARD, NOT_PARTICIPANT, PURPOSE_UNKNOWN,
+                EPOCH_UNKNOWN, EPOCH_RETIRED, KEY_ID_WRONG, ENCRYPTION_KEY_MISSING.
+        """
+        verify_signature(signed, caller.certificate)
+        end = read_key_end(signed, self._scope)
+        if end.party != caller.party:
+            raise SluisError(Code.NOT_YOURS, "the statement names another party; speak for your own keys")
+        # whoever says it again says it at another moment: one entry for each key and party is enough
+        name = f"{caller.party}/{end.what}/{end.purpose}/{end.epoch}/{end.key_id}"
+
+        def work(tx: Transaction) -> int:
+            known = tx.document("key-end", name)
+            if known is not None:
+                return int(known)
+            self._check_end(tx, end)
+            index = tx.append("key", _body("end", signed, caller))
+            tx.put_document("key-end", name, str(index).encode())
+            if end.what == "retired":
+                tx.put_document(RETIRED, f"{end.purpose}/{end.epoch}", str(index).encode())
+            return index
+
+        return self._receipt(self._sequencer.submit(work).value)
+
+    def _check_end(self, tx: Transaction, end: KeyEnd) -> None:
+        if end.what == "encryption-key-destroyed":
+            newest = tx.document("encryption-key", end.party)
+            known = tx.document("encryption-key-known", f"{end.party}/{end.key_id}")
+            if known is None or newest is None or short_digest(_signed(json.loads(newest)).statement) == end.key_id:
+                raise SluisError(
+                    Code.ENCRYPTION_KEY_MISSING, "this is no encryption key of yours that a newer one has replaced"
+                )
+            return
+        purpose, epoch = str(end.purpose), str(end.epoch)
+        manifest = manifest_of(tx, purpose, epoch, self._scope)
+        if manifest is None:
+            raise SluisError(Code.EPOCH_UNKNOWN, "this purpose has never had a key for that epoch")
+        if manifest.key_id != end.key_id:
+            raise SluisError(Code.KEY_ID_WRONG, "the key id is not that of the epoch")
+        if end.what == "retired":
+            terms = self._policies().purposes.get(purpose)
+            if terms is None:
+                raise SluisError(Code.PURPOSE_UNKNOWN, "no purpose of that name is in the policy set")
+            self._demand_steward(end.party, terms)
+            if is_retired(tx, purpose, epoch):
+                raise SluisError(Code.EPOCH_RETIRED, "another party retired this key already; make the next one")
+            if self._is_over(terms, manifest.valid_until):
+                raise SluisError(
+                    Code.STATEMENT_INVALID, "this epoch has ended: nothing is asked under its key any more"
+                )
+
     def epoch(self, caller: Caller, purpose: str, epoch: str) -> PublishedEpoch:
-        """The epoch of a purpose; "" means the one in force now.
+        """The epoch of a purpose; "" means the newest key of the one in force now.
 
         Raises PURPOSE_UNKNOWN, also for a purpose the caller has no part in; EPOCH_UNKNOWN.
         """
@@ -150,7 +207,10 @@ class Epochs:
         known = policies.purposes.get(purpose)
         if known is None or caller.party not in policies.participants(known):
             raise SluisError(Code.PURPOSE_UNKNOWN, "you take part in no purpose of that name; see ListPurposes")
-        name = epoch or epoch_of(known, self._clock.now()).name
+        now = self._clock.now()
+        calendar = calendar_epoch(epoch) if epoch else epoch_of(known, now).name
+        newest = newest_generation(self._reader, purpose, calendar)
+        name = epoch or newest
         stored = self._reader.document("epoch", f"{purpose}/{name}")
         if stored is None:
             raise SluisError(
@@ -159,17 +219,52 @@ class Epochs:
             )
         record = json.loads(stored)
         envelopes = {name: base64.b64decode(value) for name, value in record["envelopes"].items()}
-        return PublishedEpoch(_signed(record), base64.b64decode(record["certificate"]), envelopes)
+        registers = tuple(
+            register.name
+            for answerer in known.answers
+            for register in self._reader.registers(answerer, purpose, name)
+            if not register.withdrawn and register.manifest.expires_at > now
+        )
+        certificate = base64.b64decode(record["certificate"])
+        return PublishedEpoch(_signed(record), certificate, envelopes, newest, registers)
+
+    def _demand_steward(self, party: str, purpose: Purpose) -> None:
+        stewards = purpose.pseudonyms.stewards
+        if party not in stewards:
+            instead = f", or in its place {', '.join(stewards[1:])}" if stewards[1:] else ""
+            text = f"the steward of this purpose is {stewards[0]}{instead}: it makes and retires the key"
+            raise SluisError(Code.NOT_STEWARD, text)
+
+    def _is_over(self, purpose: Purpose, valid_until: datetime) -> bool:
+        """Whether nothing can be asked any more under an epoch that ends then."""
+        return overlap_end(valid_until, purpose.pseudonyms.overlap_days or 0) <= self._clock.now()
+
+    def _check_generation(self, tx: Transaction, manifest: EpochManifest) -> None:
+        """One key at a time: another one only once the one before it was retired, and under the next name."""
+        purpose, epoch = manifest.purpose, manifest.epoch
+        newest = newest_generation(tx, purpose, calendar_epoch(epoch))
+        if is_retired(tx, purpose, epoch):
+            raise SluisError(
+                Code.EPOCH_RETIRED, f"the key of {epoch} was retired; the one in its place is that of {newest}"
+            )
+        if epoch != newest:
+            raise SluisError(Code.STATEMENT_INVALID, f"the next key of this period is that of {newest}, not of {epoch}")
+        known = manifest_of(tx, purpose, epoch, self._scope)
+        if known is not None and known.key_id != manifest.key_id:
+            raise SluisError(
+                Code.EPOCH_EXISTS,
+                "this purpose and epoch has its key already, and a second one is refused; add recipients under the "
+                "same key id, or retire the key with `sluis-client keys rotate --now`",
+            )
 
     def _check_policy(self, caller: Caller, manifest: EpochManifest) -> None:
         policies = self._policies()
         purpose = policies.purposes.get(manifest.purpose)
         if purpose is None:
             raise SluisError(Code.PURPOSE_UNKNOWN, "no purpose of that name is in the policy set; see ListPurposes")
-        if not caller.party == manifest.steward == purpose.pseudonyms.steward:
-            raise SluisError(
-                Code.NOT_STEWARD, f"the steward of this purpose is {purpose.pseudonyms.steward}; it makes the key"
-            )
+        if caller.party != manifest.steward:
+            raise SluisError(Code.NOT_STEWARD, "the manifest names another party as steward; sign as yourself")
+        self._demand_steward(manifest.steward, purpose)
         if manifest.mode != purpose.pseudonyms.mode:
             raise SluisError(Code.STATEMENT_INVALID, f"the purpose is in mode {purpose.pseudonyms.mode}")
         if manifest.mode not in self._modes:
@@ -180,7 +275,7 @@ class Epochs:
             )
         window = epoch_of(purpose, manifest.valid_from)
         if (window.name, window.valid_from, window.valid_until) != (
-            manifest.epoch,
+            calendar_epoch(manifest.epoch),
             manifest.valid_from,
             manifest.valid_until,
         ):
@@ -188,7 +283,7 @@ class Epochs:
                 Code.STATEMENT_INVALID,
                 f"valid_from and valid_until must be those of the {purpose.pseudonyms.epoch} in Europe/Amsterdam",
             )
-        if manifest.valid_until <= self._clock.now():
+        if self._is_over(purpose, manifest.valid_until):
             raise SluisError(Code.STATEMENT_INVALID, "this epoch has ended; make a key for the epoch in force")
 
     def _check_envelopes(self, manifest: EpochManifest, envelopes: Mapping[str, bytes]) -> None:

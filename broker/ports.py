@@ -172,6 +172,10 @@ class StoredEntry:
 class LogReader(VaultReads, NoticeReads, Protocol):
     """Reads of what is committed. Safe from any thread; never sees an uncommitted batch."""
 
+    def registers(self, answerer: str, purpose: str, epoch: str) -> tuple[RegisterVersion, ...]:
+        """Every register of an answerer under a purpose and epoch, whatever its scheme."""
+        ...
+
     def close(self) -> None:
         """Ends all reading. Idempotent."""
         ...

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 from broker.canonical import canonical_json
+from broker.epoch_keys import demand_key
 from broker.errors import Code, SluisError, field_error
 from broker.exchange import (
     SEAL_OVERHEAD,
@@ -30,7 +31,7 @@ from broker.parties import Caller
 from broker.policy.document import PolicySet, Purpose
 from broker.ports import Clock, LogReader, Transaction
 from broker.register_ports import RegisterStore
-from broker.statements import Scope, Signed, read_epoch, read_register_manifest, verify_signature
+from broker.statements import Scope, Signed, read_register_manifest, verify_signature
 
 UPLOAD_KEPT = timedelta(days=7)
 
@@ -105,7 +106,7 @@ class Publication:
                         Code.REQUEST_ID_REUSED, "this request id opened another upload; make a new UUID per upload"
                     )
                 return earlier
-            _check_epoch_key(tx.document("epoch", f"{begun.purpose}/{begun.epoch}"), begun.key_id, self._scope)
+            demand_key(tx, begun.purpose, begun.epoch, begun.key_id, self._scope)
             spec = UploadSpec(key, name, tx.next_version(name), begun.match_keys, begun.attributes, widths)
             upload = Upload(spec, caller.party, begun, self._clock.now().isoformat())
             tx.put_document("upload", key, _dump_upload(upload))
@@ -225,6 +226,7 @@ class Publication:
 
         def work(tx: Transaction) -> int:
             answering_purpose(self._policies(), caller, manifest.purpose)  # the set may have changed during the build
+            demand_key(tx, manifest.purpose, manifest.epoch, manifest.key_id, self._scope)  # and a key may be retired
             current = tx.register(version.name)
             if current is not None and current.version > version.version:
                 raise SluisError(
@@ -321,20 +323,6 @@ def answering_purpose(policies: PolicySet, caller: Caller, name: str) -> Purpose
     if purpose.state not in {"active", "shadow"}:
         raise SluisError(Code.POLICY_DENIES, f"this purpose is {purpose.state}: nothing can be published for it")
     return purpose
-
-
-def _check_epoch_key(stored: bytes | None, key_id: str, scope: Scope) -> None:
-    if stored is None:
-        raise SluisError(
-            Code.EPOCH_UNKNOWN,
-            "this purpose has no key for this epoch yet; ask its steward to run `sluis-client keys create`",
-        )
-    record = json.loads(stored)
-    signed = Signed(base64.b64decode(record["statement"]), base64.b64decode(record["signature"]))
-    if read_epoch(signed, scope).key_id != key_id:
-        raise SluisError(
-            Code.KEY_ID_WRONG, "the key id is not this epoch's; run `sluis-client keys fetch` and publish again"
-        )
 
 
 def _dump_upload(upload: Upload) -> bytes:

@@ -11,6 +11,7 @@ from broker.exchange import AnswerStatus, AskStatement, ExchangeState, Question,
 from broker.parties import Caller
 from broker.policy.document import PolicySet
 from broker.policy.evaluate import Decision, Request, day_of
+from broker.policy.legal_days import calendar_epoch
 
 DEFAULT_VAULT_DAYS = 730
 
@@ -82,8 +83,9 @@ def requests_counter(asker: str, purpose: str, now: datetime) -> str:
 
 
 def counts_counter(asker: str, answerer: str, purpose: str, epoch: str) -> str:
-    """Name of the counter of permitted counts of a party at an answerer in an epoch."""
-    return f"counts/{asker}/{answerer}/{purpose}/{epoch}"
+    """Name of the counter of permitted counts of a party at an answerer in a calendar epoch: a second key within it
+    brings no second budget."""
+    return f"counts/{asker}/{answerer}/{purpose}/{calendar_epoch(epoch)}"
 
 
 def terms_of(policies: PolicySet, statement: AskStatement, now: datetime) -> Terms:

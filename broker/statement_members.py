@@ -16,7 +16,7 @@ MAX_STATEMENT_BYTES = 49_152
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 HEX64 = re.compile(r"[0-9a-f]{64}")
 HEX32 = re.compile(r"[0-9a-f]{32}")
-EPOCH = re.compile(r"[0-9]{4}(Q[1-4]|-(0[1-9]|1[0-2]))?")
+EPOCH = re.compile(r"[0-9]{4}(Q[1-4]|-(0[1-9]|1[0-2]))?(\.([2-9]|[1-9][0-9]))?")
 TIME = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 LONG_NUMBER = re.compile(r"[0-9]{8}")
 

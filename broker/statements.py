@@ -40,12 +40,14 @@ __all__ = [
     "SIGNED_PREFIX",
     "EncryptionKeyStatement",
     "EpochManifest",
+    "KeyEnd",
     "Recipient",
     "Scope",
     "Signed",
     "read_ask",
     "read_encryption_key",
     "read_epoch",
+    "read_key_end",
     "read_register_manifest",
     "short_digest",
     "verify_signature",
@@ -89,6 +91,21 @@ class EpochManifest:
     recipients: Mapping[str, Recipient]
     valid_from: datetime
     valid_until: datetime
+
+
+@dataclass(frozen=True)
+class KeyEnd:
+    """What a party says of the end of a key (docs/formats.md section 5). `purpose`, `epoch`: None of an encryption key.
+
+    `key_id`: of K, or the `short_digest` of the statement that published an encryption key.
+    """
+
+    party: str
+    purpose: str | None
+    epoch: str | None
+    key_id: str
+    what: str
+    reason: str
 
 
 def short_digest(data: bytes) -> str:
@@ -208,6 +225,35 @@ def read_encryption_key(signed: Signed, scope: Scope) -> EncryptionKeyStatement:
     )
     members.end()
     return statement
+
+
+KEY_ENDS: Mapping[str, tuple[str, ...]] = {
+    "retired": ("leak", "departure", "lost-steward", "precaution"),
+    "destroyed": ("escrow-over",),
+    "encryption-key-destroyed": ("renewed",),
+}
+"""What may be said of a key's end, and the closed words for why."""
+
+
+def read_key_end(signed: Signed, scope: Scope) -> KeyEnd:
+    """The end of a key in a signed statement. The signature is not checked here."""
+    members = open_statement(signed, scope, "sluis/v1/key-end")
+    what = members.one_of("what", tuple(KEY_ENDS))
+    end = KeyEnd(
+        party=members.text("party", _NAME, "a party's name"),
+        purpose=members.optional_text("purpose", _NAME, "a purpose's name or null"),
+        epoch=members.optional_text("epoch", EPOCH, "an epoch such as 2026Q4 or null"),
+        key_id=members.text("key_id", HEX32, "32 hex digits"),
+        what=what,
+        reason=members.one_of("reason", KEY_ENDS[what]),
+    )
+    members.number("caches", 0, 1_000_000)
+    members.time("ended_at")
+    members.end()
+    of_epoch = what != "encryption-key-destroyed"
+    if (end.purpose is not None) != of_epoch or (end.epoch is not None) != of_epoch:
+        raise members.wrong("purpose", "and epoch name the key that ended, and are null of an encryption key")
+    return end
 
 
 @lru_cache(maxsize=256)  # as above

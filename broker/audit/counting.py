@@ -11,6 +11,7 @@ from typing import Any
 from broker.audit.entries import LogEntry
 from broker.audit.findings import Code, Findings
 from broker.policy.document import PolicySet
+from broker.policy.legal_days import calendar_epoch
 
 _CountKey = tuple[str, str, str, str]
 """Asker, answerer, purpose, epoch."""
@@ -70,7 +71,7 @@ class Counting:
             self._findings.add(Code.COUNTER_REQUESTS, index=entry.index)
         asks_count = statement["want"]["count"]
         key = _key(statement, body["answerer"])
-        if facts.get("counts_this_epoch") != (self._counts[key] if asks_count else 0):
+        if facts.get("counts_this_epoch") != (self._counts[_budget(key)] if asks_count else 0):
             self._findings.add(Code.COUNTER_COUNTS, index=entry.index)
         permitted = body["decision"].get("effect") == "permit"
         earlier = self._counted.get(key, []) if asks_count else []
@@ -81,7 +82,7 @@ class Counting:
     def permitted(self, answerer: str, statement: Mapping[str, Any], at: datetime, policies: PolicySet | None) -> None:
         """An ask for a count that was permitted."""
         key = _key(statement, answerer)
-        self._counts[key] += 1
+        self._counts[_budget(key)] += 1
         purpose = policies.purposes.get(statement["purpose"]) if policies else None
         kept = timedelta(days=purpose.vault_keep_days) if purpose else timedelta(0)
         counted = _Counted(statement["subjects"], statement["tokens"], at + kept)
@@ -96,6 +97,11 @@ class Counting:
 
 def _key(statement: Mapping[str, Any], answerer: str) -> _CountKey:
     return statement["asker"], answerer, statement["purpose"], statement["epoch"]
+
+
+def _budget(key: _CountKey) -> _CountKey:
+    """What a count is debited from: a second key within a calendar epoch brings no second budget."""
+    return (*key[:3], calendar_epoch(key[3]))
 
 
 def _wrong_distance(

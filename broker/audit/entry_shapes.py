@@ -135,7 +135,7 @@ LOSS: Mapping[str, str] = {
 """A `recovery` that names lost entries (`what` is `entries-lost`)."""
 
 VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, str]]]] = {
-    "key": ("action", {"encryption-key": {}, "epoch": {}}),
+    "key": ("action", {"encryption-key": {}, "epoch": {}, "end": {}}),
     "register": (
         "action",
         {"published": {"statement": "map", "signature": "text", "certificate": "hex"}, "withdrawn": {}},

@@ -62,6 +62,17 @@ _EPOCH = {
     **dict.fromkeys(("environment", "epoch", "key_id", "mode", "origin", "purpose", "steward", "type"), "text"),
     "recipients": "map",
 }
+_KEY_END = {
+    **dict.fromkeys(("environment", "key_id", "origin", "party", "reason", "type", "what"), "text"),
+    **dict.fromkeys(("epoch", "purpose"), "text?"),
+    "caches": "number",
+    "ended_at": "time",
+}
+_ENDS = {
+    "retired": ("leak", "departure", "lost-steward", "precaution"),
+    "destroyed": ("escrow-over",),
+    "encryption-key-destroyed": ("renewed",),
+}
 _KEM = "MLKEM768-X25519"
 _PUBLIC_KEY = re.compile(r"[0-9a-f]{2432}")
 _SHORT_DIGEST = re.compile(r"[0-9a-f]{32}")
@@ -101,6 +112,10 @@ class StatementForms:
         """`sluis/v1/epoch`."""
         return self._good(entry, "sluis/v1/epoch", _EPOCH, _is_epoch)
 
+    def key_end(self, entry: LogEntry) -> bool:
+        """`sluis/v1/key-end`."""
+        return self._good(entry, "sluis/v1/key-end", _KEY_END, _is_key_end)
+
     def _good(self, entry: LogEntry, kind: str, members: Mapping[str, str], more: Any) -> bool:
         statement = entry.body["statement"]
         good = (
@@ -139,6 +154,12 @@ def _is_encryption_key(statement: Mapping[str, Any]) -> bool:
 def _is_epoch(statement: Mapping[str, Any]) -> bool:
     recipients = statement["recipients"]
     return bool(recipients) and all(map(_is_recipient, recipients.values()))
+
+
+def _is_key_end(statement: Mapping[str, Any]) -> bool:
+    of_epoch = statement["what"] != "encryption-key-destroyed"
+    named = (statement["purpose"] is not None, statement["epoch"] is not None)
+    return statement["reason"] in _ENDS.get(statement["what"], ()) and named == (of_epoch, of_epoch)
 
 
 def _is_recipient(value: object) -> bool:

@@ -66,7 +66,7 @@ class SubjectSearches:
         asks = self._asks[body["party"], body["purpose"], body["epoch"]]
         if not asks and not self._takes_part(body["party"], body["purpose"]):
             self._find(Code.SUBJECT_SEARCH_PARTY, entry)
-        if self._keys.key_id(body["purpose"], body["epoch"]) != statement["key_id"]:
+        if self._keys.known_key_id(body["purpose"], body["epoch"]) != statement["key_id"]:
             self._find(Code.SUBJECT_SEARCH_KEY, entry)
         mark = hashlib.sha256(f"{body['party']}\n{statement['request_id']}".encode()).digest()[:16]
         if body["searched"] + body["unsearched"] != asks or mark in self._requests:

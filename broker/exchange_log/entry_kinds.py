@@ -126,7 +126,7 @@ KINDS: Mapping[str, Mapping[str, Shape]] = {
         "revoked": _list_of(_hex),
         "crl_this_update": _or_null(_text),
     },
-    "key": {"action": _one_of("encryption-key", "epoch"), "party": _name, **_SIGNED},
+    "key": {"action": _one_of("encryption-key", "epoch", "end"), "party": _name, **_SIGNED},
     "register": {
         "action": _one_of("published", "withdrawn"),
         "party": _name,

@@ -81,6 +81,11 @@ def open_epochs(period: str, overlap_days: int, day: date) -> tuple[str, ...]:
     return (current.name,)
 
 
+def overlap_end(valid_until: datetime, overlap_days: int) -> datetime:
+    """When nothing can be asked any more under an epoch that ends at `valid_until`."""
+    return midnight(local_day(valid_until) + timedelta(days=overlap_days))
+
+
 def epoch_named(period: str, name: str) -> Epoch | None:
     """The calendar epoch of that name; None when `period` has none of that name."""
     try:

@@ -50,6 +50,11 @@ class KeyServicer(keys_pb2_grpc.KeyServiceServicer):
         receipt = self._epochs.publish_epoch(call_of(context).caller, manifest, envelopes)
         return keys_pb2.PublishEpochResponse(receipt=convert.receipt_message(receipt))
 
+    def EndKey(self, request: keys_pb2.EndKeyRequest, context: grpc.ServicerContext) -> keys_pb2.EndKeyResponse:
+        """See keys.proto."""
+        receipt = self._epochs.end_key(call_of(context).caller, convert.signed(request.end, "end"))
+        return keys_pb2.EndKeyResponse(receipt=convert.receipt_message(receipt))
+
     def GetEpoch(self, request: keys_pb2.GetEpochRequest, context: grpc.ServicerContext) -> keys_pb2.GetEpochResponse:
         """See keys.proto."""
         purpose = convert.text(request.purpose, "purpose", "name")
@@ -60,4 +65,6 @@ class KeyServicer(keys_pb2_grpc.KeyServiceServicer):
             manifest=convert.signed_message(published.manifest),
             certificate=published.certificate,
             envelope=published.envelopes.get(caller.party, b""),
+            newest=published.newest,
+            registers=published.registers,
         )

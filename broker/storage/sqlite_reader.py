@@ -169,6 +169,10 @@ class SqliteLogReader(notices.RectificationRows):
         """The register version in force or withdrawn."""
         return rows.find_register(self._session, name)
 
+    def registers(self, answerer: str, purpose: str, epoch: str) -> tuple[RegisterVersion, ...]:
+        """Every register of an answerer under a purpose and epoch, by name."""
+        return rows.find_registers(self._session, answerer, purpose, epoch)
+
     def registers_of(self, answerer: str, *, after: str, limit: int) -> tuple[RegisterVersion, ...]:
         """An answerer's registers by name, those greater than `after`."""
         sql = rows.REGISTERS + " WHERE answerer=? AND name>? ORDER BY name LIMIT ?"

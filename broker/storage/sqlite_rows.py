@@ -146,6 +146,12 @@ def find_register(session: Session, name: str) -> RegisterVersion | None:
     return None if row is None else register_version(row)
 
 
+def find_registers(session: Session, answerer: str, purpose: str, epoch: str) -> tuple[RegisterVersion, ...]:
+    """Every register of an answerer under a purpose and epoch, by name."""
+    sql = REGISTERS + " WHERE answerer=? AND purpose=? AND epoch=? ORDER BY name"
+    return tuple(map(register_version, session.rows(sql, (answerer, purpose, epoch))))
+
+
 def find_document(session: Session, kind: str, key: str) -> bytes | None:
     """A stored document."""
     row = session.row("SELECT value FROM documents WHERE kind=? AND key=?", (kind, key))

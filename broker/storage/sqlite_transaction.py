@@ -193,11 +193,7 @@ class SqliteTransaction(notices.RectificationRows):
 
     def registers(self, answerer: str, purpose: str, epoch: str) -> tuple[RegisterVersion, ...]:
         """Every register of an answerer under a purpose and epoch, by name."""
-        found = self._session.rows(
-            rows.REGISTERS + " WHERE answerer=? AND purpose=? AND epoch=? ORDER BY name",
-            (answerer, purpose, epoch),
-        )
-        return tuple(map(rows.register_version, found))
+        return rows.find_registers(self._session, answerer, purpose, epoch)
 
     def next_version(self, name: str) -> int:
         """A version number for `name` never handed out before."""

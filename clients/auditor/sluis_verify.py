@@ -303,6 +303,7 @@ party                      | party:text oin:text kind:text certificates:texts is
                            | crl_this_update:time?
 key encryption-key         | action:text party:text &signed
 key epoch                  | action:text party:text &signed
+key end                    | action:text party:text &signed
 register published         | action:text party:text register:text version:number &signed
 register withdrawn         | action:text party:text register:text version:number
 ask                        | exchange:text asker:text principal:text? answerer:text purpose:text decided_at:time
@@ -345,6 +346,12 @@ erasure request            | what:text purpose:text? commitments:texts &order
 """Every kind of entry, with the value of the member that tells its variants apart."""
 _VARIANT = dict.fromkeys(("key", "register"), "action")
 _VARIANT |= dict.fromkeys(("notice", "access", "config", "erasure"), "what")
+KEY_ENDS = {
+    "retired": ("leak", "departure", "lost-steward", "precaution"),
+    "destroyed": ("escrow-over",),
+    "encryption-key-destroyed": ("renewed",),
+}
+"""What may be said of a key's end, and why."""
 STATEMENTS = forms("""
 sluis/v1/ask               | &latest answerers:answerers asker:text case_number:hex? cooperation_ref:hex? epoch:text
                            | key_id:text match_keys:number principal:text? purpose:text scheme:text subjects:number
@@ -355,6 +362,8 @@ sluis/v1/register          | &head answerer:text as_of:time attributes:sorted co
 sluis/v1/encryption-key    | &head created_at:time kem:=MLKEM768-X25519 party:text public_key:hex2432
 sluis/v1/epoch             | &head created_at:time epoch:text key_id:text mode:text purpose:text recipients:recipients
                            | steward:text valid_from:time valid_until:time
+sluis/v1/key-end           | &head caches:number ended_at:time epoch:text? key_id:text party:text purpose:text?
+                           | reason:text what:=retired|destroyed|encryption-key-destroyed
 sluis/v1/correction        | &latest answerer:text purpose:text epoch:text scheme:text match_keys:number record:hex
                            | dispute:text? what:=corrected|withdrawn|upheld|still-disputed
 | reason:=wrong-value|out-of-date|wrong-subject|entered-by-mistake|not-lawful|order-of-authority|examined|new-epoch
@@ -1512,6 +1521,7 @@ HINDRANCES = {
 SIGNERS = {
     "key encryption-key": "party",
     "key epoch": "party",
+    "key end": "party",
     "register published": "party",
     "ask": "asker",
     "correction": "answerer",
@@ -1541,6 +1551,8 @@ class Story:
         self.key_digests: set[str] = set()
         self.encryption_keys: dict[str, list[tuple[str, datetime]]] = defaultdict(list)
         self.epoch_keys: dict[tuple[str, str], str] = {}
+        self.retired: set[tuple[str, str]] = set()
+        self.key_ends: set[tuple[str, ...]] = set()
         self.registers: dict[str, Register] = {}
         self.versions: dict[str, int] = {}
         self.withdrawn: dict[str, tuple[int, datetime]] = {}
@@ -1581,6 +1593,7 @@ class Story:
             "party": (self._party,),
             "key encryption-key": (self._encryption_key,),
             "key epoch": (self._epoch,),
+            "key end": (self._key_end,),
             "register published": (self._published,),
             "register withdrawn": (self._withdrawn,),
             "ask": (self._part, self._ask),
@@ -1783,14 +1796,18 @@ class Story:
     def _encryption_key(self, entry: Entry) -> None:
         stated = self._new_key(entry, "sluis/v1/encryption-key", "party")
         if stated is not None:
-            keys = self.encryption_keys[stated["party"]]
-            self.encryption_keys[stated["party"]] = [*keys[-1:], (digest_of(stated)[:32], entry.at)]
+            self.encryption_keys[stated["party"]].append((digest_of(stated)[:32], entry.at))
 
     def _epoch(self, entry: Entry) -> None:
         stated = self._new_key(entry, "sluis/v1/epoch", "steward")
         if stated is None:
             return
         key = (stated["purpose"], stated["epoch"])
+        newest = calendar_epoch(stated["epoch"])
+        while (stated["purpose"], newest) in self.retired:
+            newest = f"{calendar_epoch(newest)}.{int(newest.partition('.')[2] or 1) + 1}"
+        if stated["epoch"] != newest:
+            self.find("KEY_TERMS", entry.index)
         if self.epoch_keys.setdefault(key, stated["key_id"]) != stated["key_id"]:
             self.find("KEY_SECOND", entry.index)
         for party, recipient in stated["recipients"].items():
@@ -1805,17 +1822,50 @@ class Story:
             return
         terms = purpose["pseudonyms"]
         first, until = moment(stated["valid_from"]), moment(stated["valid_until"])
-        in_period = (stated["epoch"], first, until) == epoch_at(terms["epoch"], first)
+        in_period = (calendar_epoch(stated["epoch"]), first, until) == epoch_at(terms["epoch"], first)
+        until = midnight(amsterdam_day(until) + timedelta(days=terms.get("overlap_days") or 0))
         faults = {
-            "KEY_STEWARD": stated["steward"] != terms["steward"],
+            "KEY_STEWARD": stated["steward"] not in _stewards(purpose),
             "KEY_RECIPIENTS": not set(stated["recipients"]) <= {*purpose["asks"], *purpose["answers"]},
             "KEY_TERMS": stated["mode"] != terms["mode"] or not in_period or until <= entry.at - GRACE,
         }
         self._find_all(faults, entry.index)
 
+    def _key_end(self, entry: Entry) -> None:
+        """A key was retired by a steward, once, or destroyed by one of those who held it, once each."""
+        stated = self._new_key(entry, "sluis/v1/key-end", "party")
+        if stated is None:
+            return
+        party, what, key_id = stated["party"], stated["what"], stated["key_id"]
+        epoch, of_epoch = (stated["purpose"], stated["epoch"]), what != "encryption-key-destroyed"
+        if stated["reason"] not in KEY_ENDS[what] or [part is not None for part in epoch] != [of_epoch] * 2:
+            self.find("STATEMENT_FORM", entry.index)
+            return
+        purpose = self.policies.purpose(stated["purpose"]) if self.policies and of_epoch else None
+        said, retires = (party, what, *epoch, key_id), what == "retired"
+        stranger = retires and purpose is not None and party not in _stewards(purpose)
+        known = self.epoch_keys.get(epoch) == key_id if of_epoch else key_id in self._replaced_keys(party)
+        faults = {
+            "KEY_REPEATED": said in self.key_ends or (retires and epoch in self.retired),
+            "KEY_TERMS": not known,
+            "KEY_STEWARD": stranger,
+        }
+        self._find_all(faults, entry.index)
+        self.key_ends.add(said)
+        self.retired |= {epoch} if retires else set()
+
+    def _usable_key(self, stated: Mapping[str, Any]) -> str | None:
+        """The id of the key that may be used for an epoch now."""
+        epoch = (stated["purpose"], stated["epoch"])
+        return None if epoch in self.retired else self.epoch_keys.get(epoch)
+
+    def _replaced_keys(self, party: str) -> set[str]:
+        """Its encryption keys before the newest."""
+        return {digest for digest, _ in self.encryption_keys[party][:-1]}
+
     def _keys_of(self, party: str, at: datetime) -> set[str]:
         """The party's encryption key in force, and the one that was until a moment ago."""
-        keys = self.encryption_keys[party]
+        keys = self.encryption_keys[party][-2:]
         return {digest for n, (digest, _) in enumerate(keys, 1) if n == len(keys) or at - keys[-1][1] <= GRACE}
 
     def _withdrawn(self, entry: Entry) -> None:
@@ -1838,7 +1888,7 @@ class Story:
             "REGISTER_ORDER": version <= self.versions.get(name, 0),
             "REGISTER_PARTY": stranger,
             "REGISTER_TERMS": not stranger and purpose is not None and not self._in_terms(entry, stated, purpose),
-            "REGISTER_KEY": self.epoch_keys.get((stated["purpose"], stated["epoch"])) != stated["key_id"],
+            "REGISTER_KEY": self._usable_key(stated) != stated["key_id"],
         }
         self._find_all(faults, entry.index)
         self.versions[name] = version
@@ -1896,13 +1946,13 @@ class Story:
             self.fate[entry.index] = "RELEASE_DENIED"
             return
         exchange.permitted = True
-        if self.epoch_keys.get((stated["purpose"], stated["epoch"])) != stated["key_id"]:
+        if self._usable_key(stated) != stated["key_id"]:
             self.find("ASK_KEY", entry.index)
         if stated["want"]["count"]:
             purpose = policies.purpose(stated["purpose"]) if policies else None
             kept = decided + timedelta(days=purpose["vault_keep_days"] if purpose else 0)
             key = _count_key(body, stated)
-            self.counts[key] += 1
+            self.counts[_budget(key)] += 1
             self.counted[key].append(Counted(stated["subjects"], stated["tokens"], kept))
         hindrance = self._hindrance(body["answerer"], stated, register, decided)
         self.waiting[entry.index] = Waiting(body, register, hindrance, decided, self.batch)
@@ -1973,7 +2023,7 @@ class Story:
         earlier = self.counted[key] if for_count else []
         faults = {
             "COUNTER_REQUESTS": facts.get("requests_today") != self.requests[exchange.counter],
-            "COUNTER_COUNTS": facts.get("counts_this_epoch") != (self.counts[key] if for_count else 0),
+            "COUNTER_COUNTS": facts.get("counts_this_epoch") != (self.counts[_budget(key)] if for_count else 0),
             "COUNT_DISTANCE": not _may_differ(facts.get("count_distance"), stated, earlier, permitted, decided),
         }
         self._find_all(faults, entry.index)
@@ -2263,6 +2313,16 @@ def _has_oin(sets: Iterable[PolicySet | None], party: str, oin: str) -> bool:
 
 def _count_key(body: Mapping[str, Any], stated: Mapping[str, Any]) -> tuple[str, ...]:
     return stated["asker"], body["answerer"], stated["purpose"], stated["epoch"]
+
+
+def _budget(key: tuple[str, ...]) -> tuple[str, ...]:
+    """What a count is debited from: a second key within a calendar epoch brings no second budget."""
+    return (*key[:3], calendar_epoch(key[3]))
+
+
+def _stewards(purpose: Mapping[str, Any]) -> list[str]:
+    """Who may make and retire the key of a purpose."""
+    return [purpose["pseudonyms"]["steward"], *purpose["pseudonyms"].get("successors", ())]
 
 
 def _may_differ(

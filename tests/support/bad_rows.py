@@ -231,6 +231,48 @@ def _key_rows() -> Iterator[Row]:
     yield from texts(rpc, "epoch", optional=True)
     yield Row(rpc, "epoch", "without a key", put("epoch", "2031Q1"), "EPOCH_UNKNOWN")
     yield from _epoch_rows()
+    yield from _end_rows()
+
+
+END_MEMBERS = [
+    "caches",
+    "ended_at",
+    "environment",
+    "epoch",
+    "key_id",
+    "origin",
+    "party",
+    "purpose",
+    "reason",
+    "type",
+    "what",
+]
+
+
+def _end_rows() -> Iterator[Row]:
+    rpc = "KeyService/EndKey"
+
+    def said(by: str = "nla", **changes: Any) -> Bend:
+        return restate("end", by, lambda statement: statement.update(changes))
+
+    yield from signatures(rpc, "end", "nla")
+    yield from members(rpc, "end", "nla", "sluis/v1/key-end", END_MEMBERS)
+    where = "end.statement"
+    encryption = {"what": "encryption-key-destroyed", "reason": "renewed", "purpose": None, "epoch": None}
+    retired = {"what": "retired", "reason": "leak"}
+    for what, bend, code in (
+        ("of another party", said(party="uwv"), "NOT_YOURS"),
+        ("of an epoch without a key", said(epoch="2031Q1"), "EPOCH_UNKNOWN"),
+        ("of another key", said(key_id="0" * 32), "KEY_ID_WRONG"),
+        ("of no epoch", said(epoch=None), "STATEMENT_INVALID"),
+        ("of a first key named as one", said(epoch="2026Q4.1"), "STATEMENT_INVALID"),
+        ("a reason of something else", said(reason="leak"), "STATEMENT_INVALID"),
+        ("an encryption key with an epoch", said(**{**encryption, "epoch": "2026Q4"}), "STATEMENT_INVALID"),
+        ("no encryption key that was replaced", said(**encryption), "ENCRYPTION_KEY_MISSING"),
+    ):
+        yield Row(rpc, where, what, bend, code)
+    stranger = said("uwv", party="uwv", **retired)
+    yield Row(rpc, where, "retired by one that is no steward", stranger, "NOT_STEWARD", by="uwv")
 
 
 def _epoch_rows() -> Iterator[Row]:

@@ -563,7 +563,7 @@ class FakeTransport:
             if f"{purpose}/{epoch}" not in self.broker.epochs:
                 raise refused("EPOCH_UNKNOWN", "no key yet", Exit.KEY_TROUBLE)
             manifest, certificate, envelopes = self.broker.epochs[f"{purpose}/{epoch}"]
-            return PublishedEpoch(manifest, certificate, envelopes.get(self.party, b""))
+            return PublishedEpoch(manifest, certificate, envelopes.get(self.party, b""), epoch)
 
         return self._do("epoch", found)
 

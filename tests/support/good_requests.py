@@ -15,7 +15,7 @@ from sluis.v1 import audit_pb2, common_pb2, exchange_pb2, keys_pb2, notices_pb2,
 from sluis_client.canonical import canonical_json, commitment, tokens_value
 from sluis_client.envelopes import generate_encryption_key, make_epoch, short_digest
 from sluis_client.epochs import epoch_window
-from sluis_client.statements import encryption_key_statement, utc
+from sluis_client.statements import encryption_key_statement, key_end_statement, utc
 from stage import ATTRIBUTES, KVK, PURPOSE, Stage
 from world import ORIGIN
 
@@ -84,6 +84,22 @@ def _epoch(stage: Stage) -> list[Message]:
     _, manifest, envelopes = make_epoch(context, *window, "snf", public, os.urandom, stage.snf.now())
     sealed = [keys_pb2.Envelope(recipient=name, ciphertext=data) for name, data in envelopes.items()]
     return [keys_pb2.PublishEpochRequest(manifest=stage.snf.signed(manifest), envelopes=sealed)]
+
+
+def _end_key(stage: Stage) -> list[Message]:
+    statement = key_end_statement(
+        origin=ORIGIN,
+        environment="test",
+        party="nla",
+        purpose=PURPOSE,
+        epoch=stage.begin.epoch,
+        key_id=stage.begin.key_id,
+        what="destroyed",
+        reason="escrow-over",
+        caches=0,
+        ended_at=stage.nla.now(),
+    )
+    return [keys_pb2.EndKeyRequest(end=stage.nla.signed(statement))]
 
 
 def _search(stage: Stage) -> list[Message]:
@@ -176,6 +192,7 @@ GOOD: dict[str, tuple[str, Builder]] = {
     "KeyService/PublishEncryptionKey": ("snf", _encryption_key),
     "KeyService/ListEncryptionKeys": ("snf", _simple(keys_pb2.ListEncryptionKeysRequest(parties=["nla", "uwv"]))),
     "KeyService/PublishEpoch": ("snf", _epoch),
+    "KeyService/EndKey": ("nla", _end_key),
     "KeyService/GetEpoch": ("uwv", _simple(keys_pb2.GetEpochRequest(purpose=PURPOSE))),
     "NoticeService/ListNotices": ("uwv", _simple(notices_pb2.ListNoticesRequest(page_size=5))),
     "NoticeService/AcknowledgeNotice": ("uwv", _acknowledge),

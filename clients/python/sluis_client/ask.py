@@ -12,17 +12,21 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from sluis_client.answer_rows import Posed
 from sluis_client.answers import CheckedAnswer, check_answers
 from sluis_client.canonical import SALT_BYTES, canonical_json, commitment, tokens_value
 from sluis_client.caution import refuse_person_numbers
-from sluis_client.custody import epoch_key
+from sluis_client.epoch_choice import Chosen, choose, with_newest_key
+from sluis_client.epochs import open_epochs
 from sluis_client.errors import ClientError, Exit
 from sluis_client.participant import Participant
-from sluis_client.pseudonymise import Column, Context, Pseudonymiser
+from sluis_client.policy import PurposeView
+from sluis_client.pseudonymise import Column, Pseudonymiser
 from sluis_client.register_table import pseudonym_columns, scheme_named
+from sluis_client.schemes import Scheme
 from sluis_client.statements import SignedStatement, ask_statement, parse_utc
 from sluis_client.tables import NormalisedTable
 from sluis_client.transport import Answer, Decision, DryRun, Opening, Progress, Question, Want, silent
@@ -35,6 +39,7 @@ _KEPT = timedelta(hours=24)
 
 _REFUSED_UNHEARD = frozenset(
     {"NOT_YOURS", "SIGNATURE_WRONG", "STATEMENT_INVALID", "COMMITMENT_WRONG", "KEY_ID_WRONG", "EPOCH_UNKNOWN"}
+    | {"EPOCH_RETIRED"}
     | {"LOOKS_LIKE_IDENTIFIERS", "COUNT_WRONG", "LENGTH_WRONG", "TOO_LARGE", "TOO_MANY_ASKS"}
 )
 """Refusals that the same bytes will meet again: keeping the question for a repeat would only repeat them."""
@@ -66,6 +71,18 @@ class Asked:
     posed: Posed
     answers: tuple[CheckedAnswer, ...]
     repeated: bool
+    note: str = ""
+    """What the user must be told of the epoch it was asked under; usually nothing."""
+
+
+@dataclass(frozen=True, repr=False)
+class _Made:
+    """The rows of a question as pseudonyms under one epoch, and the name of its contents."""
+
+    chosen: Chosen
+    pseudonymiser: Pseudonymiser
+    columns: tuple[Column, ...]
+    fingerprint: str
 
 
 def dry_run(me: Participant, plan: Plan, subjects: int) -> tuple[tuple[str, Decision], ...]:
@@ -106,17 +123,30 @@ def ask(
         ClientError: PURPOSE_UNKNOWN, SCHEME_UNKNOWN, NOTHING_TO_ASK, REQUEST_ID_REUSED, ANSWER_GONE; as
             `custody.epoch_key`, the transport and `answers.check_answers`.
     """
-    scheme = scheme_named(plan.scheme)
-    view = me.purpose(plan.purpose)
     if not table.keys:
         raise ClientError("NOTHING_TO_ASK", "no row of the file can be used; see the problems listed")
-    context, key = epoch_key(me, view, plan.epoch)
-    pseudonymiser = Pseudonymiser(key.key, context, f"{scheme.name}/{scheme.version}")
-    columns = pseudonym_columns(pseudonymiser, scheme, table.keys, table.fast_block)
-    fingerprint = _fingerprint(me, plan, context, key.key_id, columns)
-    found = None if anew else _unfinished(me, fingerprint, request_id)
+    work = partial(_ask, me, plan, table, request_id=request_id, anew=anew, progress=progress)
+    asked = with_newest_key(me, plan.purpose, plan.epoch, work)
+    if not keep_open:
+        finish(me, asked)
+    return asked
+
+
+def _ask(
+    me: Participant, plan: Plan, table: NormalisedTable, *, request_id: str, anew: bool, progress: Progress
+) -> Asked:
+    scheme = scheme_named(plan.scheme)
+    view = me.purpose(plan.purpose)
+    made, found = None, None
+    if not anew:
+        made, found = _begun(me, plan, view, scheme, table, request_id)
+    if made is None:
+        chosen = choose(me, view, sorted(set(plan.answerers)), scheme.name, plan.epoch)
+        made = _made(me, plan, chosen, scheme, table)
+        found = None if anew else _unfinished(me, made.fingerprint, request_id)
+    context, columns, pseudonymiser = made.chosen.context, made.columns, made.pseudonymiser
     repeated = found is not None
-    record = found or _new_record(me, plan, context, key.key_id, columns, fingerprint, request_id)
+    record = found or _new_record(me, plan, made, request_id)
     try:
         answers = _put(me, record, columns, progress)
     except ClientError as error:
@@ -129,14 +159,36 @@ def ask(
         # the broker never saw it: a fresh one costs nothing twice
         me.keystore.drop_record("exchanges", record["request_id"])
         repeated = False
-        record = _new_record(me, plan, context, key.key_id, columns, fingerprint, request_id)
+        record = _new_record(me, plan, made, request_id)
         answers = _put(me, record, columns, progress)
     posed = Posed(view, context, scheme, pseudonymiser, table.keys, columns, _question(record, columns).signed)
     checked = check_answers(me, posed, answers, progress)
-    asked = Asked(record["request_id"], posed, checked, repeated)
-    if not keep_open:
-        finish(me, asked)
-    return asked
+    return Asked(record["request_id"], posed, checked, repeated, made.chosen.note)
+
+
+def _made(me: Participant, plan: Plan, chosen: Chosen, scheme: Scheme, table: NormalisedTable) -> _Made:
+    pseudonymiser = Pseudonymiser(chosen.key.key, chosen.context, f"{scheme.name}/{scheme.version}")
+    columns = pseudonym_columns(pseudonymiser, scheme, table.keys, table.fast_block)
+    return _Made(chosen, pseudonymiser, columns, _fingerprint(me, plan, chosen, columns))
+
+
+def _begun(
+    me: Participant, plan: Plan, view: PurposeView, scheme: Scheme, table: NormalisedTable, request_id: str
+) -> tuple[_Made | None, dict[str, Any] | None]:
+    """An unfinished question with these contents under any epoch that is open: around the turn it is repeated under the
+    one it was begun in, whoever has published meanwhile."""
+    names = open_epochs(view.epoch_kind, view.overlap_days, me.now())
+    if plan.epoch or len(names) == 1:
+        return None, None
+    for name in names:
+        context = me.context(view, me.newest_kept(view.name, name))
+        key = me.keystore.epoch_key(view.name, context.epoch)
+        if key is not None and key.published:
+            made = _made(me, plan, Chosen(context, key), scheme, table)
+            found = None if request_id else _unfinished(me, made.fingerprint, "")
+            if found is not None:
+                return made, found
+    return None, None
 
 
 def finish(me: Participant, asked: Asked) -> None:
@@ -171,13 +223,11 @@ def _unfinished(me: Participant, fingerprint: str, request_id: str) -> dict[str,
 def _new_record(
     me: Participant,
     plan: Plan,
-    context: Context,
-    key_id: str,
-    columns: tuple[Column, ...],
-    fingerprint: str,
+    made: _Made,
     request_id: str,
 ) -> dict[str, Any]:
     """A signed question, on disk before it is put."""
+    context, columns = made.chosen.context, made.columns
     request_id = request_id or str(uuid.uuid4())
     salt = os.urandom(SALT_BYTES)
     case_number = _opening(plan.case_number)
@@ -191,7 +241,7 @@ def _new_record(
         answerers=plan.answerers,
         purpose=context.purpose,
         epoch=context.epoch,
-        key_id=key_id,
+        key_id=made.chosen.key.key_id,
         scheme=plan.scheme,
         match_keys=len(columns),
         hit=plan.want.hit,
@@ -206,7 +256,7 @@ def _new_record(
     signed = me.sign(statement)
     record = {
         "request_id": request_id,
-        "fingerprint": fingerprint,
+        "fingerprint": made.fingerprint,
         "purpose": plan.purpose,
         "asked_at": me.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
         "statement": signed.statement.decode(),
@@ -230,11 +280,11 @@ def _question(record: Mapping[str, Any], columns: tuple[Column, ...]) -> Questio
     )
 
 
-def _fingerprint(me: Participant, plan: Plan, context: Context, key_id: str, columns: tuple[Column, ...]) -> str:
+def _fingerprint(me: Participant, plan: Plan, chosen: Chosen, columns: tuple[Column, ...]) -> str:
     described = {
         "party": me.profile.party,
-        "context": list(context.parts()),
-        "key_id": key_id,
+        "context": list(chosen.context.parts()),
+        "key_id": chosen.key.key_id,
         "scheme": plan.scheme,
         "answerers": sorted(set(plan.answerers)),
         "want": [plan.want.hit, plan.want.count, *sorted(set(plan.want.attributes))],

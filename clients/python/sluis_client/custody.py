@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sluis_client.canonical import parse_canonical
 from sluis_client.certificates import check_certificate
-from sluis_client.envelopes import add_recipients, check_epoch, generate_encryption_key, open_envelope, short_digest
-from sluis_client.epochs import epoch_window
+from sluis_client.envelopes import (
+    add_recipients,
+    check_epoch,
+    escrow_end,
+    generate_encryption_key,
+    open_envelope,
+    short_digest,
+)
+from sluis_client.epochs import epoch_window, generation_of, overlap_end
 from sluis_client.errors import ClientError, Exit
 from sluis_client.keystore import EncryptionKey, EpochKey
 from sluis_client.participant import Participant
@@ -17,7 +25,7 @@ from sluis_client.policy import PurposeView
 from sluis_client.pseudonymise import Context, key_id
 from sluis_client.secret import KEY_BYTES, Secret
 from sluis_client.statement_shapes import EPOCH
-from sluis_client.statements import encryption_key_statement, epoch_statement, verify
+from sluis_client.statements import encryption_key_statement, epoch_statement, utc, verify
 from sluis_client.transport import PublishedEpoch
 
 
@@ -61,15 +69,15 @@ def init_encryption_key(me: Participant, *, renew: bool = False) -> EncryptionKe
 def create_epoch(me: Participant, purpose: str, epoch: str = "") -> Created:
     """Makes K for a purpose and epoch and seals it to every participant; or seals the same K to those who came later.
 
+    A successor of the steward may do so as well: it seals the K that it holds, or makes one where there is none yet.
+
     Raises:
         ClientError: NOT_STEWARD, ENCRYPTION_KEY_MISSING, MODE_NOT_AVAILABLE, EPOCH_INVALID, KEY_ID_WRONG,
             CERTIFICATE_WRONG, SIGNATURE_WRONG, EPOCH_REFUSED; as the transport.
     """
     view = me.purpose(purpose)
     context = me.context(view, epoch)
-    if view.steward != me.profile.party:
-        text = f"the steward of {purpose} is {view.steward}: it makes the key, and you run `sluis-client keys fetch`"
-        raise ClientError("NOT_STEWARD", text, Exit.KEY_TROUBLE)
+    demand_steward(me, view)
     _own_encryption_key(me)
     manifest, key = _manifest_and_key(me, view, context)
     parties = me.parties(view.participants)
@@ -80,6 +88,8 @@ def create_epoch(me: Participant, purpose: str, epoch: str = "") -> Created:
     if changed:
         me.keystore.keep_epoch_key(key)
         leaving = set(manifest["recipients"]) - set(view.participants)
+        # whoever seals signs for it, also where another made the key
+        manifest = {**manifest, "steward": me.profile.party, "created_at": utc(me.now())}
         manifest, envelopes = add_recipients(key.key, context, manifest, recipients, leaving)
         receipt = me.transport.publish_epoch(me.sign(manifest), sorted(envelopes.items()))
         me.own_entry(receipt, "key", {"action": "epoch", "party": me.profile.party, "statement": manifest})
@@ -88,8 +98,18 @@ def create_epoch(me: Participant, purpose: str, epoch: str = "") -> Created:
     return Created(key, tuple(sorted(recipients)), waiting, changed)
 
 
+def demand_steward(me: Participant, view: PurposeView) -> None:
+    """Raises NOT_STEWARD unless this agency is steward of the purpose, or a successor."""
+    if me.profile.party not in view.stewards:
+        who = " or, in its place, ".join((view.steward, ", ".join(view.stewards[1:]))[: len(view.stewards)])
+        text = f"the steward of {view.name} is {who}: it makes the key, and you run `sluis-client keys fetch`"
+        raise ClientError("NOT_STEWARD", text, Exit.KEY_TROUBLE)
+
+
 def fetch_epoch(me: Participant, purpose: str, epoch: str = "") -> EpochKey:
     """K of a purpose and epoch out of one's own envelope, once manifest, steward and recipients agree with the policy.
+
+    `epoch` "": the newest key of the epoch in force. A past epoch can be named as long as its key is in escrow.
 
     Raises:
         ClientError: EPOCH_UNKNOWN, EPOCH_REFUSED, ENVELOPE_BROKEN, KEY_ID_WRONG, ENCRYPTION_KEY_MISSING,
@@ -98,8 +118,11 @@ def fetch_epoch(me: Participant, purpose: str, epoch: str = "") -> EpochKey:
     view = me.purpose(purpose)
     context = me.context(view, epoch)
     published = me.transport.epoch(purpose, context.epoch)
-    manifest = _checked_manifest(me, view, context, published)
-    return _opened(me, context, manifest, published)
+    if not epoch and generation_of(published.newest) > generation_of(context.epoch):
+        context = me.context(view, published.newest)
+        published = me.transport.epoch(purpose, context.epoch)
+    manifest = _checked_manifest(me, view, context, published, ended=bool(epoch))
+    return _opened(me, view, context, manifest, published)
 
 
 def epoch_key(me: Participant, view: PurposeView, epoch: str = "") -> tuple[Context, EpochKey]:
@@ -125,18 +148,28 @@ def _manifest_and_key(me: Participant, view: PurposeView, context: Context) -> t
     else:
         if stored is None:
             manifest = _checked_manifest(me, view, context, published)
-            return manifest, _opened(me, context, manifest, published)
-        manifest = _signed_manifest(me, view, published)
+            return manifest, _opened(me, view, context, manifest, published)
+        manifest = signed_manifest(me, view, published)
         if manifest["key_id"] != stored.key_id:
             text = f"{view.name} {context.epoch} was published with another key than the one kept here"
             raise ClientError("KEY_ID_WRONG", text, Exit.KEY_TROUBLE)
         return manifest, stored
     valid_from, valid_until = epoch_window(context.epoch, view.epoch_kind)
-    if valid_until <= me.now():
+    if overlap_end(valid_until, view.overlap_days) <= me.now():
         raise ClientError("EPOCH_INVALID", f"epoch {context.epoch} has ended; make the key of the one in force")
     secret = stored.key if stored else Secret(os.urandom(KEY_BYTES))
     identity = key_id(secret, context)
-    key = EpochKey(view.name, context.epoch, secret, identity, view.steward, valid_from, valid_until, published=False)
+    key = EpochKey(
+        view.name,
+        context.epoch,
+        secret,
+        identity,
+        me.profile.party,
+        valid_from,
+        valid_until,
+        published=False,
+        escrow_until=escrow_end(view, valid_until),
+    )
     manifest = epoch_statement(
         origin=context.origin,
         environment=context.environment,
@@ -144,7 +177,7 @@ def _manifest_and_key(me: Participant, view: PurposeView, context: Context) -> t
         epoch=context.epoch,
         mode=context.mode,
         key_id=identity,
-        steward=view.steward,
+        steward=me.profile.party,
         recipients={},
         valid_from=valid_from,
         valid_until=valid_until,
@@ -154,9 +187,9 @@ def _manifest_and_key(me: Participant, view: PurposeView, context: Context) -> t
 
 
 def _checked_manifest(
-    me: Participant, view: PurposeView, context: Context, published: PublishedEpoch
+    me: Participant, view: PurposeView, context: Context, published: PublishedEpoch, *, ended: bool = False
 ) -> dict[str, Any]:
-    manifest = _signed_manifest(me, view, published)
+    manifest = signed_manifest(me, view, published)
     stored = me.keystore.epoch_key(view.name, context.epoch)
     check_epoch(
         manifest,
@@ -165,22 +198,41 @@ def _checked_manifest(
         party=me.profile.party,
         envelope=published.envelope,
         now=me.now(),
-        encryption_key_digest=_own_encryption_key(me).digest,
+        encryption_key_digest=_key_sealed_to(me, manifest).digest,
         known_key_id=stored.key_id if stored else None,
+        ended=ended,
     )
     return manifest
 
 
-def _signed_manifest(me: Participant, view: PurposeView, published: PublishedEpoch) -> dict[str, Any]:
-    oins = me.policy.oins_of(view.steward)
-    check_certificate(published.certificate, me.profile.trusted_parties(), oins, me.now())
+def signed_manifest(me: Participant, view: PurposeView, published: PublishedEpoch) -> dict[str, Any]:
+    """The members of a manifest that a steward of the purpose signed.
+
+    Raises:
+        ClientError: EPOCH_REFUSED, CERTIFICATE_WRONG, SIGNATURE_WRONG, STATEMENT_INVALID.
+    """
+    # who claims to have signed is read first, and then held against the policy, the certificate and the signature
+    claimed = str(parse_canonical(published.manifest.statement).get("steward"))
+    if claimed not in view.stewards:
+        text = f"the epoch manifest is refused: the policy names {' or '.join(view.stewards)} as steward"
+        raise ClientError("EPOCH_REFUSED", text, Exit.VERIFICATION_FAILED)
+    check_certificate(published.certificate, me.profile.trusted_parties(), me.policy.oins_of(claimed), me.now())
     return verify(published.manifest, published.certificate, EPOCH)
 
 
-def _opened(me: Participant, context: Context, manifest: dict[str, Any], published: PublishedEpoch) -> EpochKey:
-    own = _own_encryption_key(me)
+def _key_sealed_to(me: Participant, manifest: Mapping[str, Any]) -> EncryptionKey:
+    """The encryption key of one's own that the envelope was sealed to; the newest when it is none of them."""
+    newest = _own_encryption_key(me)
+    named = manifest["recipients"].get(me.profile.party, {}).get("key")
+    return next((key for key in me.keystore.replaced_encryption_keys() if key.digest == named), newest)
+
+
+def _opened(
+    me: Participant, view: PurposeView, context: Context, manifest: dict[str, Any], published: PublishedEpoch
+) -> EpochKey:
+    own = _key_sealed_to(me, manifest)
     secret = open_envelope(own.private, context, me.profile.party, published.envelope, manifest["key_id"])
-    valid_from, valid_until = epoch_window(context.epoch, _kind(context.epoch))
+    valid_from, valid_until = epoch_window(context.epoch, view.epoch_kind)
     key = EpochKey(
         context.purpose,
         context.epoch,
@@ -190,15 +242,10 @@ def _opened(me: Participant, context: Context, manifest: dict[str, Any], publish
         valid_from,
         valid_until,
         published=True,
+        escrow_until=escrow_end(view, valid_until),
     )
     me.keystore.keep_epoch_key(key)
     return key
-
-
-def _kind(epoch: str) -> str:
-    if "Q" in epoch:
-        return "quarter"
-    return "month" if "-" in epoch else "year"
 
 
 def _own_encryption_key(me: Participant) -> EncryptionKey:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from sluis_client.canonical import encode
-from sluis_client.epochs import epoch_window
+from sluis_client.epochs import epoch_window, overlap_end
 from sluis_client.errors import ClientError, Exit
 from sluis_client.policy import PurposeView
 from sluis_client.pseudonymise import Context, key_id
@@ -212,12 +212,14 @@ def check_epoch(
     now: datetime,
     encryption_key_digest: str | None = None,
     known_key_id: str | None = None,
+    ended: bool = False,
 ) -> None:
     """Judges a manifest, whose signature and signer are already verified, against the policy one verified oneself.
 
     `view` comes from a `SignedPolicy` of one's own, never from the broker's directory. `party` is the reader,
     `envelope` what the broker gave it. `encryption_key_digest`: `short_digest` of the reader's encryption-key
-    statement. `known_key_id`: the key id seen before for this purpose and epoch: a second one is refused.
+    statement. `known_key_id`: the key id seen before for this purpose and epoch: a second one is refused. `ended`: the
+    key of a past epoch is wanted, for what is still in escrow.
 
     Raises:
         ClientError: EPOCH_REFUSED, naming what differs from the policy; KEY_ID_WRONG for a second K.
@@ -229,16 +231,16 @@ def check_epoch(
             raise _refused(f"its {member} is not {value}")
     if view.name != context.purpose or view.mode != context.mode:
         raise _refused("the policy describes another purpose or mode")
-    if manifest["steward"] != view.steward:
-        raise _refused(f"the policy names {view.steward} as steward")
+    if manifest["steward"] not in view.stewards:
+        raise _refused(f"the policy names {' or '.join(view.stewards)} as steward")
     strangers = sorted(set(manifest["recipients"]) - set(view.participants))
     if strangers:
         raise _refused(f"it gives the key to parties outside the purpose: {', '.join(strangers)}")
     window = (parse_utc(manifest["valid_from"]), parse_utc(manifest["valid_until"]))
     if epoch_window(context.epoch, view.epoch_kind) != window:
         raise _refused(f"its period is not that of the {view.epoch_kind} {context.epoch} in Europe/Amsterdam")
-    if now >= window[1]:
-        raise _refused("its epoch has ended")
+    if now >= (escrow_end(view, window[1]) if ended else overlap_end(window[1], view.overlap_days)):
+        raise _refused("its epoch has ended" + (", and so has its escrow" if ended else ""))
     own = manifest["recipients"].get(party)
     if own is None:
         raise _refused(f"it has no envelope for {party}; ask the steward to add you")
@@ -255,6 +257,11 @@ def check_epoch(
             "this epoch already has another key; a second one is never accepted: call the steward by another way",
             Exit.VERIFICATION_FAILED,
         )
+
+
+def escrow_end(view: PurposeView, valid_until: datetime) -> datetime:
+    """Until when the key of an epoch that ends at `valid_until` is kept: its last question is then erased."""
+    return overlap_end(valid_until, view.overlap_days + view.vault_keep_days)
 
 
 def _info(context: Context, recipient: str, identity: str) -> bytes:

@@ -10,6 +10,8 @@
     reconciled.json           how far the log was held against the journal, and what did not fit
     statements/<id>           a correction, dispute or outcome under way: the very same bytes go out again
     evidence/<id>             two views of the log that contradict each other, should that ever happen
+    encryption/<digest>       an encryption key that a newer one has replaced
+    ended/<purpose>.<epoch>   that a key was destroyed, and the signed statement that says so
     named/<name>              32 random bytes for one use, such as what encrypts a cache
     certificate.key           the private key of the certificate, once it was taken in (`keys protect --private-key`)
     store-key.json            what opens the sealed files, once the store is protected (sluis_client.store_protection)
@@ -49,8 +51,10 @@ from sluis_client.statements import SignedStatement, parse_utc, utc
 from sluis_client.store_protection import PRIVATE_KEY, Protection, Unlock, no_unlock
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.Q-]{0,140}")
-_EPOCH_FILE = re.compile(r"(?P<purpose>[a-z][a-z0-9-]{0,62})\.(?P<epoch>[0-9]{4}(?:Q[1-4]|-[01][0-9])?)")
-_PARTS = ("epochs", "uploads", "exchanges", "statements", "evidence", "named")
+_EPOCH_FILE = re.compile(
+    r"(?P<purpose>[a-z][a-z0-9-]{0,62})\.(?P<epoch>[0-9]{4}(?:Q[1-4]|-[01][0-9])?(?:\.[1-9][0-9]?)?)"
+)
+_PARTS = ("epochs", "encryption", "ended", "uploads", "exchanges", "statements", "evidence", "named")
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class EpochKey:
     valid_from: datetime
     valid_until: datetime
     published: bool
+    escrow_until: datetime | None = None
+    """When it is to be destroyed, as the policy had it at the time; None where an older client kept it."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +118,26 @@ class Keystore:
         private = EncryptionPrivateKey(bytes.fromhex(value["private"]))
         return EncryptionKey(private, _signed(value))
 
+    def replaced_encryption_keys(self) -> tuple[EncryptionKey, ...]:
+        """Encryption keys before the newest, by digest: envelopes that were sealed to them may still have to be
+        opened."""
+        values = [self._read_json(f"encryption/{name}") for name in self.record_names("encryption")]
+        return tuple(
+            EncryptionKey(EncryptionPrivateKey(bytes.fromhex(value["private"])), _signed(value))
+            for value in values
+            if value is not None
+        )
+
+    def destroy_replaced_encryption_key(self, digest: str) -> bool:
+        """Overwrites and removes a replaced encryption key; whether there was one. Idempotent."""
+        return destroy_file(self.directory / "encryption" / _checked(digest))
+
     def keep_encryption_key(self, key: EncryptionKey) -> None:
-        """Stores the encryption key in place of the one before."""
+        """Stores the encryption key; the one before is kept beside it until it is destroyed."""
+        before = self.encryption_key()
+        if before is not None and before.digest != key.digest:
+            value = {"private": before.private.reveal().hex(), **_signed_json(before.statement)}
+            self._write_json(f"encryption/{before.digest}", value)
         value = {"private": key.private.reveal().hex(), **_signed_json(key.statement)}
         self._write_json("encryption.json", value)
 
@@ -156,8 +180,13 @@ class Keystore:
             "valid_from": utc(key.valid_from),
             "valid_until": utc(key.valid_until),
             "published": key.published,
+            "escrow_until": utc(key.escrow_until) if key.escrow_until else None,
         }
         self._write_json(f"epochs/{key.purpose}.{key.epoch}", value)
+
+    def destroy_epoch_key(self, purpose: str, epoch: str) -> bool:
+        """Overwrites and removes K of an epoch; whether there was one. Idempotent."""
+        return destroy_file(self.directory / "epochs" / _checked(f"{purpose}.{epoch}"))
 
     def checkpoint(self) -> str | None:
         """The newest checkpoint kept (a signed note), or None before the first."""
@@ -277,6 +306,7 @@ class Keystore:
             parse_utc(value["valid_from"]),
             parse_utc(value["valid_until"]),
             value["published"],
+            parse_utc(value["escrow_until"]) if value.get("escrow_until") else None,
         )
 
     def _read_json(self, name: str) -> dict[str, Any] | None:

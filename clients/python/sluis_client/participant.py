@@ -17,7 +17,7 @@ from typing import Any
 
 from sluis_client.canonical import canonical_json, parse_canonical
 from sluis_client.certificates import check_certificate
-from sluis_client.epochs import epoch_name
+from sluis_client.epochs import calendar_of, epoch_name, generation_of
 from sluis_client.errors import ClientError, Exit
 from sluis_client.forks import Evidence, Signed, relate
 from sluis_client.journal import Journal, held
@@ -113,9 +113,15 @@ class Participant:
         return self.policy.purpose(name)
 
     def context(self, view: PurposeView, epoch: str = "") -> Context:
-        """What derivations under the purpose are bound to; epoch "" is the one in force. Raises MODE_NOT_AVAILABLE."""
-        chosen = epoch or epoch_name(view.epoch_kind, self.now())
+        """What derivations under the purpose are bound to; epoch "" is the one in force, under its newest key that is
+        kept here. Raises MODE_NOT_AVAILABLE."""
+        chosen = epoch or self.newest_kept(view.name, epoch_name(view.epoch_kind, self.now()))
         return Context(self.profile.origin, self.profile.environment, view.name, chosen, view.mode)
+
+    def newest_kept(self, purpose: str, calendar: str) -> str:
+        """The newest key of a calendar epoch that is kept here, by its name; its first one when there is none."""
+        kept = [key.epoch for key in self.keystore.epoch_keys() if key.purpose == purpose]
+        return max((name for name in kept if calendar_of(name) == calendar), key=generation_of, default=calendar)
 
     def parties(self, names: Iterable[str]) -> Mapping[str, Party]:
         """Those of `names` that published an encryption key, each checked against issuers, policy and signature.

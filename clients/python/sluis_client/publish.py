@@ -12,12 +12,15 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sluis_client.canonical import canonical_json, parse_canonical
 from sluis_client.custody import epoch_key
+from sluis_client.epoch_choice import open_names, with_newest_key
+from sluis_client.epochs import epoch_window, overlap_end
 from sluis_client.errors import ClientError, Exit
 from sluis_client.keystore import EpochKey
 from sluis_client.participant import Participant
@@ -64,6 +67,40 @@ def publish(
         ClientError: as `custody.epoch_key`, the transport, RECEIPT_BROKEN, LOG_FORKED, LOG_SHRUNK. With exit code 7
             the same call again goes on; the register in force is untouched until the last step.
     """
+    work = partial(_publish, me, plan, prepared, progress, sleep)
+    return with_newest_key(me, plan.purpose, plan.epoch, work)
+
+
+def publish_open(
+    me: Participant,
+    plan: Plan,
+    prepared: Prepared,
+    *,
+    progress: Progress = silent,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[Published, ...]:
+    """As `publish`, under every epoch that is open or has its key made ahead; the one in force first.
+
+    With `plan.epoch` under that one only. A day of expiry beyond an epoch's end is cut to it in all but the first.
+
+    Raises:
+        ClientError: as `publish`. What was put in force before stays; the same call again goes on.
+    """
+    if plan.epoch:
+        return (publish(me, plan, prepared, progress=progress, sleep=sleep),)
+    done = []
+    for number, name in enumerate(open_names(me, prepared.view)):
+        _, ends = epoch_window(name, prepared.view.epoch_kind)
+        last = overlap_end(ends, prepared.view.overlap_days)
+        kept = plan.expires_at if number == 0 or plan.expires_at is None or plan.expires_at <= last else None
+        of_epoch = plan if number == 0 else replace(plan, epoch=name, expires_at=kept)
+        done.append(publish(me, of_epoch, prepared, progress=progress, sleep=sleep))
+    return tuple(done)
+
+
+def _publish(
+    me: Participant, plan: Plan, prepared: Prepared, progress: Progress, sleep: Callable[[float], None]
+) -> Published:
     context, key = epoch_key(me, prepared.view, plan.epoch)
     scheme = prepared.scheme
     pseudonymiser = Pseudonymiser(key.key, context, f"{scheme.name}/{scheme.version}")
@@ -215,7 +252,8 @@ class _Job:
 
 
 def _new_record(plan: Plan, prepared: Prepared, key: EpochKey) -> dict[str, Any]:
-    if plan.expires_at is not None and plan.expires_at > key.valid_until:
+    last = overlap_end(key.valid_until, prepared.view.overlap_days)
+    if plan.expires_at is not None and plan.expires_at > last:
         text = (
             f"--expires lies behind the end of epoch {key.epoch}, after which nobody can ask; leave it out or earlier"
         )
@@ -225,7 +263,7 @@ def _new_record(plan: Plan, prepared: Prepared, key: EpochKey) -> dict[str, Any]
         "request_id": str(uuid.uuid4()),
         "seed": secrets.token_hex(32),
         "run_rows": rows_per_message(row_bytes(prepared.scheme.match_keys, prepared.attributes)),
-        "expires_at": utc(plan.expires_at or key.valid_until),
+        "expires_at": utc(plan.expires_at or last),
     }
 
 

@@ -13,6 +13,7 @@ ASK = "sluis/v1/ask"
 REGISTER = "sluis/v1/register"
 ENCRYPTION_KEY = "sluis/v1/encryption-key"
 EPOCH = "sluis/v1/epoch"
+KEY_END = "sluis/v1/key-end"
 CORRECTION = "sluis/v1/correction"
 DISPUTE = "sluis/v1/dispute"
 OUTCOME = "sluis/v1/outcome"
@@ -40,6 +41,13 @@ ROLES = ("case-worker", "inspector", "analyst", "lawyer", "team-lead", "privacy-
 DONE = ("noted", "examining", "corrected", "erased", "not-used")
 """The closed words of rectification (docs/formats.md, Rectification)."""
 
+KEY_ENDS: Mapping[str, tuple[str, ...]] = {
+    "retired": ("leak", "departure", "lost-steward", "precaution"),
+    "destroyed": ("escrow-over",),
+    "encryption-key-destroyed": ("renewed",),
+}
+"""What may be said of a key's end, and the closed words for why (docs/formats.md section 5)."""
+
 UNUSUAL_KINDS = (
     "equal-run",
     "hit-ratio",
@@ -58,7 +66,7 @@ EXPLANATIONS = ("planned", "backlog", "urgent", "test", "technical", "mistake", 
 Shape = Callable[[object], bool]
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
-_EPOCH_NAME = re.compile(r"[0-9]{4}(Q[1-4]|-(0[1-9]|1[0-2]))?")
+_EPOCH_NAME = re.compile(r"[0-9]{4}(Q[1-4]|-(0[1-9]|1[0-2]))?(\.([2-9]|[1-9][0-9]))?")
 _UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _KEY_ID = re.compile(r"[0-9a-f]{32}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -227,6 +235,17 @@ _SHAPES: dict[str, dict[str, Shape]] = {
         "valid_from": is_time,
         "valid_until": is_time,
         "created_at": is_time,
+    },
+    KEY_END: {
+        **_HEAD,
+        "party": _like(_NAME),
+        "purpose": _or_null(_like(_NAME)),
+        "epoch": _or_null(_like(_EPOCH_NAME)),
+        "key_id": _like(_KEY_ID),
+        "what": _one_of(*KEY_ENDS),
+        "reason": _one_of(*(reason for reasons in KEY_ENDS.values() for reason in reasons)),
+        "caches": _number(0, 1_000_000),
+        "ended_at": is_time,
     },
     CORRECTION: {
         **_HEAD,

@@ -25,7 +25,17 @@ from sluis_client.certificates import (
     signature_is_good,
 )
 from sluis_client.errors import ClientError, Exit
-from sluis_client.statement_shapes import ASK, ENCRYPTION_KEY, EPOCH, KEM, REGISTER, check_members, invalid, is_time
+from sluis_client.statement_shapes import (
+    ASK,
+    ENCRYPTION_KEY,
+    EPOCH,
+    KEM,
+    KEY_END,
+    REGISTER,
+    check_members,
+    invalid,
+    is_time,
+)
 from sluis_client.store_protection import custody_errors
 
 __all__ = [
@@ -266,6 +276,36 @@ def epoch_statement(
         "valid_from": utc(valid_from),
         "valid_until": utc(valid_until),
         "created_at": utc(created_at),
+    }
+
+
+def key_end_statement(
+    *,
+    origin: str,
+    environment: str,
+    party: str,
+    purpose: str | None,
+    epoch: str | None,
+    key_id: str,
+    what: str,
+    reason: str,
+    caches: int,
+    ended_at: datetime,
+) -> dict[str, Any]:
+    """Statement `sluis/v1/key-end`. `purpose`, `epoch`: None of an encryption key, whose `key_id` is its
+    `short_digest`. `caches`: how many caches of values derived from the key went with it."""
+    return {
+        "type": KEY_END,
+        "origin": origin,
+        "environment": environment,
+        "party": party,
+        "purpose": purpose,
+        "epoch": epoch,
+        "key_id": key_id,
+        "what": what,
+        "reason": reason,
+        "caches": caches,
+        "ended_at": utc(ended_at),
     }
 
 

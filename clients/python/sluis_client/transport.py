@@ -238,11 +238,16 @@ class PublishedKey:
 
 @dataclass(frozen=True)
 class PublishedEpoch:
-    """An epoch as relayed: the steward's manifest and certificate, and one's own envelope (empty: none)."""
+    """An epoch as relayed: the steward's manifest and certificate, and one's own envelope (empty: none).
+
+    `newest`: name of the key to be used in this calendar epoch. `registers`: names of those in force under this one.
+    """
 
     manifest: SignedStatement
     certificate: bytes
     envelope: bytes
+    newest: str = ""
+    registers: tuple[str, ...] = ()
 
 
 class Transport(RectificationTransport, SubjectTransport, Protocol):
@@ -314,6 +319,10 @@ class Transport(RectificationTransport, SubjectTransport, Protocol):
 
     def publish_epoch(self, manifest: SignedStatement, envelopes: Sequence[tuple[str, bytes]]) -> Receipt:
         """Publishes an epoch with one envelope for each recipient."""
+        ...
+
+    def end_key(self, end: SignedStatement) -> Receipt:
+        """Says that a key was retired or destroyed. Raises EPOCH_RETIRED, NOT_STEWARD."""
         ...
 
     def epoch(self, purpose: str, epoch: str) -> PublishedEpoch:

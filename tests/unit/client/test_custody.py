@@ -62,13 +62,16 @@ def test_a_steward_that_lost_its_state_recovers_the_key_from_its_envelope(world)
     assert own.digest == world.participant("snf").keystore.encryption_key().digest
 
 
-def test_a_renewed_encryption_key_must_be_added_again(world):
+def test_a_renewed_encryption_key_opens_what_was_sealed_to_the_one_before(world):
     snf, utrecht = world.participant("snf"), world.participant("utrecht")
     init_encryption_key(snf)
     old = init_encryption_key(utrecht)
     create_epoch(snf, "snf-locatie")
     assert init_encryption_key(utrecht).digest == old.digest
     assert init_encryption_key(utrecht, renew=True).digest != old.digest
+    assert fetch_epoch(utrecht, "snf-locatie").key_id
+    assert utrecht.keystore.destroy_epoch_key("snf-locatie", "2026Q4")
+    assert utrecht.keystore.destroy_replaced_encryption_key(old.digest)
     with pytest.raises(ClientError) as caught:
         fetch_epoch(utrecht, "snf-locatie")
     assert caught.value.code == "EPOCH_REFUSED"

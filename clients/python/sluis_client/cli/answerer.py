@@ -158,6 +158,8 @@ def publish(
 
     Cut off half-way, the same command goes on where it stopped. Until the end the earlier register answers.
 
+    Around the turn of an epoch it publishes under both: once the next key has been made, and while the old one holds.
+
     \b
     Example: sluis-client publish locations.csv --purpose snf-locatie --scheme bag --as-of 2026-11-20 \\
       --coverage "all certified locations" --map certificate-status=Status --map beds="Aantal bedden"
@@ -188,11 +190,12 @@ def publish(
         if prepared.left_out and not hits_only:
             note(f"not published, no such column: {', '.join(prepared.left_out)} (name one with --map)")
         with progress() as show:
-            done = publishing.publish(me, plan, prepared, progress=show)
+            done = publishing.publish_open(me, plan, prepared, progress=show)
     _tell_published(done, prepared, as_json)
 
 
-def _tell_published(done: Published, prepared: Prepared, as_json: bool) -> None:
+def _tell_published(every: tuple[Published, ...], prepared: Prepared, as_json: bool) -> None:
+    done, *beside = every
     register = done.register
     if done.resumed_rows:
         note(f"{done.resumed_rows} rows had been uploaded before")
@@ -205,6 +208,7 @@ def _tell_published(done: Published, prepared: Prepared, as_json: bool) -> None:
         "left_out": list(prepared.left_out),
         "expires_at": utc(register.expires_at),
         "index": done.receipt.index,
+        "beside": [{"register": one.register.name, "expires_at": utc(one.register.expires_at)} for one in beside],
         "duplicates": prepared.duplicates,
         "problems": problems_json(prepared.problems),
     }
@@ -212,6 +216,7 @@ def _tell_published(done: Published, prepared: Prepared, as_json: bool) -> None:
         f"{register.name} version {register.version} is in force until {utc(register.expires_at)}",
         f"{register.rows} rows, attributes: {', '.join(published) or 'none'}",
         f"logged as entry {done.receipt.index}; its receipt is verified",
+        *(f"also {one.register.name}, until {utc(one.register.expires_at)}" for one in beside),
     ]
     emit(value, lines, as_json)
 

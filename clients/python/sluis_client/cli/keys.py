@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,9 @@ from sluis_client.private_files import write_private
 from sluis_client.profile import DEFAULT_NAME, template
 from sluis_client.statements import utc
 
+if TYPE_CHECKING:
+    from sluis_client.custody import Created
+
 PurposeOption = Annotated[str, typer.Option("--purpose", help="The purpose's name.")]
 
 
@@ -36,6 +39,7 @@ def mount(app: typer.Typer) -> None:
     )
     keys.command("init")(keys_init)
     keys.command("create")(keys_create)
+    keys.command("rotate")(keys_rotate)
     keys.command("fetch")(keys_fetch)
     keys.command("show")(keys_show)
     keys.command("protect")(keys_protect)
@@ -105,6 +109,37 @@ def keys_create(
 
     with participant(profile) as me:
         created = create_epoch(me, purpose, epoch)
+    _tell_created(created, as_json)
+
+
+def keys_rotate(
+    purpose: PurposeOption,
+    now: Annotated[
+        bool, typer.Option("--now", help="Retire the key in force and make the one in its place, at once.")
+    ] = False,
+    reason: Annotated[
+        str, typer.Option("--reason", help="With --now: leak, departure, lost-steward or precaution; it is logged.")
+    ] = "",
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """As steward: make the next epoch's key ahead of its time; with --now, another key in the place of one that leaked.
+
+    A retired key is refused from then on: answerers must publish again before they can be asked.
+
+    \b
+    Example: sluis-client keys rotate --purpose snf-locatie
+    """
+    from sluis_client.rotation import rotate, rotate_now
+
+    if now != bool(reason):
+        raise ClientError("USAGE", "give --now and --reason together, or neither to make the next epoch's key")
+    with participant(profile) as me:
+        created = rotate_now(me, purpose, reason) if now else rotate(me, purpose)
+    _tell_created(created, as_json)
+
+
+def _tell_created(created: Created, as_json: bool) -> None:
     key = created.key
     lines = [
         f"key {key.key_id} of {key.purpose} {key.epoch}: sealed to {', '.join(created.recipients)}"

@@ -186,6 +186,8 @@ def _ask_and_write(me: Participant, plan: Plan, sheet: _Sheet, *, as_json: bool,
         return Exit.POLICY_DENIED
     sheet.write(asked, me.key.certificate, count=plan.want.count)
     finish(me, asked)
+    if asked.note:
+        note(asked.note)
     if asked.repeated:
         note(f"repeated question {asked.request_id}: no new budget")
     if any(answer.decision.policy_set != me.policy.digest for answer in asked.answers):
@@ -193,6 +195,7 @@ def _ask_and_write(me: Participant, plan: Plan, sheet: _Sheet, *, as_json: bool,
     value = {
         "exchange": asked.request_id,
         "repeated": asked.repeated,
+        "epoch": asked.posed.context.epoch,
         "out": str(sheet.out),
         "receipts": str(sheet.receipts),
         "subjects": len(normal.keys),

@@ -271,7 +271,15 @@ class GrpcTransport(RectifyingCalls, SubjectCalls):
         """See Transport."""
         request = keys_pb2.GetEpochRequest(purpose=purpose, epoch=epoch)
         reply = self._retries.run(lambda: self._keys.GetEpoch(request, timeout=UNARY_SECONDS))
-        return PublishedEpoch(convert.signed(reply.manifest), reply.certificate, reply.envelope)
+        registers = tuple(reply.registers)
+        return PublishedEpoch(
+            convert.signed(reply.manifest), reply.certificate, reply.envelope, reply.newest or epoch, registers
+        )
+
+    def end_key(self, end: SignedStatement) -> Receipt:
+        """See Transport."""
+        request = keys_pb2.EndKeyRequest(end=convert.signed_message(end))
+        return convert.receipt(self._retries.run(lambda: self._keys.EndKey(request, timeout=UNARY_SECONDS)).receipt)
 
     def checkpoint(self) -> str:
         """See Transport."""

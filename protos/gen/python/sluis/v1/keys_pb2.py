@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from sluis.v1 import common_pb2 as sluis_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13sluis/v1/keys.proto\x12\x08sluis.v1\x1a\x15sluis/v1/common.proto\"E\n\x1bPublishEncryptionKeyRequest\x12&\n\x03key\x18\x01 \x01(\x0b\x32\x19.sluis.v1.SignedStatement\"B\n\x1cPublishEncryptionKeyResponse\x12\"\n\x07receipt\x18\x01 \x01(\x0b\x32\x11.sluis.v1.Receipt\",\n\x19ListEncryptionKeysRequest\x12\x0f\n\x07parties\x18\x01 \x03(\t\"C\n\x1aListEncryptionKeysResponse\x12%\n\x04keys\x18\x01 \x03(\x0b\x32\x17.sluis.v1.EncryptionKey\"[\n\rEncryptionKey\x12\r\n\x05party\x18\x01 \x01(\t\x12&\n\x03key\x18\x02 \x01(\x0b\x32\x19.sluis.v1.SignedStatement\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0c\"i\n\x13PublishEpochRequest\x12+\n\x08manifest\x18\x01 \x01(\x0b\x32\x19.sluis.v1.SignedStatement\x12%\n\tenvelopes\x18\x02 \x03(\x0b\x32\x12.sluis.v1.Envelope\"1\n\x08\x45nvelope\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\x12\n\nciphertext\x18\x02 \x01(\x0c\":\n\x14PublishEpochResponse\x12\"\n\x07receipt\x18\x01 \x01(\x0b\x32\x11.sluis.v1.Receipt\"1\n\x0fGetEpochRequest\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\t\"f\n\x10GetEpochResponse\x12+\n\x08manifest\x18\x01 \x01(\x0b\x32\x19.sluis.v1.SignedStatement\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\x12\x10\n\x08\x65nvelope\x18\x03 \x01(\x0c\x32\xe6\x02\n\nKeyService\x12\x65\n\x14PublishEncryptionKey\x12%.sluis.v1.PublishEncryptionKeyRequest\x1a&.sluis.v1.PublishEncryptionKeyResponse\x12_\n\x12ListEncryptionKeys\x12#.sluis.v1.ListEncryptionKeysRequest\x1a$.sluis.v1.ListEncryptionKeysResponse\x12M\n\x0cPublishEpoch\x12\x1d.sluis.v1.PublishEpochRequest\x1a\x1e.sluis.v1.PublishEpochResponse\x12\x41\n\x08GetEpoch\x12\x19.sluis.v1.GetEpochRequest\x1a\x1a.sluis.v1.GetEpochResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13sluis/v1/keys.proto\x12\x08sluis.v1\x1a\x15sluis/v1/common.proto\"E\n\x1bPublishEncryptionKeyRequest\x12&\n\x03key\x18\x01 \x01(\x0b\x32\x19.sluis.v1.SignedStatement\"B\n\x1cPublishEncryptionKeyResponse\x12\"\n\x07receipt\x18\x01 \x01(\x0b\x32\x11.sluis.v1.Receipt\",\n\x19ListEncryptionKeysRequest\x12\x0f\n\x07parties\x18\x01 \x03(\t\"C\n\x1aListEncryptionKeysResponse\x12%\n\x04keys\x18\x01 \x03(\x0b\x32\x17.sluis.v1.EncryptionKey\"[\n\rEncryptionKey\x12\r\n\x05party\x18\x01 \x01(\t\x12&\n\x03key\x18\x02 \x01(\x0b\x32\x19.sluis.v1.SignedStatement\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0c\"i\n\x13PublishEpochRequest\x12+\n\x08manifest\x18\x01 \x01(\x0b\x32\x19.sluis.v1.SignedStatement\x12%\n\tenvelopes\x18\x02 \x03(\x0b\x32\x12.sluis.v1.Envelope\"1\n\x08\x45nvelope\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\x12\n\nciphertext\x18\x02 \x01(\x0c\":\n\x14PublishEpochResponse\x12\"\n\x07receipt\x18\x01 \x01(\x0b\x32\x11.sluis.v1.Receipt\"7\n\rEndKeyRequest\x12&\n\x03\x65nd\x18\x01 \x01(\x0b\x32\x19.sluis.v1.SignedStatement\"4\n\x0e\x45ndKeyResponse\x12\"\n\x07receipt\x18\x01 \x01(\x0b\x32\x11.sluis.v1.Receipt\"1\n\x0fGetEpochRequest\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\t\"\x89\x01\n\x10GetEpochResponse\x12+\n\x08manifest\x18\x01 \x01(\x0b\x32\x19.sluis.v1.SignedStatement\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\x12\x10\n\x08\x65nvelope\x18\x03 \x01(\x0c\x12\x0e\n\x06newest\x18\x04 \x01(\t\x12\x11\n\tregisters\x18\x05 \x03(\t2\xa3\x03\n\nKeyService\x12\x65\n\x14PublishEncryptionKey\x12%.sluis.v1.PublishEncryptionKeyRequest\x1a&.sluis.v1.PublishEncryptionKeyResponse\x12_\n\x12ListEncryptionKeys\x12#.sluis.v1.ListEncryptionKeysRequest\x1a$.sluis.v1.ListEncryptionKeysResponse\x12M\n\x0cPublishEpoch\x12\x1d.sluis.v1.PublishEpochRequest\x1a\x1e.sluis.v1.PublishEpochResponse\x12;\n\x06\x45ndKey\x12\x17.sluis.v1.EndKeyRequest\x1a\x18.sluis.v1.EndKeyResponse\x12\x41\n\x08GetEpoch\x12\x19.sluis.v1.GetEpochRequest\x1a\x1a.sluis.v1.GetEpochResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,10 +48,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENVELOPE']._serialized_end=559
   _globals['_PUBLISHEPOCHRESPONSE']._serialized_start=561
   _globals['_PUBLISHEPOCHRESPONSE']._serialized_end=619
-  _globals['_GETEPOCHREQUEST']._serialized_start=621
-  _globals['_GETEPOCHREQUEST']._serialized_end=670
-  _globals['_GETEPOCHRESPONSE']._serialized_start=672
-  _globals['_GETEPOCHRESPONSE']._serialized_end=774
-  _globals['_KEYSERVICE']._serialized_start=777
-  _globals['_KEYSERVICE']._serialized_end=1135
+  _globals['_ENDKEYREQUEST']._serialized_start=621
+  _globals['_ENDKEYREQUEST']._serialized_end=676
+  _globals['_ENDKEYRESPONSE']._serialized_start=678
+  _globals['_ENDKEYRESPONSE']._serialized_end=730
+  _globals['_GETEPOCHREQUEST']._serialized_start=732
+  _globals['_GETEPOCHREQUEST']._serialized_end=781
+  _globals['_GETEPOCHRESPONSE']._serialized_start=784
+  _globals['_GETEPOCHRESPONSE']._serialized_end=921
+  _globals['_KEYSERVICE']._serialized_start=924
+  _globals['_KEYSERVICE']._serialized_end=1343
 # @@protoc_insertion_point(module_scope)

@@ -204,6 +204,48 @@ class PublishEpochResponse(_message.Message):
 Global___PublishEpochResponse: _TypeAlias = PublishEpochResponse  # noqa: Y015
 
 @_typing.final
+class EndKeyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    END_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def end(self) -> _common_pb2.SignedStatement:
+        """Statement of type "sluis/v1/key-end" (docs/formats.md section 5)."""
+
+    def __init__(
+        self,
+        *,
+        end: _common_pb2.SignedStatement | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndKeyRequest: _TypeAlias = EndKeyRequest  # noqa: Y015
+
+@_typing.final
+class EndKeyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt: ...
+    def __init__(
+        self,
+        *,
+        receipt: _common_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndKeyResponse: _TypeAlias = EndKeyResponse  # noqa: Y015
+
+@_typing.final
 class GetEpochRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -211,7 +253,7 @@ class GetEpochRequest(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     purpose: _builtins.str
     epoch: _builtins.str
-    """Empty: the epoch in force now."""
+    """Empty: the epoch in force now, under its newest key."""
     def __init__(
         self,
         *,
@@ -233,22 +275,32 @@ class GetEpochResponse(_message.Message):
     MANIFEST_FIELD_NUMBER: _builtins.int
     CERTIFICATE_FIELD_NUMBER: _builtins.int
     ENVELOPE_FIELD_NUMBER: _builtins.int
+    NEWEST_FIELD_NUMBER: _builtins.int
+    REGISTERS_FIELD_NUMBER: _builtins.int
     certificate: _builtins.bytes
     """The steward's certificate, DER."""
     envelope: _builtins.bytes
     """The caller's own envelope; empty when the manifest does not name the caller."""
+    newest: _builtins.str
+    """The name of the key to be used in this calendar epoch: another than this one once this one was retired."""
     @_builtins.property
     def manifest(self) -> _common_pb2.SignedStatement: ...
+    @_builtins.property
+    def registers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the registers in force under this key, of every answerer of the purpose."""
+
     def __init__(
         self,
         *,
         manifest: _common_pb2.SignedStatement | None = ...,
         certificate: _builtins.bytes = ...,
         envelope: _builtins.bytes = ...,
+        newest: _builtins.str = ...,
+        registers: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["manifest", b"manifest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "envelope", b"envelope", "manifest", b"manifest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "envelope", b"envelope", "manifest", b"manifest", "newest", b"newest", "registers", b"registers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -50,6 +50,11 @@ class KeyServiceStub:
                 request_serializer=sluis_dot_v1_dot_keys__pb2.PublishEpochRequest.SerializeToString,
                 response_deserializer=sluis_dot_v1_dot_keys__pb2.PublishEpochResponse.FromString,
                 _registered_method=True)
+        self.EndKey = channel.unary_unary(
+                '/sluis.v1.KeyService/EndKey',
+                request_serializer=sluis_dot_v1_dot_keys__pb2.EndKeyRequest.SerializeToString,
+                response_deserializer=sluis_dot_v1_dot_keys__pb2.EndKeyResponse.FromString,
+                _registered_method=True)
         self.GetEpoch = channel.unary_unary(
                 '/sluis.v1.KeyService/GetEpoch',
                 request_serializer=sluis_dot_v1_dot_keys__pb2.GetEpochRequest.SerializeToString,
@@ -83,6 +88,14 @@ class KeyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EndKey(self, request, context):
+        """Says, signed, that a key has ended. A key that its steward retires is refused from that entry on, and the next
+        one of the same period may be published; a destroyed key is logged as such. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetEpoch(self, request, context):
         """The manifest of an epoch and the caller's own envelope.
         """
@@ -107,6 +120,11 @@ def add_KeyServiceServicer_to_server(servicer, server):
                     servicer.PublishEpoch,
                     request_deserializer=sluis_dot_v1_dot_keys__pb2.PublishEpochRequest.FromString,
                     response_serializer=sluis_dot_v1_dot_keys__pb2.PublishEpochResponse.SerializeToString,
+            ),
+            'EndKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndKey,
+                    request_deserializer=sluis_dot_v1_dot_keys__pb2.EndKeyRequest.FromString,
+                    response_serializer=sluis_dot_v1_dot_keys__pb2.EndKeyResponse.SerializeToString,
             ),
             'GetEpoch': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEpoch,
@@ -196,6 +214,33 @@ class KeyService:
             '/sluis.v1.KeyService/PublishEpoch',
             sluis_dot_v1_dot_keys__pb2.PublishEpochRequest.SerializeToString,
             sluis_dot_v1_dot_keys__pb2.PublishEpochResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sluis.v1.KeyService/EndKey',
+            sluis_dot_v1_dot_keys__pb2.EndKeyRequest.SerializeToString,
+            sluis_dot_v1_dot_keys__pb2.EndKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,10 @@ class KeyServiceStub:
     """The steward publishes an epoch: its manifest and one envelope a recipient.
     The same key id again adds recipients; another key id for the same epoch is ALREADY_EXISTS.
     """
+    EndKey: _grpc.UnaryUnaryMultiCallable[_keys_pb2.EndKeyRequest, _keys_pb2.EndKeyResponse]
+    """Says, signed, that a key has ended. A key that its steward retires is refused from that entry on, and the next
+    one of the same period may be published; a destroyed key is logged as such. Idempotent.
+    """
     GetEpoch: _grpc.UnaryUnaryMultiCallable[_keys_pb2.GetEpochRequest, _keys_pb2.GetEpochResponse]
     """The manifest of an epoch and the caller's own envelope."""
 
@@ -56,6 +60,10 @@ class KeyServiceAsyncStub(KeyServiceStub):
     PublishEpoch: _aio.UnaryUnaryMultiCallable[_keys_pb2.PublishEpochRequest, _keys_pb2.PublishEpochResponse]  # type: ignore[assignment]
     """The steward publishes an epoch: its manifest and one envelope a recipient.
     The same key id again adds recipients; another key id for the same epoch is ALREADY_EXISTS.
+    """
+    EndKey: _aio.UnaryUnaryMultiCallable[_keys_pb2.EndKeyRequest, _keys_pb2.EndKeyResponse]  # type: ignore[assignment]
+    """Says, signed, that a key has ended. A key that its steward retires is refused from that entry on, and the next
+    one of the same period may be published; a destroyed key is logged as such. Idempotent.
     """
     GetEpoch: _aio.UnaryUnaryMultiCallable[_keys_pb2.GetEpochRequest, _keys_pb2.GetEpochResponse]  # type: ignore[assignment]
     """The manifest of an epoch and the caller's own envelope."""
@@ -87,6 +95,16 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_keys_pb2.PublishEpochResponse, _abc.Awaitable[_keys_pb2.PublishEpochResponse]]:
         """The steward publishes an epoch: its manifest and one envelope a recipient.
         The same key id again adds recipients; another key id for the same epoch is ALREADY_EXISTS.
+        """
+
+    @_abc_1.abstractmethod
+    def EndKey(
+        self,
+        request: _keys_pb2.EndKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_keys_pb2.EndKeyResponse, _abc.Awaitable[_keys_pb2.EndKeyResponse]]:
+        """Says, signed, that a key has ended. A key that its steward retires is refused from that entry on, and the next
+        one of the same period may be published; a destroyed key is logged as such. Idempotent.
         """
 
     @_abc_1.abstractmethod

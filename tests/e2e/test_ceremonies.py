@@ -1,0 +1,261 @@
+"""The ceremonies of docs/keys.md, real client against real broker: the turn of an epoch, and keys that end."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sluis_client import ask, publish
+from sluis_client.custody import create_epoch, fetch_epoch, init_encryption_key
+from sluis_client.errors import ClientError
+from sluis_client.rotation import rotate, rotate_now
+from sluis_client.tables import read_table
+from test_agency import BAGS, PURPOSE, agency, locations, question, write_profile
+from world import ROOT, World, make_world, policy_texts
+
+from broker.audit.export import bundle_lines
+from broker.audit.trust import parse_trust
+from broker.audit.verify import verify
+from broker.own_log import open_log
+from broker.trust_making import trust_of
+
+pytestmark = pytest.mark.slow
+
+TURN = datetime(2026, 12, 31, 23, 0, tzinfo=UTC)
+"""Midnight in Amsterdam: 2027Q1 begins."""
+PARTIES = ("snf", "utrecht", "someren")
+FILE = "purposes/snf-locatie.yaml"
+
+
+def texts(pseudonyms: str = "steward: snf, successors: [utrecht], overlap_days: 7", **others: str) -> dict[str, str]:
+    made = policy_texts()
+    made[FILE] = made[FILE].replace("steward: snf", pseudonyms)
+    for old, new in others.items():
+        assert old in made[FILE]
+        made[FILE] = made[FILE].replace(old, new)
+    return made
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = make_world(tmp_path, texts(), start=TURN - timedelta(days=10))
+    made.start()
+    for party in PARTIES:
+        write_profile(made, party)
+        init_encryption_key(agency(made, party))
+    yield made
+    made.stop()
+
+
+def put_in_force(world: World, rows: int = 20) -> tuple[str, ...]:
+    me = agency(world, "snf")
+    plan = publish.Plan(PURPOSE, "bag", world.clock.now() - timedelta(days=2), "all", columns={"bag": "BAG-id"})
+    prepared = publish.prepare(me.purpose(PURPOSE), plan, read_table(locations(rows)))
+    return tuple(done.register.name for done in publish.publish_open(me, plan, prepared))
+
+
+def asks(world: World, party: str = "utrecht", bags: list[str] | None = None) -> ask.Asked:
+    return ask.ask(agency(world, party), *question(bags or BAGS[:5]))
+
+
+def outcome(asked: ask.Asked) -> tuple[str, str]:
+    (answer,) = asked.answers
+    return asked.posed.context.epoch, answer.status
+
+
+def move(world: World, at: datetime) -> None:
+    """To another time, at which the operator has a fresh revocation list."""
+    world.clock.at = at
+    (world.pki / "ca.crl").write_bytes(world.authority.revocation_list(this_update=at - timedelta(hours=1)))
+    assert world.broker is not None
+    world.broker.reload_directory()
+
+
+def verified(world: World) -> None:
+    """By both verifiers."""
+    lines, trust = list(bundle_lines(open_log(world.config))), trust_of(world.config)
+    report = verify(lines, parse_trust(trust))
+    assert report.verified, report.findings
+    spec = importlib.util.spec_from_file_location("sluis_verify", ROOT / "clients" / "auditor" / "sluis_verify.py")
+    assert spec is not None
+    assert spec.loader is not None
+    one_file = importlib.util.module_from_spec(spec)
+    sys.modules["sluis_verify"] = one_file  # dataclasses look their module up
+    spec.loader.exec_module(one_file)
+    run = one_file.Verification(one_file.read_trust(trust), None, None)
+    run.run(lines)
+    assert run.findings == []
+
+
+def code_of(call: object, *arguments: object) -> str:
+    with pytest.raises(ClientError) as caught:
+        call(*arguments)  # type: ignore[operator]
+    return caught.value.code
+
+
+def test_the_turn_of_an_epoch_leaves_no_gap_and_loses_no_question(world: World) -> None:
+    create_epoch(agency(world, "snf"), PURPOSE)
+    assert put_in_force(world) == ("snf/snf-locatie/2026Q4/bag",)
+    ahead = rotate(agency(world, "snf"), PURPOSE)
+    assert (ahead.key.epoch, ahead.recipients) == ("2027Q1", ("snf", "someren", "utrecht"))
+    assert not rotate(agency(world, "snf"), PURPOSE).changed
+    assert put_in_force(world) == ("snf/snf-locatie/2026Q4/bag", "snf/snf-locatie/2027Q1/bag")
+    assert outcome(asks(world)) == ("2026Q4", "ANSWERED")
+
+    # under load: four askers go on while the clock passes the turn
+    move(world, TURN - timedelta(milliseconds=1))
+    seen: list[tuple[str, str]] = []
+    failed: list[BaseException] = []
+
+    def load(number: int) -> None:
+        try:
+            for at in range(6):
+                asked = asks(world, "utrecht", BAGS[number * 100 + at : number * 100 + at + 3])
+                seen.append(outcome(asked))
+        except BaseException as error:  # told by the test's own thread
+            failed.append(error)
+
+    threads = [threading.Thread(target=load, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    while len(seen) < 4 and not failed:
+        time.sleep(0.01)
+    while world.clock.at < TURN:  # a reading under way may put the clock back
+        world.clock.at = TURN + timedelta(seconds=1)
+        time.sleep(0.01)
+    for thread in threads:
+        thread.join()
+    assert not failed, failed
+    assert len(seen) == 12
+    assert {status for _, status in seen} == {"ANSWERED"}
+    assert {epoch for epoch, _ in seen} == {"2026Q4", "2027Q1"}
+
+    move(world, TURN + timedelta(days=7))
+    assert outcome(asks(world)) == ("2027Q1", "ANSWERED")
+    plan, table = question(BAGS[:5])
+    (late,) = ask.ask(agency(world, "utrecht"), replace(plan, epoch="2026Q4"), table).answers
+    assert late.status == "DENIED"
+    assert [check.id for check in late.decision.checks if not check.met] == ["epoch"]
+    verified(world)
+
+
+def test_an_asker_is_told_when_an_answerer_is_late_and_the_old_epoch_answers(world: World) -> None:
+    create_epoch(agency(world, "snf"), PURPOSE)
+    put_in_force(world)
+    rotate(agency(world, "snf"), PURPOSE)
+    move(world, TURN + timedelta(days=2))
+    asked = asks(world)
+    assert outcome(asked) == ("2026Q4", "ANSWERED")
+    assert asked.note == ("asked under 2026Q4, which still overlaps with 2027Q1: not yet published for 2027Q1: snf")
+    assert set(put_in_force(world)) == {"snf/snf-locatie/2027Q1/bag", "snf/snf-locatie/2026Q4/bag"}
+    asked = asks(world)
+    assert (outcome(asked), asked.note) == (("2027Q1", "ANSWERED"), "")
+
+
+def test_a_question_cut_off_around_the_turn_is_repeated_under_its_own_epoch(world: World) -> None:
+    create_epoch(agency(world, "snf"), PURPOSE)
+    put_in_force(world)
+    rotate(agency(world, "snf"), PURPOSE)
+    move(world, TURN - timedelta(seconds=5))
+    first = ask.ask(agency(world, "utrecht"), *question(BAGS[:5]), keep_open=True)
+    move(world, TURN + timedelta(minutes=1))
+    put_in_force(world)
+    fetch_epoch(agency(world, "utrecht"), PURPOSE)
+    again = asks(world)
+    assert (again.repeated, again.request_id, outcome(again)) == (True, first.request_id, ("2026Q4", "ANSWERED"))
+    assert outcome(asks(world)) == ("2027Q1", "ANSWERED")
+
+
+def test_a_leaked_key_is_retired_at_once_and_another_takes_its_place(world: World) -> None:
+    create_epoch(agency(world, "snf"), PURPOSE)
+    put_in_force(world)
+    assert outcome(asks(world)) == ("2026Q4", "ANSWERED")
+    assert code_of(rotate_now, agency(world, "someren"), PURPOSE, "leak") == "NOT_STEWARD"
+    assert code_of(rotate_now, agency(world, "snf"), PURPOSE, "boredom") == "USAGE"
+    old = agency(world, "snf").keystore.epoch_key(PURPOSE, "2026Q4")
+    made = rotate_now(agency(world, "snf"), PURPOSE, "leak")
+    assert (made.key.epoch, made.recipients) == ("2026Q4.2", ("snf", "someren", "utrecht"))
+    assert old is not None
+    assert made.key.key_id != old.key_id
+    # an asker that still has the old key: refused, and by itself on to the new one, under which nobody published yet
+    plan, table = question(BAGS[:5])
+    assert code_of(ask.ask, agency(world, "utrecht"), replace(plan, epoch="2026Q4"), table) == "EPOCH_RETIRED"
+    assert outcome(asks(world)) == ("2026Q4.2", "NO_REGISTER")
+    assert put_in_force(world) == ("snf/snf-locatie/2026Q4.2/bag",)
+    assert outcome(asks(world)) == ("2026Q4.2", "ANSWERED")
+    me = agency(world, "snf")
+    late = publish.Plan(PURPOSE, "bag", world.clock.now(), "all", epoch="2026Q4", columns={"bag": "BAG-id"})
+    prepared = publish.prepare(me.purpose(PURPOSE), late, read_table(locations(3)))
+    assert code_of(publish.publish, me, late, prepared) == "EPOCH_RETIRED"
+    # the old key is still had from its envelope: for subject access, as long as its questions are kept
+    assert fetch_epoch(agency(world, "utrecht"), PURPOSE, "2026Q4").key_id == old.key_id
+    # and a third, made by a successor after the steward's two
+    assert rotate_now(agency(world, "utrecht"), PURPOSE, "precaution").key.epoch == "2026Q4.3"
+    assert code_of(create_epoch, agency(world, "snf"), PURPOSE, "2026Q4.5") == "STATEMENT_INVALID"
+    verified(world)
+
+
+def test_a_rotation_that_is_cut_off_between_its_two_steps_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_epoch(agency(world, "snf"), PURPOSE)
+    snf = agency(world, "snf")
+
+    def cut(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(snf.transport, "publish_epoch", cut)
+    with pytest.raises(KeyboardInterrupt):
+        rotate_now(snf, PURPOSE, "leak")
+    assert code_of(asks, world) == "EPOCH_UNKNOWN"
+    assert rotate_now(agency(world, "snf"), PURPOSE, "leak").key.epoch == "2026Q4.2"
+    verified(world)
+
+
+def test_a_party_joins_midway_and_another_leaves(world: World) -> None:
+    create_epoch(agency(world, "snf"), PURPOSE)
+    put_in_force(world)
+    write_profile(world, "tilburg")
+    assert code_of(fetch_epoch, agency(world, "tilburg"), PURPOSE) == "ENCRYPTION_KEY_MISSING"
+    init_encryption_key(agency(world, "tilburg"))
+    assert code_of(fetch_epoch, agency(world, "tilburg"), PURPOSE) == "EPOCH_REFUSED"
+    again = create_epoch(agency(world, "snf"), PURPOSE)
+    assert (again.changed, "tilburg" in again.recipients) == (True, True)
+    assert outcome(asks(world, "tilburg")) == ("2026Q4", "ANSWERED")
+    # utrecht leaves: its right to ask ends with the policy, its key with the next epoch
+    left = texts(**{"asks: [municipalities]": "asks: [someren, tilburg]", ", successors: [utrecht]": ""})
+    world.write_bundle(left, revision=2)
+    assert world.broker is not None
+    world.broker._look_at_policy(again=True)
+    assert code_of(asks, world, "utrecht") in ("NOT_PARTICIPANT", "PURPOSE_UNKNOWN")
+    made = rotate(agency(world, "snf"), PURPOSE)
+    assert made.recipients == ("snf", "someren", "tilburg")
+    assert code_of(fetch_epoch, agency(world, "utrecht"), PURPOSE, "2027Q1") == "PURPOSE_UNKNOWN"
+    assert put_in_force(world)[-1] == "snf/snf-locatie/2027Q1/bag"
+    verified(world)
+
+
+def test_a_lost_steward_is_recovered_from_by_its_successor(world: World) -> None:
+    write_profile(world, "tilburg")
+    create_epoch(agency(world, "snf"), PURPOSE)
+    held = fetch_epoch(agency(world, "utrecht"), PURPOSE)
+    put_in_force(world)
+    init_encryption_key(agency(world, "tilburg"))
+    # the steward is gone; its successor hands on the same key, in its own name
+    assert code_of(create_epoch, agency(world, "someren"), PURPOSE) == "NOT_STEWARD"
+    sealed = create_epoch(agency(world, "utrecht"), PURPOSE)
+    assert (sealed.key.key_id, "tilburg" in sealed.recipients) == (held.key_id, True)
+    got = fetch_epoch(agency(world, "tilburg"), PURPOSE)
+    assert (got.key_id, got.steward) == (held.key_id, "utrecht")
+    assert outcome(asks(world, "tilburg")) == ("2026Q4", "ANSWERED")
+    # and makes the next one
+    assert rotate(agency(world, "utrecht"), PURPOSE).key.steward == "utrecht"
+    assert fetch_epoch(agency(world, "snf"), PURPOSE, "2027Q1").steward == "utrecht"
+    verified(world)
