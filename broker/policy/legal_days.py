@@ -89,11 +89,9 @@ def overlap_end(valid_until: datetime, overlap_days: int) -> datetime:
 def epoch_named(period: str, name: str) -> Epoch | None:
     """The calendar epoch of that name; None when `period` has none of that name."""
     try:
-        year, month = (
-            int(name[:4]),
-            {"quarter": 3 * int(name[5:] or 1) - 2, "month": int(name[5:] or 1), "year": 1}[period],
-        )
-        found = _epoch(period, date(year, month, 1))
+        number = int(name[5:] or 1)
+        month = {"quarter": 3 * number - 2, "month": number, "year": 1}[period]
+        found = _epoch(period, date(int(name[:4]), month, 1))
     except ValueError:
         return None
     return found if found.name == name else None
@@ -106,7 +104,7 @@ def needed_until(purpose: Purpose, epoch: str) -> datetime | None:
     """
     found = epoch_named(purpose.pseudonyms.epoch, calendar_epoch(epoch))
     days = (purpose.pseudonyms.overlap_days or 0) + purpose.vault_keep_days
-    return None if found is None else midnight(local_day(found.valid_until) + timedelta(days=days))
+    return None if found is None else overlap_end(found.valid_until, days)
 
 
 def epoch_name(period: str, day: date) -> str:

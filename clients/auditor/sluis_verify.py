@@ -1551,6 +1551,7 @@ class Story:
         self.key_digests: set[str] = set()
         self.encryption_keys: dict[str, list[tuple[str, datetime]]] = defaultdict(list)
         self.epoch_keys: dict[tuple[str, str], str] = {}
+        self.replaced_keys: set[tuple[str, str]] = set()
         self.retired: set[tuple[str, str]] = set()
         self.key_ends: set[tuple[str, ...]] = set()
         self.registers: dict[str, Register] = {}
@@ -1567,10 +1568,6 @@ class Story:
         self.requests: Counter[tuple[str, ...]] = Counter()
         self.counts: Counter[tuple[str, ...]] = Counter()
         self.counted: dict[tuple[str, ...], list[Counted]] = defaultdict(list)
-        self.evaluated: Counter[tuple[str, ...]] = Counter()
-        """Party, purpose, calendar epoch -> elements that this key service evaluated."""
-        self.evaluations: set[tuple[str, str]] = set()
-        self.keys_gone: set[str] = set()
         self.notices: dict[str, dict[str, datetime]] = defaultdict(dict)
         self.askers: dict[int, str] = {}
         """Index of an ask -> its asker and purpose."""
@@ -1582,6 +1579,7 @@ class Story:
         self.shadows_due: list[str] = []
         self.decisions: Counter[str] = Counter()
         self.life, self.rectified, self.vault = Life(self, before), Rectified(self), Vault(self)
+        self.service = KeyService(self)
         self.steps = self._steps()
 
     def _steps(self) -> dict[str, tuple[Callable[[Entry], None], ...]]:
@@ -1600,7 +1598,7 @@ class Story:
             "release": (self._release, rectified.release, vault.release),
             "evaluation": (self._dry_run,),
             "evaluation shadow": (self._shadow,),
-            "evaluation elements": (self._dry_run, self._elements),
+            "evaluation elements": (self._dry_run, self.service.elements),
             "notice policy-suspension": (self._suspension,),
             "notice dispute-notice": (rectified.dispute, vault.rectification),
             "notice correction-notice": (rectified.notice, vault.rectification),
@@ -1615,7 +1613,7 @@ class Story:
             "recovery entries-lost": (life.loss,),
             "config log-key": (life.change_key,),
             "config carried": (life.carry,),
-            "config service-key-destroyed": (self._key_destroyed,),
+            "config service-key-destroyed": (self.service.key_destroyed,),
             "config legal-hold-added": (vault.hold,),
             "config legal-hold-lifted": (vault.hold,),
             "seal": (life.seal,),
@@ -1649,7 +1647,7 @@ class Story:
         self.life.end_of_beginning()
         self.vault.end()
 
-    def _find_all(self, faults: Mapping[str, bool], index: int) -> None:
+    def find_all(self, faults: Mapping[str, bool], index: int) -> None:
         for code, wrong in faults.items():
             if wrong:
                 self.find(code, index)
@@ -1701,7 +1699,7 @@ class Story:
         if self.trust.approvals and not found.approved():
             self.find("POLICY_APPROVALS", entry.index)
 
-    def _decided_under(self, entry: Entry) -> PolicySet | None:
+    def decided_under(self, entry: Entry) -> PolicySet | None:
         """The set that an entry was decided under: in force, or replaced at most 60 seconds ago."""
         digest = entry.body["policy_set"]
         current = self.current is not None and self.current[0] == digest
@@ -1765,7 +1763,7 @@ class Story:
             "CERTIFICATE_DROPPED": self._is_dropped(party, known.oin, at),
             "STATEMENT_SIGNATURE": not signed_by(known.certificate, entry.body["signature"], entry.body["statement"]),
         }
-        self._find_all(faults, index)
+        self.find_all(faults, index)
 
     def _is_dropped(self, party: str, oin: str, at: datetime) -> bool:
         """Whether the set in force no longer gives a party this OIN. A call in flight is under the one before."""
@@ -1796,7 +1794,9 @@ class Story:
     def _encryption_key(self, entry: Entry) -> None:
         stated = self._new_key(entry, "sluis/v1/encryption-key", "party")
         if stated is not None:
-            self.encryption_keys[stated["party"]].append((digest_of(stated)[:32], entry.at))
+            keys = self.encryption_keys[stated["party"]]
+            self.replaced_keys |= {(stated["party"], digest) for digest, _ in keys}
+            self.encryption_keys[stated["party"]] = [*keys[-1:], (digest_of(stated)[:32], entry.at)]
 
     def _epoch(self, entry: Entry) -> None:
         stated = self._new_key(entry, "sluis/v1/epoch", "steward")
@@ -1829,7 +1829,7 @@ class Story:
             "KEY_RECIPIENTS": not set(stated["recipients"]) <= {*purpose["asks"], *purpose["answers"]},
             "KEY_TERMS": stated["mode"] != terms["mode"] or not in_period or until <= entry.at - GRACE,
         }
-        self._find_all(faults, entry.index)
+        self.find_all(faults, entry.index)
 
     def _key_end(self, entry: Entry) -> None:
         """A key was retired by a steward, once, or destroyed by one of those who held it, once each."""
@@ -1844,13 +1844,13 @@ class Story:
         purpose = self.policies.purpose(stated["purpose"]) if self.policies and of_epoch else None
         said, retires = (party, what, *epoch, key_id), what == "retired"
         stranger = retires and purpose is not None and party not in _stewards(purpose)
-        known = self.epoch_keys.get(epoch) == key_id if of_epoch else key_id in self._replaced_keys(party)
+        known = self.epoch_keys.get(epoch) == key_id if of_epoch else (party, key_id) in self.replaced_keys
         faults = {
             "KEY_REPEATED": said in self.key_ends or (retires and epoch in self.retired),
             "KEY_TERMS": not known,
             "KEY_STEWARD": stranger,
         }
-        self._find_all(faults, entry.index)
+        self.find_all(faults, entry.index)
         self.key_ends.add(said)
         self.retired |= {epoch} if retires else set()
 
@@ -1859,13 +1859,9 @@ class Story:
         epoch = (stated["purpose"], stated["epoch"])
         return None if epoch in self.retired else self.epoch_keys.get(epoch)
 
-    def _replaced_keys(self, party: str) -> set[str]:
-        """Its encryption keys before the newest."""
-        return {digest for digest, _ in self.encryption_keys[party][:-1]}
-
     def _keys_of(self, party: str, at: datetime) -> set[str]:
         """The party's encryption key in force, and the one that was until a moment ago."""
-        keys = self.encryption_keys[party][-2:]
+        keys = self.encryption_keys[party]
         return {digest for n, (digest, _) in enumerate(keys, 1) if n == len(keys) or at - keys[-1][1] <= GRACE}
 
     def _withdrawn(self, entry: Entry) -> None:
@@ -1890,7 +1886,7 @@ class Story:
             "REGISTER_TERMS": not stranger and purpose is not None and not self._in_terms(entry, stated, purpose),
             "REGISTER_KEY": self._usable_key(stated) != stated["key_id"],
         }
-        self._find_all(faults, entry.index)
+        self.find_all(faults, entry.index)
         self.versions[name] = version
         reference = {"name": name, "version": version, "manifest": digest_of(stated)}
         self.registers[path] = Register(reference, stated)
@@ -1915,14 +1911,14 @@ class Story:
         body = entry.body
         self.rectified.ask(entry)
         self.askers[entry.index] = sys.intern(f"{body['asker']}/{body['purpose']}")
-        policies = self._decided_under(entry)
+        policies = self.decided_under(entry)
         names = {"asker": "asker", "principal": "principal", "purpose": "purpose", "request_id": "exchange"}
         stated = self.statement(entry, "sluis/v1/ask", {name: body[of] for name, of in names.items()})
         if stated is not None:
             self._asked(entry, stated, policies)
         self.end_of_shadows()
         since = body["facts"].get("suspended_since")
-        if (None if since is None else moment(since)) != self._suspended(body["purpose"], policies):
+        if (None if since is None else moment(since)) != self.suspended(body["purpose"], policies):
             self.find("SUSPENSION", entry.index)
         self.last_ask = entry
         self.shadows_due = policies.shadows(body["purpose"]) if policies else []
@@ -2014,7 +2010,7 @@ class Story:
             "FACTS_MODES": facts.get("modes_available") not in (["keyed"], ["keyed", "oblivious"]),
             "FACTS": not facts_fit,
         }
-        self._find_all(faults, entry.index)
+        self.find_all(faults, entry.index)
 
     def _check_counters(
         self, entry: Entry, stated: dict[str, Any], exchange: Exchange, decided: datetime, permitted: bool
@@ -2026,9 +2022,9 @@ class Story:
             "COUNTER_COUNTS": facts.get("counts_this_epoch") != (self.counts[_budget(key)] if for_count else 0),
             "COUNT_DISTANCE": not _may_differ(facts.get("count_distance"), stated, earlier, permitted, decided),
         }
-        self._find_all(faults, entry.index)
+        self.find_all(faults, entry.index)
 
-    def _suspended(self, name: str, policies: PolicySet | None) -> datetime | None:
+    def suspended(self, name: str, policies: PolicySet | None) -> datetime | None:
         purpose = policies.purpose(name) if policies else None
         if purpose is None:
             return None
@@ -2077,57 +2073,13 @@ class Story:
         if ask is None or not fits:
             self.find("SHADOW", entry.index)
             return
-        self._take_again(entry, self._decided_under(entry), body["purpose"], ask.body)
+        self._take_again(entry, self.decided_under(entry), body["purpose"], ask.body)
 
     def end_of_shadows(self) -> None:
         """What shadows would have decided stands right behind the ask."""
         if self.shadows_due and self.last_ask is not None:
             self.find("SHADOW", self.last_ask.index)
         self.shadows_due, self.last_ask = [], None
-
-    # A key service's log
-
-    def _elements(self, entry: Entry) -> None:
-        """Elements evaluated: for a party of an active purpose, under the pinned key, within its quota."""
-        body, policies = entry.body, self._decided_under(entry)
-        key, request = (body["party"], body["purpose"], body["period"]), (body["party"], body["request_id"])
-        purpose = policies.purpose(body["purpose"]) if policies else None
-        counted = body["spent"] == self.evaluated[key] and 1 <= body["elements"] <= 1024
-        self.evaluated[key] += body["elements"]
-        at = moment(body["decided_at"])
-        allowed = (
-            policies is not None
-            and purpose is not None
-            and body["party"] in {*purpose["asks"], *purpose["answers"]}
-            and purpose["state"] == "active"
-            and purpose["pseudonyms"]["mode"] == "oblivious"
-            and body["key_service"] in purpose["pseudonyms"].get("key_services", ())
-            and purpose["valid"]["from"] <= amsterdam_day(at).isoformat() <= purpose["valid"]["until"]
-            and at < policies.expires
-            and self._suspended(body["purpose"], policies) is None
-        )
-        faults = {
-            "REQUEST_ID_REUSED": request in self.evaluations,
-            "SERVICE_KEY": body["public_key"] in self.keys_gone,
-            "EVALUATION_RIGHT": policies is not None and not allowed,
-            "EVALUATION_KEY": bool(allowed and purpose) and not _key_fits(purpose or {}, body, at),
-            "EVALUATION_QUOTA": not counted or (bool(allowed and purpose) and not _within(purpose or {}, body, at)),
-        }
-        self._find_all(faults, entry.index)
-        self.evaluations.add(request)
-
-    def _key_destroyed(self, entry: Entry) -> None:
-        """A key of a key service is destroyed once, and when the last question of its epoch has left the vaults."""
-        body, policies = entry.body, self.policies
-        purpose = policies.purpose(body["purpose"]) if policies else None
-        early = False
-        if policies is not None and body["reason"] is None:
-            ends = epoch_ends(purpose["pseudonyms"]["epoch"], calendar_epoch(body["epoch"])) if purpose else None
-            days = (purpose["pseudonyms"].get("overlap_days") or 0) + purpose["vault_keep_days"] if purpose else 0
-            early = ends is None or entry.at < midnight(amsterdam_day(ends) + timedelta(days=days)) - GRACE
-        if early or body["public_key"] in self.keys_gone:
-            self.find("SERVICE_KEY", entry.index)
-        self.keys_gone.add(body["public_key"])
 
     # Releases
 
@@ -2166,7 +2118,7 @@ class Story:
             return False
         purpose = self.policies.purpose(name)
         is_open = purpose is not None and purpose["state"] == "active" and asker in purpose["asks"]
-        return not is_open or self._suspended(name, self.policies) is not None
+        return not is_open or self.suspended(name, self.policies) is not None
 
     def _released(self, entry: Entry, ask: Waiting, closed: bool) -> None:
         body, status = entry.body, entry.body["status"]
@@ -2185,7 +2137,7 @@ class Story:
             "RELEASE_ATTRIBUTES": too_much,
             "RELEASE_OUTCOME": not fits,
         }
-        self._find_all(faults, entry.index)
+        self.find_all(faults, entry.index)
         code = self._wrong_status(entry, ask, closed) if fits else ""
         if code:
             self.find(code, entry.index, status)
@@ -2253,7 +2205,7 @@ class Story:
             "SUBJECT_SEARCH_KEY": self.epoch_keys.get(named) != stated["key_id"],
             "SUBJECT_SEARCH": body["searched"] + body["unsearched"] != asks or request in self.searches,
         }
-        self._find_all(faults, entry.index)
+        self.find_all(faults, entry.index)
         self.searches.add(request)
 
     def _suspension(self, entry: Entry) -> None:
@@ -2282,23 +2234,6 @@ def in_time(entry: Entry, stated: Mapping[str, Any]) -> bool:
 def _path(answerer: str, stated: Mapping[str, Any]) -> str:
     """The name of a register."""
     return "/".join((answerer, stated["purpose"], stated["epoch"], stated["scheme"]))
-
-
-def _key_fits(purpose: Mapping[str, Any], body: Mapping[str, Any], at: datetime) -> bool:
-    """Whether elements were evaluated under an epoch that was open, with the key that the policy pins for it."""
-    terms = purpose["pseudonyms"]
-    pinned = terms.get("public_keys", {}).get(body["epoch"], {}).get(body["key_service"])
-    opened = open_epochs(terms["epoch"], terms.get("overlap_days") or 0, amsterdam_day(at))
-    return calendar_epoch(body["epoch"]) in opened and pinned == body["public_key"]
-
-
-def _within(purpose: Mapping[str, Any], body: Mapping[str, Any], at: datetime) -> bool:
-    """Whether a quota counts in the right epoch, and is kept."""
-    limits, period = purpose["limits"], epoch_at(purpose["pseudonyms"]["epoch"], at)[0]
-    most = limits.get("evaluations_per_epoch") or 0
-    if body["party"] in purpose["answers"]:
-        most = limits.get("register_evaluations_per_epoch") or most
-    return body["period"] == period and body["spent"] + body["elements"] <= most
 
 
 def _mark(*names: str) -> bytes:
@@ -2340,6 +2275,76 @@ def _may_differ(
 
 
 # Corrections, disputes, outcomes and their notices
+
+
+class KeyService:
+    """What a key service of mode oblivious evaluated: for whom, under which key, how much; and keys destroyed."""
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+        self.evaluated: Counter[tuple[str, ...]] = Counter()
+        """Party, purpose, calendar epoch -> elements so far."""
+        self.requests: set[tuple[str, str]] = set()
+        self.destroyed: set[str] = set()
+
+    def elements(self, entry: Entry) -> None:
+        """Elements evaluated: for a party of an active purpose, under the pinned key, within its quota."""
+        body, policies = entry.body, self.story.decided_under(entry)
+        key, request = (body["party"], body["purpose"], body["period"]), (body["party"], body["request_id"])
+        purpose = policies.purpose(body["purpose"]) if policies else None
+        counted = body["spent"] == self.evaluated[key] and 1 <= body["elements"] <= 1024
+        self.evaluated[key] += body["elements"]
+        at = moment(body["decided_at"])
+        allowed = (
+            policies is not None
+            and purpose is not None
+            and body["party"] in {*purpose["asks"], *purpose["answers"]}
+            and purpose["state"] == "active"
+            and purpose["pseudonyms"]["mode"] == "oblivious"
+            and body["key_service"] in purpose["pseudonyms"].get("key_services", ())
+            and purpose["valid"]["from"] <= amsterdam_day(at).isoformat() <= purpose["valid"]["until"]
+            and at < policies.expires
+            and self.story.suspended(body["purpose"], policies) is None
+        )
+        faults = {
+            "REQUEST_ID_REUSED": request in self.requests,
+            "SERVICE_KEY": body["public_key"] in self.destroyed,
+            "EVALUATION_RIGHT": policies is not None and not allowed,
+            "EVALUATION_KEY": bool(allowed and purpose) and not _key_fits(purpose or {}, body, at),
+            "EVALUATION_QUOTA": not counted or (bool(allowed and purpose) and not _within(purpose or {}, body, at)),
+        }
+        self.story.find_all(faults, entry.index)
+        self.requests.add(request)
+
+    def key_destroyed(self, entry: Entry) -> None:
+        """A key of a key service is destroyed once, and when the last question of its epoch has left the vaults."""
+        body, policies = entry.body, self.story.policies
+        purpose = policies.purpose(body["purpose"]) if policies else None
+        early = False
+        if policies is not None and body["reason"] is None:
+            ends = epoch_ends(purpose["pseudonyms"]["epoch"], calendar_epoch(body["epoch"])) if purpose else None
+            days = (purpose["pseudonyms"].get("overlap_days") or 0) + purpose["vault_keep_days"] if purpose else 0
+            early = ends is None or entry.at < midnight(amsterdam_day(ends) + timedelta(days=days)) - GRACE
+        if early or body["public_key"] in self.destroyed:
+            self.story.find("SERVICE_KEY", entry.index)
+        self.destroyed.add(body["public_key"])
+
+
+def _key_fits(purpose: Mapping[str, Any], body: Mapping[str, Any], at: datetime) -> bool:
+    """Whether elements were evaluated under an epoch that was open, with the key that the policy pins for it."""
+    terms = purpose["pseudonyms"]
+    pinned = terms.get("public_keys", {}).get(body["epoch"], {}).get(body["key_service"])
+    opened = open_epochs(terms["epoch"], terms.get("overlap_days") or 0, amsterdam_day(at))
+    return calendar_epoch(body["epoch"]) in opened and bool(pinned == body["public_key"])
+
+
+def _within(purpose: Mapping[str, Any], body: Mapping[str, Any], at: datetime) -> bool:
+    """Whether a quota counts in the right epoch, and is kept."""
+    limits, period = purpose["limits"], epoch_at(purpose["pseudonyms"]["epoch"], at)[0]
+    most = limits.get("evaluations_per_epoch") or 0
+    if body["party"] in purpose["answers"]:
+        most = limits.get("register_evaluations_per_epoch") or most
+    return bool(body["period"] == period and body["spent"] + body["elements"] <= most)
 
 
 @dataclass(slots=True)
@@ -2886,7 +2891,7 @@ class Life:
             elif kind == "counts" and len(parts) == 4:
                 self.story.counts[tuple(parts)] += spent
             elif kind == "evaluations" and len(parts) == 3:
-                self.story.evaluated[tuple(parts)] += spent
+                self.story.service.evaluated[tuple(parts)] += spent
         for purpose, notices in body["suspended"].items():
             self.story.notices[purpose].update({one["notice"]: moment(one["since"]) for one in notices})
 
@@ -2941,7 +2946,7 @@ class Life:
     def ended(self, tree: Tree) -> Ended:
         """This log, for the one that follows it."""
         story = self.story
-        named = (("requests", story.requests), ("counts", story.counts), ("evaluations", story.evaluated))
+        named = (("requests", story.requests), ("counts", story.counts), ("evaluations", story.service.evaluated))
         counters = {"/".join((kind, *key)): n for kind, found in named for key, n in found.items() if n}
         revision = self.story.policies.revision if self.story.policies else None
         return Ended(self.trust.origin, tree.size, tree.root(), self.sealed, counters, self.story.notices, revision)
