@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 import threading
 import time
@@ -14,7 +15,9 @@ from pathlib import Path
 import pytest
 from sluis_client import ask, publish
 from sluis_client.custody import create_epoch, fetch_epoch, init_encryption_key
-from sluis_client.errors import ClientError
+from sluis_client.destruction import destroy_due, ended, keep_until, overdue
+from sluis_client.errors import ClientError, Exit
+from sluis_client.key_states import key_states
 from sluis_client.rotation import rotate, rotate_now
 from sluis_client.tables import read_table
 from test_agency import BAGS, PURPOSE, agency, locations, question, write_profile
@@ -76,6 +79,9 @@ def move(world: World, at: datetime) -> None:
     (world.pki / "ca.crl").write_bytes(world.authority.revocation_list(this_update=at - timedelta(hours=1)))
     assert world.broker is not None
     world.broker.reload_directory()
+    if at > TURN + timedelta(days=300):  # and the policy set was signed anew
+        world.write_bundle(texts(), revision=int(at.timestamp()))
+        world.broker._look_at_policy(again=True)
 
 
 def verified(world: World) -> None:
@@ -258,4 +264,76 @@ def test_a_lost_steward_is_recovered_from_by_its_successor(world: World) -> None
     # and makes the next one
     assert rotate(agency(world, "utrecht"), PURPOSE).key.steward == "utrecht"
     assert fetch_epoch(agency(world, "snf"), PURPOSE, "2027Q1").steward == "utrecht"
+    verified(world)
+
+
+def test_a_key_is_destroyed_at_the_end_of_its_escrow_logged_and_again_after_a_restore(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_epoch(agency(world, "snf"), PURPOSE)
+    key = fetch_epoch(agency(world, "utrecht"), PURPOSE)
+    put_in_force(world)
+    assert outcome(asks(world)) == ("2026Q4", "ANSWERED")
+    home = world.directory / "utrecht"
+    shutil.copytree(home / "state", home / "backup")
+    me = agency(world, "utrecht")
+    cache = me.keystore.named_key(f"evaluations.{PURPOSE}.2026Q4")
+    assert cache is not None
+    ends = TURN + timedelta(days=7 + 730)
+    assert key.escrow_until == ends
+    move(world, ends - timedelta(seconds=30))
+    assert destroy_due(agency(world, "utrecht")) == ()
+    assert [one.state for one in key_states(agency(world, "utrecht"))] == ["escrow"]
+    move(world, ends)
+    me = agency(world, "utrecht")
+    assert overdue(me.keystore, me.now())
+
+    def cut(*_: object) -> None:
+        raise ClientError("UNAVAILABLE", "the line went dead", Exit.BROKER_UNREACHABLE)
+
+    monkeypatch.setattr(me.transport, "end_key", cut)
+    assert code_of(destroy_due, me) == "UNAVAILABLE"
+    file = home / "state" / "epochs" / f"{PURPOSE}.2026Q4"
+    assert (file.exists(), me.keystore.named_keys()) == (False, ())
+    (done,) = destroy_due(agency(world, "utrecht"))
+    assert (done.purpose, done.epoch, done.key_id, done.caches) == (PURPOSE, "2026Q4", key.key_id, 1)
+    assert done.index is not None
+    assert not overdue(me.keystore, world.clock.now())
+    assert code_of(fetch_epoch, agency(world, "utrecht"), PURPOSE, "2026Q4") == "EPOCH_REFUSED"
+    # a backup brings the key back, and forgets that it was destroyed
+    shutil.rmtree(home / "state")
+    shutil.copytree(home / "backup", home / "state")
+    assert file.exists()
+    me = agency(world, "utrecht")
+    assert overdue(me.keystore, me.now())
+    (again,) = destroy_due(me)
+    assert (again.index, file.exists()) == (done.index, False)
+    assert [one.index for one in ended(me.keystore)] == [done.index]
+    verified(world)
+
+
+def test_a_key_under_a_hold_is_kept_longer_and_a_raised_term_is_heeded(world: World) -> None:
+    create_epoch(agency(world, "snf"), PURPOSE)
+    fetch_epoch(agency(world, "utrecht"), PURPOSE)
+    ends = TURN + timedelta(days=7 + 730)
+    held = keep_until(agency(world, "utrecht"), PURPOSE, "2026Q4", ends + timedelta(days=100))
+    assert keep_until(agency(world, "utrecht"), PURPOSE, "2026Q4", ends).escrow_until == held.escrow_until
+    move(world, ends + timedelta(days=1))
+    assert destroy_due(agency(world, "utrecht")) == ()
+    (gone,) = destroy_due(agency(world, "snf"))
+    assert gone.epoch == "2026Q4"
+
+
+def test_a_replaced_encryption_key_goes_once_nothing_is_sealed_to_it(world: World) -> None:
+    create_epoch(agency(world, "snf"), PURPOSE)
+    old = agency(world, "utrecht").keystore.encryption_key()
+    assert old is not None
+    assert init_encryption_key(agency(world, "utrecht"), renew=True).digest != old.digest
+    # K was not fetched yet: its envelope is sealed to the old key, which therefore stays
+    assert destroy_due(agency(world, "utrecht")) == ()
+    fetch_epoch(agency(world, "utrecht"), PURPOSE)
+    (gone,) = destroy_due(agency(world, "utrecht"))
+    assert (gone.what, gone.key_id) == ("encryption-key-destroyed", old.digest)
+    assert agency(world, "utrecht").keystore.replaced_encryption_keys() == ()
+    assert create_epoch(agency(world, "snf"), PURPOSE).changed
     verified(world)

@@ -11,6 +11,7 @@
     statements/<id>           a correction, dispute or outcome under way: the very same bytes go out again
     evidence/<id>             two views of the log that contradict each other, should that ever happen
     encryption/<digest>       an encryption key that a newer one has replaced
+    due/<purpose>.<epoch>     when the key is to be destroyed: to be looked at without opening the store
     ended/<purpose>.<epoch>   that a key was destroyed, and the signed statement that says so
     named/<name>              32 random bytes for one use, such as what encrypts a cache
     certificate.key           the private key of the certificate, once it was taken in (`keys protect --private-key`)
@@ -54,7 +55,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9.Q-]{0,140}")
 _EPOCH_FILE = re.compile(
     r"(?P<purpose>[a-z][a-z0-9-]{0,62})\.(?P<epoch>[0-9]{4}(?:Q[1-4]|-[01][0-9])?(?:\.[1-9][0-9]?)?)"
 )
-_PARTS = ("epochs", "encryption", "ended", "uploads", "exchanges", "statements", "evidence", "named")
+_PARTS = ("epochs", "encryption", "due", "ended", "uploads", "exchanges", "statements", "evidence", "named")
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,8 @@ class Keystore:
             "escrow_until": utc(key.escrow_until) if key.escrow_until else None,
         }
         self._write_json(f"epochs/{key.purpose}.{key.epoch}", value)
+        if key.escrow_until is not None:
+            self._write_json(f"due/{key.purpose}.{key.epoch}", {"until": utc(key.escrow_until)})
 
     def destroy_epoch_key(self, purpose: str, epoch: str) -> bool:
         """Overwrites and removes K of an epoch; whether there was one. Idempotent."""

@@ -13,6 +13,7 @@ from sluis_client.cli.session import (
     JsonOption,
     ProfileOption,
     columned,
+    day,
     emit,
     note,
     pairs,
@@ -27,6 +28,7 @@ from sluis_client.statements import utc
 
 if TYPE_CHECKING:
     from sluis_client.custody import Created
+    from sluis_client.destruction import Ended
 
 PurposeOption = Annotated[str, typer.Option("--purpose", help="The purpose's name.")]
 
@@ -41,6 +43,9 @@ def mount(app: typer.Typer) -> None:
     keys.command("create")(keys_create)
     keys.command("rotate")(keys_rotate)
     keys.command("fetch")(keys_fetch)
+    keys.command("status")(keys_status)
+    keys.command("keep")(keys_keep)
+    keys.command("destroy")(keys_destroy)
     keys.command("show")(keys_show)
     keys.command("protect")(keys_protect)
     keys.command("passphrase")(keys_passphrase)
@@ -191,6 +196,93 @@ def keys_show(profile: ProfileOption = None, as_json: JsonOption = False) -> Non
     lines += columned(rows) if keys else ["no keys of purposes; run `sluis-client keys fetch --purpose ...`"]
     value = {"encryption_key": own.digest if own else None, "keys": [_key_json(key) for key in keys]}
     emit(value, lines, as_json)
+
+
+def keys_status(profile: ProfileOption = None, as_json: JsonOption = False) -> None:
+    """List every key with where it stands: ahead, in force, overlap, retired, escrow until when, or destroyed.
+
+    \b
+    Example: sluis-client keys status
+    """
+    from sluis_client.destruction import ended
+    from sluis_client.key_states import key_states
+
+    with participant(profile) as me:
+        states, gone = key_states(me), ended(me.keystore)
+        replaced = len(me.keystore.replaced_encryption_keys())
+    rows = [("purpose", "epoch", "key id", "state", "until", "destroyed after")]
+    for one in states:
+        until, escrow = (utc(moment) if moment else "not known" for moment in (one.until, one.escrow_until))
+        rows.append((one.key.purpose, one.key.epoch, one.key.key_id, one.state, until, escrow))
+    for end in gone:
+        logged = f"entry {end.index}" if end.index is not None else "not logged yet"
+        rows.append((end.purpose or "(encryption key)", end.epoch, end.key_id, "destroyed", end.at, logged))
+    lines = list(columned(rows)) if len(rows) > 1 else ["no keys of purposes"]
+    if replaced:
+        lines.append(f"encryption keys that were replaced and may still open envelopes: {replaced}")
+    kept = [
+        {
+            **_key_json(one.key),
+            "state": one.state,
+            "until": utc(one.until) if one.until else None,
+            "escrow_until": utc(one.escrow_until) if one.escrow_until else None,
+        }
+        for one in states
+    ]
+    emit({"keys": kept, "destroyed": [_ended_json(one) for one in gone], "replaced": replaced}, lines, as_json)
+
+
+def keys_keep(
+    purpose: PurposeOption,
+    until: Annotated[str, typer.Option("--until", help="The last day on which it is kept, such as 2030-12-31.")],
+    epoch: Annotated[str, typer.Option("--epoch", help="The key epoch, such as 2026Q4.")],
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep a key longer than its escrow, as for a legal hold: without it the questions of its epoch cannot be searched.
+
+    \b
+    Example: sluis-client keys keep --purpose snf-locatie --epoch 2026Q4 --until 2030-12-31
+    """
+    from sluis_client.destruction import keep_until
+
+    with participant(profile, look_after_keys=False) as me:
+        key = keep_until(me, purpose, epoch, day(until, "--until", inclusive_end=True))
+    kept = utc(key.escrow_until) if key.escrow_until else ""
+    lines = [f"key {key.key_id} of {key.purpose} {key.epoch} is kept until {kept}"]
+    emit({**_key_json(key), "escrow_until": kept}, lines, as_json)
+
+
+def keys_destroy(profile: ProfileOption = None, as_json: JsonOption = False) -> None:
+    """Destroy the keys whose escrow is over, and replaced encryption keys that open nothing more; signed and logged.
+
+    Every command that connects does this by itself when a key is due. One that is still needed is never touched.
+
+    \b
+    Example: sluis-client keys destroy
+    """
+    from sluis_client.destruction import destroy_due
+
+    with participant(profile, look_after_keys=False) as me:
+        done = destroy_due(me)
+    lines = [
+        f"destroyed: {f'key of {one.purpose} {one.epoch}' if one.epoch else 'encryption key'} {one.key_id}, "
+        f"{one.caches} caches; logged as entry {one.index}"
+        for one in done
+    ]
+    emit({"destroyed": [_ended_json(one) for one in done]}, lines or ["nothing is due"], as_json)
+
+
+def _ended_json(one: Ended) -> dict[str, Any]:
+    return {
+        "what": one.what,
+        "purpose": one.purpose,
+        "epoch": one.epoch,
+        "key_id": one.key_id,
+        "at": one.at,
+        "caches": one.caches,
+        "index": one.index,
+    }
 
 
 def _key_json(key: EpochKey) -> dict[str, Any]:

@@ -47,8 +47,8 @@ def the_profile(given: Path | None) -> Profile:
 
 
 @contextmanager
-def participant(profile: Path | None) -> Iterator[Participant]:
-    """The agency of a profile, connected to its broker."""
+def participant(profile: Path | None, *, look_after_keys: bool = True) -> Iterator[Participant]:
+    """The agency of a profile, connected to its broker. Keys whose time has come are destroyed first."""
     from sluis_client.client import connect
     from sluis_client.participant import Participant
     from sluis_client.party_keys import keystore_of
@@ -58,7 +58,24 @@ def participant(profile: Path | None) -> Iterator[Participant]:
         note("unsafe_skip_approvals: whether both sides approved a purpose is not checked")
     keystore = keystore_of(read)
     with connect(read) as transport:
-        yield Participant(read, keystore, transport)
+        me = Participant(read, keystore, transport)
+        if look_after_keys:
+            _destroy_due(me)
+        yield me
+
+
+def _destroy_due(me: Participant) -> None:
+    """What ended is destroyed before anything is done with it; a command that can go on is not held up by it."""
+    from sluis_client.destruction import destroy_due, overdue
+
+    if not overdue(me.keystore, me.now()):
+        return
+    try:
+        for one in destroy_due(me):
+            what = f"key of {one.purpose} {one.epoch}" if one.epoch else "encryption key"
+            note(f"destroyed, its time was over: {what} {one.key_id} (entry {one.index})")
+    except ClientError as error:
+        note(f"keys that have ended wait to be destroyed or logged ({error.message}); run `sluis-client keys destroy`")
 
 
 def emit(value: Mapping[str, Any], lines: Iterable[str], as_json: bool) -> None:
