@@ -92,7 +92,7 @@ class Broker(Host):
 
     def _services(self, audit: AuditServicer) -> Services:
         limits, reader = self._config.limits, self._store.reader
-        epochs = Epochs(
+        self._epochs = Epochs(
             sequencer=self._sequencer,
             reader=reader,
             policies=self._in_force.current,
@@ -125,7 +125,7 @@ class Broker(Host):
                 slots=self._slots,
             ),
             notices=NoticeServicer(Notices(self._intake), UnusualUse(self._intake)),
-            keys=KeyServicer(epochs),
+            keys=KeyServicer(self._epochs),
             pseudonyms=self._pseudonyms,
         )
 
@@ -154,11 +154,18 @@ class Broker(Host):
             ("registers", self._publication.sweep),
             ("answers", self._sweep_answers),
             ("vault", self._expire_vault),
+            ("envelopes", self._drop_envelopes),
             ("recovery", self._recover),
         )
 
     def _sweep_answers(self) -> None:
         self._spool.sweep(self._clock.now() - ANSWER_KEPT)
+
+    def _drop_envelopes(self) -> None:
+        count = self._epochs.drop_envelopes()
+        if count:
+            self._store.fold()
+            log.info("envelopes dropped at the end of their escrow", count=count)
 
     def _expire_vault(self) -> None:
         count = self._erasure.expire()

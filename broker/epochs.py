@@ -22,7 +22,7 @@ from broker.exchange_log.append import Sequencer
 from broker.parties import Caller
 from broker.policy.document import PolicySet
 from broker.policy.evaluate import epoch_of
-from broker.policy.legal_days import calendar_epoch, overlap_end
+from broker.policy.legal_days import calendar_epoch, needed_until, overlap_end
 from broker.policy.purpose import Purpose
 from broker.ports import Clock, LogReader, Transaction
 from broker.statements import (
@@ -227,6 +227,31 @@ class Epochs:
         )
         certificate = base64.b64decode(record["certificate"])
         return PublishedEpoch(_signed(record), certificate, envelopes, newest, registers)
+
+    def drop_envelopes(self) -> int:
+        """Drops the envelopes of epochs whose escrow is over, so that none opens them who finds an encryption key
+        later. The manifests stay. Returns of how many epochs.
+
+        Raises:
+            SluisError: LOG_UNAVAILABLE, LOG_OUTCOME_UNKNOWN; then some may be left, for the next time.
+        """
+        now, purposes = self._clock.now(), self._policies().purposes
+        over = []
+        for key, stored in self._reader.documents("epoch"):
+            purpose, _, epoch = key.partition("/")
+            until = needed_until(purposes[purpose], epoch) if purpose in purposes else None
+            if until is not None and until <= now and json.loads(stored)["envelopes"]:
+                over.append(key)
+
+        def work(tx: Transaction) -> None:
+            for key in over:
+                stored = tx.document("epoch", key)
+                if stored is not None:
+                    tx.put_document("epoch", key, canonical_json({**json.loads(stored), "envelopes": {}}))
+
+        if over:
+            self._sequencer.submit(work)
+        return len(over)
 
     def _demand_steward(self, party: str, purpose: Purpose) -> None:
         stewards = purpose.pseudonyms.stewards

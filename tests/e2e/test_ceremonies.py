@@ -300,6 +300,10 @@ def test_a_key_is_destroyed_at_the_end_of_its_escrow_logged_and_again_after_a_re
     assert done.index is not None
     assert not overdue(me.keystore, world.clock.now())
     assert code_of(fetch_epoch, agency(world, "utrecht"), PURPOSE, "2026Q4") == "EPOCH_REFUSED"
+    assert agency(world, "utrecht").transport.epoch(PURPOSE, "2026Q4").envelope
+    assert world.broker is not None
+    world.broker._drop_envelopes()
+    assert not agency(world, "utrecht").transport.epoch(PURPOSE, "2026Q4").envelope
     # a backup brings the key back, and forgets that it was destroyed
     shutil.rmtree(home / "state")
     shutil.copytree(home / "backup", home / "state")
