@@ -20,6 +20,7 @@ from broker.exchange import (
     RegisterVersion,
 )
 from broker.notice_ports import NoticeReads, NoticeWrites
+from broker.probing_ports import AskedReads, AskedWrites
 from broker.vault_ports import VaultReads, VaultWrites
 
 
@@ -65,7 +66,7 @@ class AtRest(Protocol):
         ...
 
 
-class Transaction(VaultWrites, NoticeWrites, Protocol):
+class Transaction(VaultWrites, NoticeWrites, AskedWrites, Protocol):
     """One unit of work inside the sequencer's write transaction. Nothing of it exists until the batch commits.
 
     Entries appended here become leaves of one batch with one checkpoint. Not for use outside the sequencer's thread.
@@ -169,7 +170,7 @@ class StoredEntry:
     leaf: bytes
 
 
-class LogReader(VaultReads, NoticeReads, Protocol):
+class LogReader(VaultReads, NoticeReads, AskedReads, Protocol):
     """Reads of what is committed. Safe from any thread; never sees an uncommitted batch."""
 
     def registers(self, answerer: str, purpose: str, epoch: str) -> tuple[RegisterVersion, ...]:

@@ -15,6 +15,7 @@ from broker.exchange_log.merkle import CompactRange, node_number, peaks_of
 from broker.ports import AtRest, Entropy
 from broker.storage.sqlite_batch import SqliteBatch
 from broker.storage.sqlite_reader import SqliteLogReader
+from broker.storage.sqlite_probing import Marker
 from broker.storage.sqlite_rows import AnswerHeads
 from broker.storage.sqlite_session import BUSY_SECONDS, Session, connect_writer, wrapped
 from broker.storage.sqlite_transaction import SqliteTransaction
@@ -57,6 +58,7 @@ class SqliteLogStore:
             self._session: Session | None = Session(connect_writer(path), Code.LOG_UNAVAILABLE)
             self._vault = Vault(path.with_name(path.name + ".vault"), at_rest, entropy)
             self._heads = AnswerHeads(at_rest, entropy)
+            self._marker = Marker(at_rest)
             self._vault.sweep(self._session)
         except BaseException:
             os.close(self._lock)
@@ -96,7 +98,7 @@ class SqliteLogStore:
                 tree = self._read_tree(session)
                 sealed = bool(session.row("SELECT sealed FROM head")[0])
                 transaction = SqliteTransaction(
-                    session, tree.copy(), sequenced_at, self._vault, self._heads, sealed=sealed
+                    session, tree.copy(), sequenced_at, self._vault, self._heads, self._marker, sealed=sealed
                 )
                 batch = SqliteBatch(session, transaction, self._vault)
                 yield batch

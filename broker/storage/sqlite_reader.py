@@ -17,6 +17,7 @@ from broker.ports import StoredEntry
 from broker.storage import sqlite_notices as notices
 from broker.storage import sqlite_rows as rows
 from broker.storage import sqlite_slots as slots
+from broker.storage.sqlite_probing import find_asked_since
 from broker.storage.sqlite_session import Session, connect_reader, corrupt
 from broker.storage.sqlite_vault import Vault
 
@@ -138,6 +139,10 @@ class SqliteLogReader(notices.RectificationRows):
     def spent(self, counter: str) -> int:
         """What was debited from `counter`."""
         return rows.find_spent(self._session, counter)
+
+    def asked_since(self, scope: str, since: datetime) -> int:
+        """Subjects of the questions of a scope from `since` on."""
+        return find_asked_since(self._session, scope, since)
 
     def openings(self) -> int:
         """How many slots the vault holds."""

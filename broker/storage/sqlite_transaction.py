@@ -24,6 +24,7 @@ from broker.exchange_log.merkle import CompactRange, leaf_hash
 from broker.storage import sqlite_notices as notices
 from broker.storage import sqlite_rows as rows
 from broker.storage import sqlite_slots as slots
+from broker.storage.sqlite_probing import AskedRows, Marker
 from broker.storage.sqlite_session import Session
 from broker.storage.sqlite_vault import Vault
 
@@ -31,7 +32,7 @@ SEAL = "seal"
 """The kind of the entry that ends a log."""
 
 
-class SqliteTransaction(notices.RectificationRows):
+class SqliteTransaction(notices.RectificationRows, AskedRows):
     """Implements `broker.ports.Transaction` for the works of one batch."""
 
     def __init__(
@@ -41,6 +42,7 @@ class SqliteTransaction(notices.RectificationRows):
         at: datetime,
         vault: Vault,
         heads: rows.AnswerHeads,
+        marker: Marker,
         *,
         sealed: bool = False,
     ) -> None:
@@ -48,6 +50,7 @@ class SqliteTransaction(notices.RectificationRows):
         self._at = at
         self._vault = vault
         self._heads = heads
+        self._marker = marker
         self._writing = False
         self.tree = tree
         self.began = tree.size

@@ -9,17 +9,19 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pytest
 from log_kit import ORIGIN, START, Keys, access_body, ask_body, release_body
 
 from broker.canonical import canonical_json, commitment
 from broker.custody.keys import SystemEntropy
 from broker.errors import Code, SluisError
-from broker.exchange import AnswerStatus, DisputedRecord, ExchangeState, RegisterVersion, StoredNotice
+from broker.exchange import AnswerStatus, DisputedRecord, ExchangeState, Pseudonyms, RegisterVersion, StoredNotice
 from broker.exchange_log.checkpoint import parse_verifier_key, sign_checkpoint
 from broker.exchange_log.merkle import leaf_hash, verify_inclusion
 from broker.parties import Environment
 from broker.ports import LogStore, Transaction
+from broker.probing_ports import AskedBefore
 from broker.statements import Scope, Signed, read_register_manifest
 from broker.storage.sqlite import SqliteLogStore
 
@@ -576,3 +578,51 @@ def test_a_work_that_fails_leaves_no_notice_and_no_dispute(store: Any) -> None:
         write(store, work)
     assert store.reader.notice("n") is None
     assert store.reader.dispute("aa") == ()
+
+
+def subjects(*numbers: int) -> Pseudonyms:
+    return np.array([number.to_bytes(16, "big") for number in numbers], "V16")
+
+
+def test_how_a_question_stands_to_earlier_ones(store: Any) -> None:
+    kept = START + 90 * DAY
+
+    def note(scope: str, at: datetime, *numbers: int) -> None:
+        write(store, lambda tx: tx.note_asked(scope, subjects(*numbers), at, keep_until=kept))
+
+    note("utrecht/p/e", START, 1, 2, 3)
+    note("utrecht/p/e", START + DAY, 3)
+    note("utrecht/p/e", START + 2 * DAY, 3, 4)
+    note("snf/p/e", START, 1, 2, 3, 4)
+
+    def before(since: datetime, *numbers: int) -> AskedBefore:
+        return write(store, lambda tx: tx.asked_before("utrecht/p/e", subjects(*numbers), since))
+
+    assert before(START, 1, 2, 3) == AskedBefore(overlaps=((3, 3), (1, 1), (2, 1)), most=3, known=3)
+    assert before(START + DAY, 1, 2, 3) == AskedBefore(overlaps=((1, 1), (2, 1)), most=2, known=3)
+    assert before(START, 9) == AskedBefore(overlaps=(), most=0, known=0)
+    assert before(START, 4, 9) == AskedBefore(overlaps=((2, 1),), most=1, known=1)
+    many = before(START, *range(4000))
+    assert many == AskedBefore(overlaps=((3, 3), (1, 1), (2, 2)), most=3, known=4)
+    assert write(store, lambda tx: tx.asked_since("utrecht/p/e", START + DAY)) == 3
+    assert store.reader.asked_since("utrecht/p/e", START) == 6
+    assert store.reader.asked_since("nobody/p/e", START) == 0
+
+
+def test_a_noted_question_is_dropped_with_its_subjects_when_its_time_has_passed(store: Any) -> None:
+    write(store, lambda tx: tx.note_asked("s", subjects(1, 2), START, keep_until=START + DAY))
+    write(store, lambda tx: tx.note_asked("s", subjects(2), START, keep_until=START + 2 * DAY))
+    assert write(store, lambda tx: tx.drop_asked(START)) == 0
+    assert write(store, lambda tx: tx.drop_asked(START + DAY)) == 1
+    assert write(store, lambda tx: tx.asked_before("s", subjects(1, 2), START)) == AskedBefore(((1, 1),), 1, 1)
+    assert write(store, lambda tx: tx.drop_asked(START + 2 * DAY)) == 1
+    assert write(store, lambda tx: tx.asked_before("s", subjects(1, 2), START)) == AskedBefore((), 0, 0)
+
+
+def test_no_pseudonym_of_a_noted_question_lies_on_disk(store: Any, tmp_path: Path) -> None:
+    asked = np.array([b"pseudonym-bytes!"], "V16")
+    write(store, lambda tx: tx.note_asked("s", asked, START, keep_until=START + DAY))
+    assert write(store, lambda tx: tx.asked_before("s", asked, START)).known == 1
+    store.close()
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or b"pseudonym-bytes!" not in path.read_bytes()

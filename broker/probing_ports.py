@@ -1,0 +1,51 @@
+"""What the guards against probing ask of the log's store: which subjects a party asked about before.
+
+Part of `broker.ports.Transaction` and `LogReader`, with their promises. No pseudonym lies in what is stored: only marks
+under a key of the store's own, one for each scope, so that neither two scopes nor a register can be joined with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from broker.exchange import Pseudonyms
+
+
+@dataclass(frozen=True)
+class AskedBefore:
+    """How a question stands to the earlier ones of its scope.
+
+    `overlaps`: for each earlier question that shares a subject with it, how many subjects that one had and how many
+    they share, oldest first. `most`: the largest number of earlier questions that share one and the same subject.
+    `known`: subjects of this question that any earlier one had, however long ago in the scope.
+    """
+
+    overlaps: tuple[tuple[int, int], ...]
+    most: int
+    known: int
+
+
+class AskedReads(Protocol):
+    """What both sides read."""
+
+    def asked_since(self, scope: str, since: datetime) -> int:
+        """Subjects of the questions noted in a scope from `since` on, a subject counted once for each question."""
+        ...
+
+
+class AskedWrites(AskedReads, Protocol):
+    """What a transaction has besides. A scope is one asker under one purpose and epoch."""
+
+    def asked_before(self, scope: str, subjects: Pseudonyms, since: datetime) -> AskedBefore:
+        """How `subjects` (each value once) stand to the questions noted in `scope` from `since` on."""
+        ...
+
+    def note_asked(self, scope: str, subjects: Pseudonyms, at: datetime, *, keep_until: datetime) -> None:
+        """Notes a question: `subjects` has each value once."""
+        ...
+
+    def drop_asked(self, now: datetime) -> int:
+        """Drops the questions whose `keep_until` has passed; returns how many."""
+        ...
