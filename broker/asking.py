@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -30,6 +30,7 @@ from broker.policy.evaluate import (
     ENGINE,
     Decision,
     Facts,
+    ProbingFacts,
     RegisterFacts,
     Request,
     day_of,
@@ -41,6 +42,7 @@ from broker.policy.evaluate import (
 from broker.policy.suspension import DOCUMENT as SUSPENSION
 from broker.policy.suspension import suspended_since
 from broker.ports import LogReader, Transaction
+from broker.probing import dry_facts, note, note_hits, probing_facts
 from broker.questions import (
     Asked,
     AskedOf,
@@ -82,6 +84,15 @@ def bound_asks(tx: Transaction, asker: str, entries: int, now: datetime) -> None
         )
 
 
+@dataclass(frozen=True)
+class _Alike:
+    """The facts that are the same for every answerer of a question."""
+
+    requests_today: int
+    suspended_since: datetime | None
+    probing: ProbingFacts | None
+
+
 class AskGate:
     """Decides asks under the policy set in force."""
 
@@ -113,12 +124,15 @@ class AskGate:
         bound_asks(tx, statement.asker, len(statement.answerers), now)
         terms = terms_of(policies, statement, now)
         counter = requests_counter(statement.asker, statement.purpose, now)
-        requests_today = tx.spent(counter)
-        since = suspended(tx, policies.purposes.get(statement.purpose))
+        alike = _Alike(
+            tx.spent(counter),
+            suspended(tx, policies.purposes.get(statement.purpose)),
+            probing_facts(tx, policies, statement, posed.question, now),
+        )
         asks = []
         for answerer in statement.answerers:
             register, unanswerable = self._register(tx, statement, answerer, now)
-            facts = self._facts(tx, policies, posed, answerer, register, requests_today, since)
+            facts = self._facts(tx, policies, posed, answerer, register, alike)
             decision = evaluate(policies, request_of(statement, answerer), facts)
             body = _ask_entry(posed, answerer, decision, facts, policies.digest, register)
             state = ExchangeState(
@@ -144,6 +158,7 @@ class AskGate:
         if permitted:
             demand_key(tx, statement.purpose, statement.epoch, statement.key_id, self._scope)
             tx.debit(counter, 1)
+            note(tx, policies, statement, posed.question, alike.probing, now)
             for ask in permitted:
                 if statement.want.count:
                     name = counts_counter(statement.asker, ask.state.answerer, statement.purpose, statement.epoch)
@@ -180,12 +195,17 @@ class AskGate:
             count_distance=None,
             modes_available=self._modes,
             suspended_since=suspended(reader, policies.purposes.get(request.purpose)),
+            probing=dry_facts(reader, policies, request, now),
         )
         return evaluate(policies, request, facts)
 
     def closed(self, tx: Transaction, purpose: str, asker: str) -> bool:
         """Whether the release gate must stay shut now: the purpose was suspended, closed or left since the ask."""
         return is_closed(tx, self.policies(), purpose, asker)
+
+    def note_hits(self, tx: Transaction, state: ExchangeState, subjects: int, hits: int) -> None:
+        """Adds the hits of an answer to what guards against probing watch."""
+        note_hits(tx, self.policies(), state, subjects, hits)
 
     def _register(
         self, tx: Transaction, statement: AskStatement, answerer: str, now: datetime
@@ -208,8 +228,7 @@ class AskGate:
         posed: Posed,
         answerer: str,
         register: RegisterVersion | None,
-        requests_today: int,
-        since: datetime | None,
+        alike: _Alike,
     ) -> Facts:
         statement, opened = posed.statement, posed.opened
         counts, distance = 0, None
@@ -220,14 +239,15 @@ class AskGate:
         case_number = opened.case_number[1].decode("utf-8", "replace") if opened.case_number else None
         return Facts(
             now=posed.now,
-            requests_today=requests_today,
+            requests_today=alike.requests_today,
             counts_this_epoch=counts,
             case_number=judge_case_number(policies, statement.asker, case_number),
             cooperation_ref=statement.cooperation_ref is not None,
             register=_rules_of(register),
             count_distance=distance,
             modes_available=self._modes,
-            suspended_since=since,
+            suspended_since=alike.suspended_since,
+            probing=alike.probing,
         )
 
 

@@ -208,6 +208,7 @@ class Coordinator:
             leaving = withheld() if shut else prepared
             marks = NO_MARKS
             if leaving.status is AnswerStatus.ANSWERED and not statement.want.count:
+                self._gate.note_hits(tx, state, statement.subjects, leaving.hits)
                 marks = marking.look(tx, tx.open_disputes(state.answerer, state.purpose, state.epoch))
                 leaving = replace(leaving, result=with_marks(leaving.result, marks))
             mine = state.ask_index

@@ -81,6 +81,7 @@ class Erasure:
         now = self._clock.now()
         while self._sequencer.submit(lambda tx: tx.drop_old_answers(now, now - ANSWER_KEPT, PAGE)).value:
             pass
+        self._sequencer.submit(lambda tx: tx.drop_asked(now))
         before = now.replace(minute=0, second=0, microsecond=0)
         gone, after = 0, None
         while page := self._reader.due(before, after, PAGE):
@@ -173,6 +174,7 @@ class Erasure:
             slots |= {slot.commitment: slot for slot in tx.slots_of(asker, exchange) if slot.label != ANSWER_LABEL}
             tx.drop_answers(asker, exchange)
             tx.drop_places(asker, exchange)
+            tx.drop_asked_of(asker, exchange)
         demand_free(slots.values(), holds_of(tx.document(*HOLDS)), tx.sequenced_at)
         if len(slots) > _MOST:
             raise SluisError(Code.ORDER_INVALID, f"the order erases more than {_MOST} slots; order fewer exchanges")
@@ -215,7 +217,7 @@ def expire_ended(store: LogStore, now: datetime) -> int:
                 holds = holds_of(tx.document(*HOLDS))
                 due = [slot for slot in page if not _is_held(slot, holds, now)]
                 gone += tx.erase([slot.commitment for slot in due], batch.size - 1)
-                _drop_places(tx, due)
+                _drop_traces(tx, due)
             batch.commit("")
     with store.batch(now) as batch:
         with batch.savepoint():
@@ -277,7 +279,7 @@ def _expire(names: Sequence[str], before: datetime, tx: Transaction) -> int:
     due = [slot for slot in tx.slots(names) if slot.keep_until < before and not _is_held(slot, holds, tx.sequenced_at)]
     for purpose, commitments in _by_purpose(due):
         _erasure(tx, "retention", purpose, commitments, {})
-    _drop_places(tx, due)
+    _drop_traces(tx, due)
     return len(due)
 
 
@@ -285,10 +287,11 @@ def _is_held(slot: VaultSlot, holds: Sequence[Hold], now: datetime) -> bool:
     return any(hold.covers(slot.uses, now) for hold in holds)
 
 
-def _drop_places(tx: Transaction, gone: Iterable[VaultSlot]) -> None:
-    """What says which rows were disputed goes with the question: to whoever has the asker's file it says whom."""
+def _drop_traces(tx: Transaction, gone: Iterable[VaultSlot]) -> None:
+    """What says which rows were disputed, or that somebody was asked about, goes with the question."""
     for exchange in _exchanges_of(gone):
         tx.drop_places(*exchange)
+        tx.drop_asked_of(*exchange)
 
 
 def _exchanges_of(gone: Iterable[VaultSlot]) -> set[tuple[str, str]]:
@@ -322,7 +325,7 @@ def _erase_again(tx: Transaction) -> int:
     if revived:
         detail = f"{len(revived)} vault slots that the log says were erased were there again, and are gone"
         slots = tx.slots(revived)
-        _drop_places(tx, slots)
+        _drop_traces(tx, slots)
         for exchange in _exchanges_of(slots):
             tx.drop_answers(*exchange)
         tx.erase(revived, tx.append("recovery", {"what": "erasure-reapplied", "detail": detail}))

@@ -27,11 +27,24 @@ class AskedBefore:
     known: int
 
 
+@dataclass(frozen=True)
+class AskedQuestion:
+    """A question to be noted. `scope`: within what it is compared; `rows`: as its statement says; `keep_until`: when it
+    may be dropped."""
+
+    scope: str
+    asker: str
+    exchange: str
+    rows: int
+    at: datetime
+    keep_until: datetime
+
+
 class AskedReads(Protocol):
     """What both sides read."""
 
     def asked_since(self, scope: str, since: datetime) -> int:
-        """Subjects of the questions noted in a scope from `since` on, a subject counted once for each question."""
+        """Rows of the questions noted in a scope from `since` on."""
         ...
 
 
@@ -42,8 +55,12 @@ class AskedWrites(AskedReads, Protocol):
         """How `subjects` (each value once) stand to the questions noted in `scope` from `since` on."""
         ...
 
-    def note_asked(self, scope: str, subjects: Pseudonyms, at: datetime, *, keep_until: datetime) -> None:
+    def note_asked(self, asked: AskedQuestion, subjects: Pseudonyms) -> None:
         """Notes a question: `subjects` has each value once."""
+        ...
+
+    def drop_asked_of(self, asker: str, exchange: str) -> None:
+        """Drops the question of an exchange, as far as it was noted."""
         ...
 
     def drop_asked(self, now: datetime) -> int:

@@ -189,6 +189,10 @@ _CODES: Mapping[Code, Advice] = {
         "counts that differ by a few persons tell about those persons; whether that was prevented is not shown",
         "have the asker open the two questions to you, and compare them",
     ),
+    Code.COUNTER_PROBING: Advice(
+        "whether a party asked the same again, in parts, or about ever more people was not watched as agreed",
+        "have the asker open its questions to you, and look for them with `sluis audit unusual --openings`",
+    ),
     Code.REPLAY_DIFFERS: Advice(
         "the rules in force give another decision, or other reasons or duties, than the log has",
         "read both with `sluis audit replay`; if it says permit where the rules say deny, treat it as a data breach",

@@ -12,6 +12,7 @@ from broker.audit.counting import Counting
 from broker.audit.entries import GRACE, LogEntry, read_time
 from broker.audit.epoch_keys import EpochKeys
 from broker.audit.findings import Code, Findings
+from broker.audit.probing import Probed
 from broker.audit.registers import Register, Registers
 from broker.audit.releases import Ask, Releases
 from broker.audit.statement_forms import StatementForms
@@ -36,6 +37,8 @@ class _Group:
     alike: tuple[Any, ...]
     day: tuple[str, str, str]
     last: int
+    facts: Mapping[str, Any]
+    decided_at: datetime
     permitted: bool = False
     answerers: list[str] = field(default_factory=list)
 
@@ -58,6 +61,7 @@ class Exchanges:
         self._registers = registers
         self._releases = releases
         self._counting = counting
+        self._probed = Probed()
         self._group: _Group | None = None
         self._seen: set[bytes] = set()
 
@@ -79,6 +83,9 @@ class Exchanges:
         register = self._registers.find(body["answerer"], statement["purpose"], statement["epoch"], statement["scheme"])
         self._check_facts(entry, statement, register)
         self._counting.check(entry, statement, group.day, decided_at)
+        wrong = self._probed.wrong(body["facts"], statement, decided_at, policies)
+        if wrong:
+            self._findings.add(Code.COUNTER_PROBING, wrong, index=entry.index)
         if body["decision"].get("effect") != "permit":
             self._releases.denied(entry.index)
             return
@@ -100,6 +107,7 @@ class Exchanges:
             return
         if group.permitted:
             self._counting.exchange(group.day)
+            self._probed.permitted(group.facts, group.statement, group.decided_at)
         if group.answerers != group.statement["answerers"]:
             self._findings.add(Code.ANSWERER_MISSING, index=group.last)
 
@@ -115,7 +123,8 @@ class Exchanges:
             if mark in self._seen:
                 self._find(Code.REQUEST_ID_REUSED, entry)
             self._seen.add(mark)
-            group = _Group(key, statement, alike, (body["asker"], body["purpose"], day_of(decided_at)), entry.index)
+            day = (body["asker"], body["purpose"], day_of(decided_at))
+            group = _Group(key, statement, alike, day, entry.index, body["facts"], decided_at)
             self._group = group
         elif statement != group.statement:
             self._find(Code.REQUEST_ID_REUSED, entry)

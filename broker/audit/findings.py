@@ -149,6 +149,10 @@ class Code(Enum):
     COUNTER_REQUESTS = (Fault.EXCHANGE, "an ask counts other earlier requests of that day than the log shows")
     COUNTER_COUNTS = (Fault.EXCHANGE, "an ask counts other earlier counts of that epoch than the log shows")
     COUNT_DISTANCE = (Fault.EXCHANGE, "an ask states another distance to earlier counts than the log allows")
+    COUNTER_PROBING = (
+        Fault.EXCHANGE,
+        "an ask says something else of its asker's earlier questions than the log allows",
+    )
     FACTS_MODES = (Fault.EXCHANGE, "a decision counts on modes of pseudonyms that no such broker serves")
     EVALUATION_RIGHT = (
         Fault.EXCHANGE,

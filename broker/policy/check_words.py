@@ -44,6 +44,30 @@ QUESTIONS: Mapping[str, Both] = {
         "nl": "Laat de grens aan tellingen in deze periode ruimte?",
     },
     "legal-basis": {"en": "Does the law still carry it?", "nl": "Draagt de wet het nog?"},
+    "same-question": {
+        "en": "Was the same not asked too often?",
+        "nl": "Is niet te vaak hetzelfde gevraagd?",
+    },
+    "nested-question": {
+        "en": "Do few earlier questions lie inside or around it?",
+        "nl": "Liggen er weinig eerdere vragen in of om deze vraag?",
+    },
+    "asked-again": {
+        "en": "Was each subject not asked about too often?",
+        "nl": "Is naar elk onderwerp niet te vaak gevraagd?",
+    },
+    "subjects-per-hour": {
+        "en": "Does the limit of an hour leave room?",
+        "nl": "Laat de grens van een uur ruimte?",
+    },
+    "subjects-per-epoch": {
+        "en": "Does the limit on subjects in this period leave room?",
+        "nl": "Laat de grens aan onderwerpen in deze periode ruimte?",
+    },
+    "hits-per-hundred": {
+        "en": "Were enough of those asked about known?",
+        "nl": "Waren er van de gevraagden genoeg bekend?",
+    },
 }
 
 ADVICE: Mapping[str, Both] = {
@@ -141,5 +165,29 @@ ADVICE: Mapping[str, Both] = {
     "legal-basis": {
         "en": "keep answers no longer than the law allows, or name a law that is in force",
         "nl": "bewaar antwoorden niet langer dan de wet toelaat, of noem een wet die geldt",
+    },
+    "same-question": {
+        "en": "use the answer that was given; the same question may be asked again in the next period",
+        "nl": "gebruik het gegeven antwoord; dezelfde vraag kan weer in de volgende periode",
+    },
+    "nested-question": {
+        "en": "ask at once about all subjects of a case, and not about parts of an earlier question",
+        "nl": "vraag in een keer over alle onderwerpen van een zaak, en niet over delen van een eerdere vraag",
+    },
+    "asked-again": {
+        "en": "leave out the subjects that you have asked about already; use the answers that were given",
+        "nl": "laat de onderwerpen weg waarnaar al is gevraagd; gebruik de gegeven antwoorden",
+    },
+    "subjects-per-hour": {
+        "en": "wait until an hour has passed, or ask about fewer; a large question is not to be split",
+        "nl": "wacht tot er een uur voorbij is, of vraag over minder; een grote vraag mag niet worden gesplitst",
+    },
+    "subjects-per-epoch": {
+        "en": "wait for the next period, or have the purpose signed anew with another bound",
+        "nl": "wacht op de volgende periode, of laat het doel opnieuw ondertekenen met een andere grens",
+    },
+    "hits-per-hundred": {
+        "en": "ask only about subjects of a running case; have the officer look at why so few are known",
+        "nl": "vraag alleen over onderwerpen van een lopende zaak; laat nagaan waarom er zo weinig bekend zijn",
     },
 }

@@ -8,7 +8,7 @@ from broker.policy.case_number import BSN_DIGITS, longest_digit_run, parse_patte
 from broker.policy.catalogue import Attribute, Catalogue
 from broker.policy.key_services import catalogue_faults, purpose_faults, repeated_keys, standing_faults
 from broker.policy.problems import Problem, did_you_mean
-from broker.policy.purpose import OnBehalfOf, Purpose
+from broker.policy.purpose import MOST_GUARDED, OnBehalfOf, Purpose
 from broker.policy.strict_yaml import Path, YamlFile
 
 Say = Callable[..., Problem]
@@ -339,9 +339,32 @@ def _bound_rules(catalogue: Catalogue, purpose: Purpose, say: Say) -> Iterator[P
     if purpose.limits.subjects_per_request > rails.most_subjects_per_request:
         text = f"the guardrail is {rails.most_subjects_per_request} subjects"
         yield say(("limits", "subjects_per_request"), "LIMIT_ABOVE_GUARDRAIL", text, "ask about fewer at a time")
+    yield from _probing_rules(purpose, say)
     if purpose.state == "active" and purpose.dpia is None:
         yield say(("state",), "NO_DPIA", "an active purpose names its DPIA (AVG 35)", "add `dpia:`, or make it a draft")
     keys = max(catalogue.identifiers[name].match_keys for name in purpose.identified_by)
     if purpose.weakest_match_key is not None and purpose.weakest_match_key > keys:
         text = f"the identifiers have at most {keys} match keys"
         yield say(("weakest_match_key",), "MATCH_KEY_UNKNOWN", text, f"write at most {keys}")
+
+
+def _probing_rules(purpose: Purpose, say: Say) -> Iterator[Problem]:
+    """Guards compare questions row by row inside the log's transaction, so questions must be small; and none may refuse
+    every question there is."""
+    probing, most = purpose.probing, purpose.limits.subjects_per_request
+    if probing is None:
+        return
+    if not probing.model_fields_set:
+        yield say(
+            ("probing",), "PROBING_EMPTY", "no guard is named", "name one, such as same_question, or leave it out"
+        )
+    if most > MOST_GUARDED:
+        text = f"questions have up to {most} subjects; guards against probing take up to {MOST_GUARDED}"
+        yield say(("limits", "subjects_per_request"), "PROBING_TOO_LARGE", text, "ask about fewer at a time")
+    for key, guard in probing.bounds_subjects:
+        if guard.at_most < most:
+            text = f"one question may have {most} subjects already"
+            yield say(("probing", key, "at_most"), "PROBING_BELOW_LIMIT", text, f"write at least {most}")
+    if probing.hits_per_hundred is not None and not purpose.may_learn.hit:
+        text = "hits row by row may not be learned, so nobody can be guessing"
+        yield say(("probing", "hits_per_hundred"), "PROBING_WITHOUT_HITS", text, "leave it out")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -37,6 +37,24 @@ class RegisterFacts:
 
 
 @dataclass(frozen=True)
+class ProbingFacts:
+    """How a question stands to the asker's earlier permitted ones under the purpose and epoch; numbers only.
+
+    `same`, `nested`, `again`: earlier questions with the same subjects; inside or around this one; sharing one subject,
+    for the subject with the most. `hour`: rows of this question and of those of the last 60 minutes. `epoch`:
+    different subjects so far, this question's too. `hits`: hits of a hundred among the last hundred subjects or a few
+    more that were answered; None before so many were.
+    """
+
+    same: int
+    nested: int
+    again: int
+    hour: int
+    epoch: int
+    hits: int | None
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything a decision reads besides the policy set and the request; logged, so that it can be replayed.
 
@@ -55,6 +73,8 @@ class Facts:
     modes_available: frozenset[str] = frozenset({"keyed"})
     suspended_since: datetime | None = None
     """When a signed notice suspended the purpose, aware; None when none does. Unknown to engine 1."""
+    probing: ProbingFacts | None = None
+    """None where neither the purpose nor a shadow of it has guards against probing."""
 
 
 class CheckResult(NamedTuple):
@@ -94,6 +114,8 @@ def facts_to_log(facts: Facts, *, suspensions: bool = True) -> dict[str, Any]:
     }
     if suspensions:
         logged["suspended_since"] = None if facts.suspended_since is None else _logged_time(facts.suspended_since)
+    if facts.probing is not None:
+        logged["probing"] = asdict(facts.probing)
     return logged
 
 
@@ -126,11 +148,13 @@ def facts_from_log(logged: Mapping[str, Any]) -> Facts:
     try:
         values = dict(logged)
         register, moment, since = values.pop("register"), values.pop("now"), values.pop("suspended_since", None)
+        probing = values.pop("probing", None)
         facts = Facts(
             now=datetime.fromisoformat(moment),
             suspended_since=None if since is None else datetime.fromisoformat(since),
             register=None if register is None else RegisterFacts(dict(register["rules"])),
             modes_available=frozenset(values.pop("modes_available")),
+            probing=None if probing is None else ProbingFacts(**probing),
             **values,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

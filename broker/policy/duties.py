@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from broker.policy.difference import Section
 from broker.policy.document import PolicySet
 from broker.policy.leaves import told
-from broker.policy.purpose import Purpose
+from broker.policy.purpose import Probing, Purpose
 
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
@@ -51,6 +51,7 @@ def _shifts(old: Purpose, new: Purpose) -> Iterator[Shift]:
     yield from _pseudonyms(old, new)
     if new.state == "active":
         yield from _counts_by_epoch(old, new)
+    yield from _guards(old, new)
     yield from _rules(old, new)
     yield from _bands(old, new)
     yield from _law(old, new)
@@ -162,6 +163,26 @@ def _counts_by_epoch(old: Purpose, new: Purpose) -> Iterator[Shift]:
         yield Shift(either(after > before), text, "may_learn.count.per_epoch")
     text = f"the distance between two counts is judged within a {was} -> a {is_now}"
     yield Shift(either(_MONTHS[is_now] < _MONTHS[was]), text, "pseudonyms.epoch")
+
+
+def _guards(old: Purpose, new: Purpose) -> Iterator[Shift]:
+    """Guards against probing: none is the loosest, then a wider bound, then one that only reports."""
+    for key in Probing.model_fields:
+        was, is_now = getattr(old.probing, key, None), getattr(new.probing, key, None)
+        if was == is_now:
+            continue
+        if is_now is None:
+            yield Shift(Section.LOOSER, f"guard {key} is gone")
+            continue
+        if was is None:
+            yield Shift(Section.TIGHTER, f"guard {key}: {is_now.bound}, else {is_now.then}", f"probing.{key}")
+            continue
+        text = f"guard {key}: {was.bound}, else {was.then} -> {is_now.bound}, else {is_now.then}"
+        wider = {was.then == "refuse" and is_now.then == "report"} if was.then != is_now.then else set()
+        if was.bound != is_now.bound:
+            wider.add(is_now.wider_than(was))
+        section = either(True in wider) if len(wider) == 1 else Section.TO_COMPARE
+        yield Shift(section, text, f"probing.{key}")
 
 
 def _rules(old: Purpose, new: Purpose) -> Iterator[Shift]:

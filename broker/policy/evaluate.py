@@ -15,6 +15,7 @@ from broker.policy.decision import (
     CheckResult,
     Decision,
     Facts,
+    ProbingFacts,
     RegisterFacts,
     Request,
     decision_from_log,
@@ -23,6 +24,7 @@ from broker.policy.decision import (
     facts_to_log,
 )
 from broker.policy.document import PolicySet
+from broker.policy.guards import GUARD_IDS, guards_of, reported
 from broker.policy.legal_days import (
     Epoch,
     calendar_epoch,
@@ -37,10 +39,12 @@ __all__ = [
     "CHECK_IDS",
     "ENGINE",
     "ENGINES",
+    "GUARD_IDS",
     "CheckResult",
     "Decision",
     "Epoch",
     "Facts",
+    "ProbingFacts",
     "RegisterFacts",
     "Request",
     "day_of",
@@ -63,7 +67,7 @@ _KNOWN = CheckResult("purpose-known", True, "the purpose is in the policy set", 
 
 
 def evaluate(policies: PolicySet, request: Request, facts: Facts, engine: str = ENGINE) -> Decision:
-    """The decision on one question to one answerer: every check of `CHECK_IDS`, in that order.
+    """The decision on one question to one answerer: every check of `CHECK_IDS` in that order, then the guards.
 
     Total: an error inside a check makes it "not met" with the reason "could not be evaluated". `engine`: one of
     `ENGINES`, for replay of what an older one decided; KeyError for any other.
@@ -71,6 +75,7 @@ def evaluate(policies: PolicySet, request: Request, facts: Facts, engine: str = 
     checks = ENGINES[engine]
     results: list[CheckResult] = []
     permitted = False
+    explained: tuple[str, ...] = ()
     try:
         terms = policies.terms.get(request.purpose)
         if terms is None:
@@ -78,14 +83,17 @@ def evaluate(policies: PolicySet, request: Request, facts: Facts, engine: str = 
             results.append(CheckResult("purpose-known", False, reason, ""))
         else:
             results.append(_KNOWN)
+            if terms.purpose.probing is not None:
+                checks = (*checks, *guards_of(terms.purpose.probing))
             case = Case(terms, request, facts, local_day(facts.now), policies.expires)
             permitted = _run(checks, case, results)
+            explained = reported(terms.purpose.probing, facts.probing)
     except Exception:  # noqa: BLE001  # deny by default: a decision must never fail to be one
         permitted = False
     done = len(results)
     ids = ("purpose-known", *(name for name, _ in checks))
     results.extend(CheckResult(name, False, _NOT_EVALUATED, "") for name in ids[done:])
-    return Decision(permitted, tuple(results), terms.obligations if permitted and terms else ())
+    return Decision(permitted, tuple(results), (*terms.obligations, *explained) if permitted and terms else ())
 
 
 def _run(checks: Checks, case: Case, results: list[CheckResult]) -> bool:

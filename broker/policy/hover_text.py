@@ -49,6 +49,8 @@ _PURPOSE: Mapping[str, str] = {
     "case_number": "Every question names a case, in the form that the catalogue gives for the asker.",
     "cooperation_ref": "Every question names the co-operation within which it is asked.",
     "limits": "How much may be asked.",
+    "probing": "Guards against probing: what is reported or refused when a party asks the same again, in parts, or "
+    "about ever more. Left out: none.",
     "valid": "First and last day of this purpose, both included, in Amsterdam. Every purpose ends.",
     "written_by": "The officer who wrote it. That officer's approval does not count: four eyes.",
     "answered": "Answers of a person to findings of `sluis policy check`. They are signed with the file.",
@@ -184,6 +186,22 @@ _PARTS: Mapping[str, Mapping[str, str]] = {
         "register_evaluations_per_epoch": "The same for a party that answers, which has its whole register evaluated. "
         "Leave it out where no register is larger than what one party asks.",
     },
+    "Probing": {
+        "same_question": "How many earlier questions of the key period may have had exactly these subjects.",
+        "nested_question": "How many earlier questions may lie inside this one, or around it.",
+        "asked_again": "How many earlier questions may have asked about one and the same subject of this one.",
+        "subjects_per_hour": "The most subjects within 60 minutes: so that a question that is too large is not split.",
+        "subjects_per_epoch": "The most different subjects in a key period: so that nobody goes through all there are.",
+        "hits_per_hundred": "The fewest hits among a hundred subjects: who guesses has few.",
+    },
+    "AtMost": {
+        "at_most": "The bound. For questions: the earlier ones; for subjects: with those of this question.",
+        "then": "report: permitted, and to be explained in the log. refuse: denied.",
+    },
+    "AtLeast": {
+        "at_least": "The bound, 1 to 100.",
+        "then": "report: permitted, and to be explained in the log. refuse: denied.",
+    },
     "Validity": {"from": "The first day.", "until": "The last day, included."},
     "Answered": {
         "finding": "The code of the finding, as `sluis policy check` prints it.",
@@ -212,6 +230,14 @@ _TESTS: Mapping[str, Mapping[str, str]] = {
         "expect": "permit or deny.",
         "because": "For a denial: the checks that must fail, all of them.",
     },
+    "AskedBefore": {
+        "same": "Earlier questions about exactly these subjects. Left out: 0.",
+        "nested": "Earlier questions inside or around this one. Left out: 0.",
+        "again": "Earlier questions about one of these subjects, the one with the most. Left out: 0.",
+        "hour": "Subjects within 60 minutes, with this question's. Left out: this question's.",
+        "epoch": "Different subjects in the key period, with this question's. Left out: this question's.",
+        "hits": "Hits among the last hundred subjects; null or left out: not known yet.",
+    },
     "Question": {
         "purpose": "The purpose under which it is asked.",
         "at": "The moment at which it is decided, in UTC.",
@@ -229,6 +255,7 @@ _TESTS: Mapping[str, Mapping[str, str]] = {
         "counts_this_epoch": "How many counts were permitted earlier in the key period. Left out: 0.",
         "count_distance": "By how many subjects the count differs from an earlier one; null or left out: none.",
         "register_rules": "What the register declares. Left out: what the purpose demands; null: there is no register.",
+        "asked_before": "What was asked earlier, as guards against probing count it. Left out: nothing.",
         "oblivious_available": "Whether the broker offers mode oblivious. Left out: false.",
         "suspended_since": "When a notice suspended the purpose; null or left out: none did.",
     },

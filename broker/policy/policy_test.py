@@ -18,8 +18,10 @@ from broker.exchange import Want
 from broker.policy.document import PolicySet
 from broker.policy.evaluate import (
     CHECK_IDS,
+    GUARD_IDS,
     Decision,
     Facts,
+    ProbingFacts,
     RegisterFacts,
     Request,
     epoch_of,
@@ -30,7 +32,7 @@ from broker.policy.holds import Holds, broken_holds
 from broker.policy.problems import Problem, did_you_mean
 from broker.policy.schema import read_model
 from broker.policy.strict_yaml import PlainScalar, YamlFile, read_yaml
-from broker.policy.typing_text import Closed, Flag, Name, Text, moment, refuse_value, whole
+from broker.policy.typing_text import Closed, Flag, Name, Number, Text, moment, refuse_value
 
 __all__ = [
     "TEST_SUFFIX",
@@ -61,13 +63,28 @@ def _rule_value(value: Any) -> Any:
 
 
 Moment = Annotated[datetime, BeforeValidator(moment)]
-Number = Annotated[int, BeforeValidator(whole)]
 MaybeMoment = Annotated[Moment | None, BeforeValidator(_null)]
 MaybeText = Annotated[Text | None, BeforeValidator(_null)]
 MaybeName = Annotated[Name | None, BeforeValidator(_null)]
 MaybeNumber = Annotated[Number | None, BeforeValidator(_null)]
 RuleValue = Annotated[bool | int | str, BeforeValidator(_rule_value)]
 MaybeRules = Annotated[dict[str, RuleValue] | None, BeforeValidator(_null)]
+
+
+class AskedBefore(Closed):
+    """What the asker asked earlier under the purpose, as the guards against probing count it. Left out: nothing."""
+
+    same: Number = 0
+    nested: Number = 0
+    again: Number = 0
+    hour: MaybeNumber = None
+    epoch: MaybeNumber = None
+    hits: MaybeNumber = None
+
+    def facts(self, subjects: int) -> ProbingFacts:
+        """The facts of a question about `subjects`, which count for hour and epoch where those are left out."""
+        hour, epoch = (subjects if told is None else told for told in (self.hour, self.epoch))
+        return ProbingFacts(self.same, self.nested, self.again, hour, epoch, self.hits)
 
 
 class Question(Closed):
@@ -94,6 +111,7 @@ class Question(Closed):
     counts_this_epoch: Number = 0
     count_distance: MaybeNumber = None
     register_rules: MaybeRules = None
+    asked_before: AskedBefore = AskedBefore()
     oblivious_available: Flag = False
     suspended_since: MaybeMoment = None
 
@@ -212,6 +230,7 @@ def pose(policies: PolicySet, question: Question) -> tuple[Request, Facts]:
         count_distance=question.count_distance,
         modes_available=frozenset({"keyed", "oblivious"} if question.oblivious_available else {"keyed"}),
         suspended_since=question.suspended_since,
+        probing=question.asked_before.facts(question.subjects) if purpose and purpose.probing else None,
     )
     return request, facts
 
@@ -224,6 +243,7 @@ def missing(question: Question) -> tuple[str, ...]:
 
 def _file_problems(policies: PolicySet, tests: TestFile, source: YamlFile) -> list[Problem]:
     problems = []
+    known = (*CHECK_IDS, *GUARD_IDS)
     if tests.purpose not in policies.purposes:
         text = f"'{tests.purpose}' is no purpose"
         hint = did_you_mean(tests.purpose, policies.purposes)
@@ -240,8 +260,8 @@ def _file_problems(policies: PolicySet, tests: TestFile, source: YamlFile) -> li
             text = "a denial says because of which checks, a permit has none"
             problems.append(Problem(source.file, line, "BECAUSE", text, "write `because: [attributes]`"))
         for check in case.because:
-            if check not in CHECK_IDS:
-                hint = did_you_mean(check, CHECK_IDS)
+            if check not in known:
+                hint = did_you_mean(check, known)
                 where = source.line(("cases", position, "because"))
                 problems.append(Problem(source.file, where, "UNKNOWN_WORD", f"'{check}' is no check", hint))
     return problems

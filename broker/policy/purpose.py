@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
@@ -13,6 +14,7 @@ from broker.policy.typing_text import (
     EpochText,
     Flag,
     Name,
+    Number,
     Positive,
     ServiceKey,
     Text,
@@ -101,6 +103,85 @@ class PurposeLimits(Limits):
     """The same for a party that answers, whose register is larger than what anybody asks; absent: no other number."""
 
 
+class AtMost(Closed):
+    """A guard that holds up to a number; beyond it the question is reported or refused."""
+
+    at_most: Number
+    then: Literal["report", "refuse"]
+
+    def holds(self, found: int | None) -> bool:
+        """Whether nothing is to be reported or refused. None, not known yet, holds."""
+        return found is None or found <= self.at_most
+
+    @property
+    def bound(self) -> str:
+        """The bound in words."""
+        return f"at most {self.at_most}"
+
+    def wider_than(self, other: AtMost) -> bool:
+        """Whether more is let through than under `other`."""
+        return self.at_most > other.at_most
+
+
+class AtLeast(Closed):
+    """A guard that holds from a number on; below it the question is reported or refused."""
+
+    at_least: Annotated[Positive, Field(le=100)]
+    then: Literal["report", "refuse"]
+
+    def holds(self, found: int | None) -> bool:
+        """Whether nothing is to be reported or refused. None, not known yet, holds."""
+        return found is None or found >= self.at_least
+
+    @property
+    def bound(self) -> str:
+        """The bound in words."""
+        return f"at least {self.at_least}"
+
+    def wider_than(self, other: AtLeast) -> bool:
+        """Whether more is let through than under `other`."""
+        return self.at_least < other.at_least
+
+
+MOST_GUARDED = 1_000
+"""Subjects that a question may have at most where guards against probing compare it with earlier ones."""
+
+
+class Probing(Closed):
+    """Guards against probing, each over one asker's permitted questions under this purpose and key epoch.
+
+    `same_question`, `nested_question`, `asked_again`: how many earlier questions may have had the same subjects, lain
+    inside or around this one, or shared one and the same subject with it. `subjects_per_hour`: subjects of this and the
+    questions of the last 60 minutes. `subjects_per_epoch`: different subjects so far, with this question.
+    `hits_per_hundred`: hits among a hundred subjects or a few more, the last that were answered.
+    """
+
+    added: ClassVar[frozenset[str]] = frozenset(
+        {
+            "same_question",
+            "nested_question",
+            "asked_again",
+            "subjects_per_hour",
+            "subjects_per_epoch",
+            "hits_per_hundred",
+        }
+    )
+    same_question: AtMost | None = None
+    nested_question: AtMost | None = None
+    asked_again: AtMost | None = None
+    subjects_per_hour: AtMost | None = None
+    subjects_per_epoch: AtMost | None = None
+    hits_per_hundred: AtLeast | None = None
+
+    @property
+    def bounds_subjects(self) -> Iterator[tuple[str, AtMost]]:
+        """The guards that count subjects, with their keys."""
+        for key in ("subjects_per_hour", "subjects_per_epoch"):
+            guard: AtMost | None = getattr(self, key)
+            if guard is not None:
+                yield key, guard
+
+
 class Validity(Closed):
     """First and last day, both included, in Europe/Amsterdam."""
 
@@ -123,7 +204,7 @@ class Answered(Closed):
 class Purpose(Closed):
     """`policies/purposes/<purpose>.yaml`. After loading, `asks` and `answers` hold parties: groups are listed out."""
 
-    added: ClassVar[frozenset[str]] = frozenset({"written_by", "answered", "shadow_of", "lifts"})
+    added: ClassVar[frozenset[str]] = frozenset({"written_by", "answered", "shadow_of", "lifts", "probing"})
     purpose: Name
     title: Wording
     because: Text
@@ -152,6 +233,7 @@ class Purpose(Closed):
     case_number: Required | None = None
     cooperation_ref: Required | None = None
     limits: PurposeLimits
+    probing: Probing | None = None
     valid: Validity
     written_by: Name | None = None
     """The officer who wrote it; that officer's approval does not count (four eyes)."""

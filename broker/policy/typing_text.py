@@ -159,6 +159,8 @@ Day = Annotated[date, BeforeValidator(_day)]
 OinText = Annotated[str, BeforeValidator(_oin)]
 EpochText = Annotated[str, BeforeValidator(epoch_text)]
 ServiceKey = Annotated[str, BeforeValidator(service_key_text)]
+Number = Annotated[int, BeforeValidator(whole)]
+"""0 or more."""
 Positive = Annotated[int, BeforeValidator(whole), Field(ge=1)]
 Days = Annotated[int, BeforeValidator(whole), Field(ge=1, le=36_525)]
 

@@ -6,7 +6,7 @@ right side has the same slots in the same order. A template that is added there 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 STATES: Mapping[str, str] = {
     "a draft": "een concept",
@@ -22,6 +22,28 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (r"^none$", "geen"),
 )
 """What the engine itself adds to a list of names."""
+
+COUNTED: tuple[tuple[str, str], ...] = (
+    ("earlier questions about the same subjects", "eerdere vragen over dezelfde onderwerpen"),
+    ("earlier questions inside or around this one", "eerdere vragen binnen of om deze vraag"),
+    ("earlier questions about one of these subjects", "eerdere vragen over een van deze onderwerpen"),
+    ("subjects asked about within an hour", "onderwerpen waarover binnen een uur is gevraagd"),
+    ("subjects asked about in this epoch", "onderwerpen waarover in deze sleutelperiode is gevraagd"),
+    ("hits of the last hundred subjects or so", "treffers op de laatste honderd onderwerpen of iets meer"),
+)
+"""What a guard against probing counts (`broker.policy.guards`)."""
+
+
+def _guards() -> Iterator[tuple[str, str]]:
+    """What a guard says of what it counted; one that never bounds so is no harm."""
+    yield "what was asked before is not among the facts", "wat eerder is gevraagd, staat niet bij de feiten"
+    for english, dutch in COUNTED:
+        for bound, grens in (("at most", "ten hoogste"), ("at least", "ten minste")):
+            said, gezegd = f"{english}: {{number}}; {bound} {{number}}", f"{dutch}: {{number}}; {grens} {{number}}"
+            yield said, gezegd
+            yield f"{said}, to be explained", f"{gezegd}, moet worden uitgelegd"
+            yield f"{english}: not known yet; {bound} {{number}}", f"{dutch}: nog niet bekend; {grens} {{number}}"
+
 
 REASONS: tuple[tuple[str, str], ...] = (
     ("the purpose is in the policy set", "het doel staat in de beleidsset"),
@@ -147,6 +169,7 @@ REASONS: tuple[tuple[str, str], ...] = (
         "answers are kept {number} days, {name} allows {number}",
         "antwoorden worden {number} dagen bewaard; grondslag {name} laat {number} toe",
     ),
+    *_guards(),
 )
 
 DUTIES: tuple[tuple[str, str], ...] = (
@@ -161,6 +184,13 @@ DUTIES: tuple[tuple[str, str], ...] = (
     (
         "deliver_every_days: the register is renewed at least every {number} days",
         "deliver_every_days: het register wordt ten minste elke {number} dagen vernieuwd",
+    ),
+    *(
+        (
+            f"explain-{{name}}: say in the log why, with `sluis-client unusual explain` ({english})",
+            f"explain-{{name}}: leg in het log uit waarom, met `sluis-client unusual explain` ({dutch})",
+        )
+        for english, dutch in COUNTED
     ),
 )
 """`use_only_for` is not here: its Dutch stands in the purpose itself."""

@@ -14,8 +14,8 @@ from broker.errors import Code, SluisError
 from broker.exchange_log.merkle import CompactRange, node_number, peaks_of
 from broker.ports import AtRest, Entropy
 from broker.storage.sqlite_batch import SqliteBatch
-from broker.storage.sqlite_reader import SqliteLogReader
 from broker.storage.sqlite_probing import Marker
+from broker.storage.sqlite_reader import SqliteLogReader
 from broker.storage.sqlite_rows import AnswerHeads
 from broker.storage.sqlite_session import BUSY_SECONDS, Session, connect_writer, wrapped
 from broker.storage.sqlite_transaction import SqliteTransaction

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from broker.exchange import PSEUDONYM_BYTES, Pseudonyms
 from broker.ports import AtRest
-from broker.probing_ports import AskedBefore
+from broker.probing_ports import AskedBefore, AskedQuestion
 from broker.storage import sqlite_rows as rows
 from broker.storage.sqlite_session import Session
 
@@ -21,8 +21,8 @@ _AT_ONCE = 500
 
 
 def find_asked_since(session: Session, scope: str, since: datetime) -> int:
-    """Subjects of the questions of a scope from `since` on."""
-    sql = "SELECT coalesce(sum(subjects), 0) FROM asked_questions WHERE scope=? AND asked_at>=?"
+    """Rows of the questions of a scope from `since` on."""
+    sql = "SELECT coalesce(sum(question_rows), 0) FROM asked_questions WHERE scope=? AND asked_at>=?"
     return int(session.row(sql, (scope, rows.to_ticks(since)))[0])
 
 
@@ -52,11 +52,13 @@ def find_asked_before(session: Session, scope: str, marks: Sequence[bytes], sinc
     return AskedBefore(tuple((sizes[question], shared[question]) for question in sorted(shared)), most, known)
 
 
-def insert_asked(session: Session, scope: str, marks: Sequence[bytes], at: datetime, keep_until: datetime) -> None:
+def insert_asked(session: Session, asked: AskedQuestion, marks: Sequence[bytes]) -> None:
     """Notes a question and its subjects."""
+    times = rows.to_ticks(asked.at), rows.to_ticks(asked.keep_until)
     session.run(
-        "INSERT INTO asked_questions (scope, asked_at, subjects, keep_until) VALUES (?, ?, ?, ?)",
-        (scope, rows.to_ticks(at), len(marks), rows.to_ticks(keep_until)),
+        "INSERT INTO asked_questions (scope, asker, exchange, question_rows, subjects, asked_at, keep_until) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (asked.scope, asked.asker, asked.exchange, asked.rows, len(marks), *times),
     )
     (question,) = session.row("SELECT last_insert_rowid()")
     session.insert("asked_subjects", "mark, question", [(mark, question) for mark in sorted(marks)])
@@ -65,6 +67,11 @@ def insert_asked(session: Session, scope: str, marks: Sequence[bytes], at: datet
 def delete_asked(session: Session, now: datetime) -> int:
     """Drops what need not be kept any more."""
     return session.run("DELETE FROM asked_questions WHERE keep_until<=?", (rows.to_ticks(now),))
+
+
+def delete_asked_of(session: Session, asker: str, exchange: str) -> None:
+    """Drops the question of an exchange."""
+    session.run("DELETE FROM asked_questions WHERE asker=? AND exchange=?", (asker, exchange))
 
 
 class Marker:
@@ -91,16 +98,20 @@ class AskedRows:
         raise NotImplementedError
 
     def asked_since(self, scope: str, since: datetime) -> int:
-        """Subjects of the questions of a scope from `since` on."""
+        """Rows of the questions of a scope from `since` on."""
         return find_asked_since(self._session, scope, since)
 
     def asked_before(self, scope: str, subjects: Pseudonyms, since: datetime) -> AskedBefore:
         """How a question stands to the earlier ones of its scope."""
         return find_asked_before(self._session, scope, self._marker.marks(scope, subjects), since)
 
-    def note_asked(self, scope: str, subjects: Pseudonyms, at: datetime, *, keep_until: datetime) -> None:
+    def note_asked(self, asked: AskedQuestion, subjects: Pseudonyms) -> None:
         """Notes a question."""
-        insert_asked(self._to_write(), scope, self._marker.marks(scope, subjects), at, keep_until)
+        insert_asked(self._to_write(), asked, self._marker.marks(asked.scope, subjects))
+
+    def drop_asked_of(self, asker: str, exchange: str) -> None:
+        """Drops the question of an exchange."""
+        delete_asked_of(self._to_write(), asker, exchange)
 
     def drop_asked(self, now: datetime) -> int:
         """Drops what need not be kept any more."""

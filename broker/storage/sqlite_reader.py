@@ -141,7 +141,7 @@ class SqliteLogReader(notices.RectificationRows):
         return rows.find_spent(self._session, counter)
 
     def asked_since(self, scope: str, since: datetime) -> int:
-        """Subjects of the questions of a scope from `since` on."""
+        """Rows of the questions of a scope from `since` on."""
         return find_asked_since(self._session, scope, since)
 
     def openings(self) -> int:

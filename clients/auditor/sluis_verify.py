@@ -79,7 +79,7 @@ for _fault, _names in {
     "RELEASE_NO_REGISTER RELEASE_EXPIRED RELEASE_NOT_COVERED RELEASE_KEY RELEASE_WITHDRAWN RELEASE_STATUS "
     "RELEASE_TOO_SOON RELEASE_LATE RELEASE_MISSING ACCESS_UNKNOWN ACCESS_PARTY SUSPENSION RELEASE_CLOSED SHADOW "
     "SUBJECT_SEARCH_PARTY SUBJECT_SEARCH_KEY SUBJECT_SEARCH "
-    "SEAL_OPEN CARRIED COUNTER_REQUESTS COUNTER_COUNTS COUNT_DISTANCE FACTS_MODES "
+    "SEAL_OPEN CARRIED COUNTER_REQUESTS COUNTER_COUNTS COUNT_DISTANCE COUNTER_PROBING FACTS_MODES "
     "EVALUATION_RIGHT EVALUATION_KEY EVALUATION_QUOTA SERVICE_KEY HIT_UNKNOWN RECTIFIED_TWICE "
     "STATEMENT_AGE NOT_ANSWERER CORRECTION_SEARCH UNUSUAL_USE CORRECTION_NOTICES NOTICE_ASK DISPUTE_UNKNOWN "
     "ACKNOWLEDGEMENT FACTS",
@@ -914,6 +914,10 @@ class PolicySet:
             for answerer in purpose["answers"]
         }
 
+    def guarded(self, name: str) -> bool:
+        """Whether a purpose, or one in its shadow, has guards against probing."""
+        return any((self.purpose(one) or {}).get("probing") for one in (name, *self.shadows(name)))
+
     def shadows(self, purpose: str) -> list[str]:
         """The purposes in shadow of this one, by name."""
         return sorted(
@@ -1155,6 +1159,25 @@ class Case:
         self.today = amsterdam_day(self.now)
         self.rows = self.want["hit"] or bool(self.want["attributes"])
         self.count = purpose["may_learn"]["count"]
+        self.to_explain: list[str] = []
+
+    def guard(self, name: str, key: str, fact: str, counted: str) -> Verdict:
+        """A guard against probing: refused beyond its bound, or permitted and to be explained."""
+        path, rule = f"probing.{key}", self.p["probing"][key]
+        if "probing" not in self.facts:
+            return False, "what was asked before is not among the facts", path
+        found = self.facts["probing"][fact]
+        least, bound = "at_least" in rule, rule.get("at_least", rule.get("at_most"))
+        told = f"{counted}: {'not known yet' if found is None else found}; at {'least' if least else 'most'} {bound}"
+        try:
+            holds = found is None or (found >= bound if least else found <= bound)
+        except TypeError:
+            return False, "could not be evaluated", ""
+        if holds or rule["then"] == "refuse":
+            return holds, told, path
+        why = "say in the log why, with `sluis-client unusual explain`"
+        self.to_explain.append(f"explain-{name}: {why} ({counted})")
+        return True, f"{told}, to be explained", path
 
     def policy_set_current(self) -> Verdict:
         until = f"{self.policies.expires:%Y-%m-%d %H:%M} UTC"
@@ -1382,8 +1405,18 @@ ENGINES = {
 }
 FACTS = form(
     "now:micro suspended_since:micro? requests_today:any counts_this_epoch:any case_number:any cooperation_ref:any "
-    "register:rules? count_distance:any modes_available:rising"
+    "register:rules? count_distance:any modes_available:rising probing:map?"
 )
+NOTHING_BEFORE = {"same": 0, "nested": 0, "again": 0, "hour": 0, "epoch": 0, "hits": None}
+GUARDS = [
+    ("same-question", "same_question", "same", "earlier questions about the same subjects"),
+    ("nested-question", "nested_question", "nested", "earlier questions inside or around this one"),
+    ("asked-again", "asked_again", "again", "earlier questions about one of these subjects"),
+    ("subjects-per-hour", "subjects_per_hour", "hour", "subjects asked about within an hour"),
+    ("subjects-per-epoch", "subjects_per_epoch", "epoch", "subjects asked about in this epoch"),
+    ("hits-per-hundred", "hits_per_hundred", "hits", "hits of the last hundred subjects or so"),
+]
+"""Guards against probing: id, key in the policy, member of the facts, and what is counted."""
 _QUESTION = {"asker", "principal", "purpose", "epoch", "scheme", "match_keys", "want", "subjects"}
 
 
@@ -1397,12 +1430,17 @@ def decide(policies: PolicySet, name: str, ask: Mapping[str, Any], engine: str) 
         or not isinstance(asked["attributes"], list)
     ):
         raise Malformed("the statement")
-    if not has_form({"suspended_since": None, **facts}, FACTS):
+    before = facts.get("probing", NOTHING_BEFORE)
+    if (
+        not has_form({"suspended_since": None, "probing": None, **facts}, FACTS)
+        or before.keys() != NOTHING_BEFORE.keys()
+    ):
         raise Malformed("its facts")
     purpose = policies.purpose(name)
     if purpose is None:
         checks = [(False, f"the policy set has no purpose named {shown(name)}", "")]
         checks += [(False, "could not be evaluated", "")] * len(ENGINES[engine])
+        guards: list[Any] = []
     else:
         case = Case(policies, purpose, ask)
         checks = [(True, "the purpose is in the policy set", "purpose")]
@@ -1411,13 +1449,15 @@ def decide(policies: PolicySet, name: str, ask: Mapping[str, Any], engine: str) 
                 checks.append(CHECKS[check](case))
             except Exception:  # what cannot be evaluated is not met
                 checks.append((False, "could not be evaluated", ""))
-    ids = ["purpose-known", *ENGINES[engine]]
+        guards = [guard for guard in GUARDS if (purpose.get("probing") or {}).get(guard[1])]
+        checks += [case.guard(*guard) for guard in guards]
+    ids = ["purpose-known", *ENGINES[engine], *(guard[0] for guard in guards)]
     permitted = all(met is True for met, _, _ in checks)
     told = zip(ids, checks, strict=True)
     return {
         "effect": "permit" if permitted else "deny",
         "checks": [{"id": check, "met": met, "reason": why, "path": path} for check, (met, why, path) in told],
-        "obligations": obligations(purpose) if permitted and purpose else [],
+        "obligations": [*obligations(purpose), *case.to_explain] if permitted and purpose else [],
     }
 
 
@@ -1497,6 +1537,15 @@ class Counted:
     kept_until: datetime
 
 
+@dataclass
+class Probed:
+    """The permitted questions of an asker under a guarded purpose and epoch."""
+
+    questions: int = 0
+    subjects: int = 0
+    recent: list[tuple[datetime, int]] = field(default_factory=list)
+
+
 LEASE = timedelta(minutes=15)
 """How long after its decision an ask may be answered; then it can only become `unknown`."""
 CLOSING = timedelta(minutes=5)
@@ -1568,6 +1617,7 @@ class Story:
         self.requests: Counter[tuple[str, ...]] = Counter()
         self.counts: Counter[tuple[str, ...]] = Counter()
         self.counted: dict[tuple[str, ...], list[Counted]] = defaultdict(list)
+        self.probed: dict[tuple[str, ...], Probed] = defaultdict(Probed)
         self.notices: dict[str, dict[str, datetime]] = defaultdict(dict)
         self.askers: dict[int, str] = {}
         """Index of an ask -> its asker and purpose."""
@@ -1938,6 +1988,8 @@ class Story:
         permitted = body["decision"].get("effect") == "permit"
         self._check_facts(entry, stated, register)
         self._check_counters(entry, stated, exchange, decided, permitted)
+        if not self._may_have_asked(body["facts"].get("probing"), stated, decided, policies):
+            self.find("COUNTER_PROBING", entry.index)
         if not permitted:
             self.fate[entry.index] = "RELEASE_DENIED"
             return
@@ -1988,8 +2040,20 @@ class Story:
             return
         if exchange.permitted:
             self.requests[exchange.counter] += 1
+            self._was_permitted(exchange.first)
         if exchange.answerers != exchange.first["statement"]["answerers"]:
             self.find("ANSWERER_MISSING", None)
+
+    def _was_permitted(self, ask: Mapping[str, Any]) -> None:
+        """Notes a question of a guarded purpose, which later ones are held against."""
+        found, stated = ask["facts"].get("probing"), ask["statement"]
+        if isinstance(found, dict):
+            asked = self.probed[_scope(stated)]
+            asked.subjects = found["epoch"] if isinstance(found.get("epoch"), int) else asked.subjects
+            at = moment(ask["decided_at"])
+            asked.questions += 1
+            asked.recent = [one for one in asked.recent if one[0] >= at - timedelta(hours=1)]
+            asked.recent.append((at, stated["subjects"]))
 
     def end_of_batch(self) -> None:
         """A checkpoint: what stands before it is durable."""
@@ -2023,6 +2087,25 @@ class Story:
             "COUNT_DISTANCE": not _may_differ(facts.get("count_distance"), stated, earlier, permitted, decided),
         }
         self.find_all(faults, entry.index)
+
+    def _may_have_asked(self, found: Any, stated: dict[str, Any], at: datetime, policies: PolicySet | None) -> bool:
+        """Whether an ask may say this of its asker's earlier questions; whose rows they had is not in the log."""
+        if policies and (found is not None) is not policies.guarded(stated["purpose"]):
+            return False
+        if found is None:
+            return True
+        counts = [found.get(name) for name in NOTHING_BEFORE if name != "hits"]
+        hits = found.get("hits")
+        if found.keys() != NOTHING_BEFORE.keys() or not all(type(count) is int and count >= 0 for count in counts):
+            return False
+        asked, most = self.probed[_scope(stated)], stated["subjects"]
+        hour = sum(rows for when, rows in asked.recent if when >= at - timedelta(hours=1))
+        return (
+            (hits is None or (type(hits) is int and 0 <= hits <= 100))
+            and found["hour"] == hour + most
+            and asked.subjects <= found["epoch"] <= asked.subjects + most
+            and max(found["same"] + found["nested"], found["again"]) <= asked.questions
+        )
 
     def suspended(self, name: str, policies: PolicySet | None) -> datetime | None:
         purpose = policies.purpose(name) if policies else None
@@ -2244,6 +2327,10 @@ def _mark(*names: str) -> bytes:
 def _has_oin(sets: Iterable[PolicySet | None], party: str, oin: str) -> bool:
     """Whether a set gives a party this OIN. One that is missing is a finding already."""
     return any(policies is None or oin in policies.oins(party) for policies in sets)
+
+
+def _scope(stated: Mapping[str, Any]) -> tuple[str, ...]:
+    return stated["asker"], stated["purpose"], stated["epoch"]
 
 
 def _count_key(body: Mapping[str, Any], stated: Mapping[str, Any]) -> tuple[str, ...]:

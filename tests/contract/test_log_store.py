@@ -21,7 +21,7 @@ from broker.exchange_log.checkpoint import parse_verifier_key, sign_checkpoint
 from broker.exchange_log.merkle import leaf_hash, verify_inclusion
 from broker.parties import Environment
 from broker.ports import LogStore, Transaction
-from broker.probing_ports import AskedBefore
+from broker.probing_ports import AskedBefore, AskedQuestion
 from broker.statements import Scope, Signed, read_register_manifest
 from broker.storage.sqlite import SqliteLogStore
 
@@ -584,11 +584,15 @@ def subjects(*numbers: int) -> Pseudonyms:
     return np.array([number.to_bytes(16, "big") for number in numbers], "V16")
 
 
+def asked_as(exchange: str, kept: datetime, *, at: datetime = START, scope: str = "s") -> AskedQuestion:
+    return AskedQuestion(scope, "utrecht", exchange, 10, at, kept)
+
+
 def test_how_a_question_stands_to_earlier_ones(store: Any) -> None:
     kept = START + 90 * DAY
 
     def note(scope: str, at: datetime, *numbers: int) -> None:
-        write(store, lambda tx: tx.note_asked(scope, subjects(*numbers), at, keep_until=kept))
+        write(store, lambda tx: tx.note_asked(asked_as("x", kept, at=at, scope=scope), subjects(*numbers)))
 
     note("utrecht/p/e", START, 1, 2, 3)
     note("utrecht/p/e", START + DAY, 3)
@@ -604,14 +608,14 @@ def test_how_a_question_stands_to_earlier_ones(store: Any) -> None:
     assert before(START, 4, 9) == AskedBefore(overlaps=((2, 1),), most=1, known=1)
     many = before(START, *range(4000))
     assert many == AskedBefore(overlaps=((3, 3), (1, 1), (2, 2)), most=3, known=4)
-    assert write(store, lambda tx: tx.asked_since("utrecht/p/e", START + DAY)) == 3
-    assert store.reader.asked_since("utrecht/p/e", START) == 6
+    assert write(store, lambda tx: tx.asked_since("utrecht/p/e", START + DAY)) == 20
+    assert store.reader.asked_since("utrecht/p/e", START) == 30
     assert store.reader.asked_since("nobody/p/e", START) == 0
 
 
 def test_a_noted_question_is_dropped_with_its_subjects_when_its_time_has_passed(store: Any) -> None:
-    write(store, lambda tx: tx.note_asked("s", subjects(1, 2), START, keep_until=START + DAY))
-    write(store, lambda tx: tx.note_asked("s", subjects(2), START, keep_until=START + 2 * DAY))
+    write(store, lambda tx: tx.note_asked(asked_as("x1", START + DAY), subjects(1, 2)))
+    write(store, lambda tx: tx.note_asked(asked_as("x2", START + 2 * DAY), subjects(2)))
     assert write(store, lambda tx: tx.drop_asked(START)) == 0
     assert write(store, lambda tx: tx.drop_asked(START + DAY)) == 1
     assert write(store, lambda tx: tx.asked_before("s", subjects(1, 2), START)) == AskedBefore(((1, 1),), 1, 1)
@@ -619,9 +623,18 @@ def test_a_noted_question_is_dropped_with_its_subjects_when_its_time_has_passed(
     assert write(store, lambda tx: tx.asked_before("s", subjects(1, 2), START)) == AskedBefore((), 0, 0)
 
 
+def test_a_noted_question_goes_with_its_exchange(store: Any) -> None:
+    write(store, lambda tx: tx.note_asked(asked_as("x1", START + DAY), subjects(1)))
+    write(store, lambda tx: tx.note_asked(asked_as("x2", START + DAY), subjects(1)))
+    write(store, lambda tx: tx.drop_asked_of("snf", "x1"))
+    assert write(store, lambda tx: tx.asked_before("s", subjects(1), START)).most == 2
+    write(store, lambda tx: tx.drop_asked_of("utrecht", "x1"))
+    assert write(store, lambda tx: tx.asked_before("s", subjects(1), START)).most == 1
+
+
 def test_no_pseudonym_of_a_noted_question_lies_on_disk(store: Any, tmp_path: Path) -> None:
     asked = np.array([b"pseudonym-bytes!"], "V16")
-    write(store, lambda tx: tx.note_asked("s", asked, START, keep_until=START + DAY))
+    write(store, lambda tx: tx.note_asked(asked_as("x", START + DAY), asked))
     assert write(store, lambda tx: tx.asked_before("s", asked, START)).known == 1
     store.close()
     for path in tmp_path.rglob("*"):

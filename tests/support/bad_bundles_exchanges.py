@@ -18,11 +18,14 @@ from audit_kit import (
     START,
     TWO,
     World,
+    policy_files,
+    signed_bundle,
 )
 from bad_bundles import bad
 from log_kit import time_text
 
 from broker.exchange import Want
+from broker.policy.evaluate import ProbingFacts
 
 HIT = Want(True, False, ("beds",))
 COUNT = Want(False, True)
@@ -153,6 +156,82 @@ def fresh_counts(world: World, counts: int = 1) -> World:
     log.publish("sna", "sna-overzicht", "kvk")
     for _ in range(counts):
         log.release(log.ask("nla", ["sna"], "sna-overzicht", COUNT, scheme="kvk"))
+    return log
+
+
+# guards against probing
+@bad("a question within the hour left out", "COUNTER_PROBING")
+def a_question_within_the_hour_left_out(world: World) -> World:
+    return guarded(world, hour=10)
+
+
+@bad("subjects of the epoch that went away", "COUNTER_PROBING")
+def subjects_that_went_away(world: World) -> World:
+    return guarded(world, epoch=9)
+
+
+@bad("more subjects of the epoch than both questions had", "COUNTER_PROBING")
+def more_subjects_than_were_asked(world: World) -> World:
+    return guarded(world, epoch=21)
+
+
+@bad("more questions alike than there were", "COUNTER_PROBING")
+def more_questions_alike(world: World) -> World:
+    return guarded(world, same=1, nested=1)
+
+
+@bad("a subject asked about more often than was asked", "COUNTER_PROBING")
+def a_subject_asked_about_too_often(world: World) -> World:
+    return guarded(world, again=2)
+
+
+@bad("a share of hits over a hundred", "COUNTER_PROBING")
+def a_share_over_a_hundred(world: World) -> World:
+    return guarded(world, hits=101)
+
+
+@bad("a count of earlier questions that is no number", "COUNTER_PROBING")
+def a_count_that_is_no_number(world: World) -> World:
+    return guarded(world, again=True)
+
+
+@bad("what is guarded is not said", "COUNTER_PROBING")
+def what_is_guarded_is_not_said(world: World) -> World:
+    return guarded(world, none=True)
+
+
+@bad("what nobody guards is said", "COUNTER_PROBING")
+def what_nobody_guards_is_said(world: World) -> World:
+    log = fresh(world)
+    log.release(log.ask("utrecht", ["snf"], PURPOSE, HIT, found={"probing": ProbingFacts(0, 0, 0, 10, 10, None)}))
+    return log
+
+
+@bad("facts of earlier questions with a member too many", "NOT_REPLAYABLE", "COUNTER_PROBING")
+def facts_with_a_member_too_many(world: World) -> World:
+    log = guarded(world)
+    log.body(log.size - 2)["facts"]["probing"]["more"] = 1
+    return log
+
+
+def guarded(world: World, *, none: bool = False, **bent: Any) -> World:
+    """A short log under guards that report, with two questions; `bent` in the facts of the second."""
+    texts = policy_files()
+    name = f"purposes/{PURPOSE}.yaml"
+    guard = (
+        "probing:\n  same_question: {at_most: 0, then: report}\n  subjects_per_hour: {at_most: 2000, then: refuse}\n"
+    )
+    texts[name] = texts[name].replace("\nvalid: ", f"\n{guard}valid: ")
+    log = World(keys=world.keys, archive=[signed_bundle(texts, 1)]).begin()
+    log.epoch("snf", PURPOSE)
+    log.publish("snf", PURPOSE, "bag")
+    first = ProbingFacts(0, 0, 0, 10, 10, None)
+    log.release(log.ask("utrecht", ["snf"], PURPOSE, HIT, found={"probing": first}))
+    usual = {"same": 1, "nested": 0, "again": 1, "hour": 20, "epoch": 10, "hits": 7}
+    found = {"probing": None if none else ProbingFacts(**usual | bent)}
+    again = log.ask("utrecht", ["snf"], PURPOSE, HIT, found=found)
+    if not none:  # without the facts that are guarded it is denied
+        log.release(again)
     return log
 
 

@@ -12,6 +12,7 @@ from broker.audit.bundle_lines import read_lines
 from broker.cli.policy.in_force import demand_verified
 from broker.cli.policy.root import AsJson, Exit, Folder, app, day_of_option, fail, print_json, read_folder
 from broker.errors import SluisError
+from broker.policy.guards import GUARD_IDS
 from broker.policy.legal_days import day_of, midnight
 from broker.policy.simulate import Change, Group, Simulation, simulate
 
@@ -29,6 +30,7 @@ _LACKS = {
     "case-number": "the form of case numbers changes, and the log holds only the verdict on a number",
     "count-distance": "how far the count lay from earlier counts that the draft would have given",
     "counts-per-epoch": "whether earlier counts whose outcome is not known would have used up the epoch",
+    **dict.fromkeys(GUARD_IDS, "what the asker had asked before, which nobody counted then"),
     "mode": "whether the broker would have had the draft's mode",
     "register-rules": "whether the register would have been published under the draft's row rules",
     "requests-per-day": "whether earlier questions whose outcome is not known would have used up the day",

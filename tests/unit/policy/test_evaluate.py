@@ -18,6 +18,7 @@ from broker.policy.evaluate import (
     CHECK_IDS,
     ENGINE,
     Facts,
+    ProbingFacts,
     RegisterFacts,
     Request,
     decision_from_log,
@@ -375,7 +376,10 @@ def test_a_replay_from_the_log_gives_the_same_decision():
 
 
 def test_the_log_form_is_the_documented_one():
-    assert set(facts_to_log(facts())) == set(Facts.__dataclass_fields__)
+    guarded = facts(probing=ProbingFacts(0, 0, 0, 3, 3, None))
+    assert set(facts_to_log(guarded)) == set(Facts.__dataclass_fields__)
+    assert set(facts_to_log(facts())) == set(Facts.__dataclass_fields__) - {"probing"}  # only where something guards
+    assert facts_from_log(facts_to_log(guarded)) == guarded
     logged = decision_to_log(evaluate(POLICIES, request(), facts()))
     assert set(logged) == {"effect", "checks", "obligations"}
     assert logged["effect"] == "permit"
@@ -387,7 +391,7 @@ def test_the_log_form_is_the_documented_one():
 @pytest.mark.parametrize(
     "change",
     [{"now": "2026-11-23"}, {"now": 1}, {"extra": 1}, {"register": []}, {"register": {"rules": {}, "more": 1}},
-     {"modes_available": ["oblivious", "keyed"]}],
+     {"modes_available": ["oblivious", "keyed"]}, {"probing": None}, {"probing": {"same": 1}}, {"probing": 3}],
 )  # fmt: skip
 def test_facts_that_were_not_logged_so_are_refused(change):
     with pytest.raises(SluisError) as raised:
