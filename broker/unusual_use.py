@@ -28,6 +28,7 @@ KINDS = (
     "hours",
     "limit",
     "nested",
+    "probing",
     "repeated",
     "same-subjects",
     "single-run",

@@ -32,6 +32,7 @@ KINDS = frozenset(
         "hours",
         "limit",
         "nested",
+        "probing",
         "repeated",
         "same-subjects",
         "single-run",

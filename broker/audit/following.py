@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from broker.audit.entries import LogEntry
 from broker.errors import Code, SluisError
+from broker.policy.guards import EXPLAIN
 from broker.policy.legal_days import local_day
 
 
@@ -36,6 +37,8 @@ class Asked(NamedTuple):
     permitted: bool
     unmet: tuple[str, ...]
     """Ids of the checks that were not met."""
+    to_explain: tuple[str, ...] = ()
+    """Ids of the guards against probing whose bound a permitted ask passed."""
 
 
 class Follower:
@@ -96,7 +99,13 @@ def read_asked(entry: LogEntry) -> Asked:
         day=local_day(entry.at),
         permitted=permitted,
         unmet=unmet,
+        to_explain=_to_explain(decision.get("obligations")),
     )
+
+
+def _to_explain(duties: object) -> tuple[str, ...]:
+    texts = [duty for duty in duties if isinstance(duty, str)] if isinstance(duties, list) else []
+    return tuple(duty.partition(":")[0].removeprefix(EXPLAIN) for duty in texts if duty.startswith(EXPLAIN))
 
 
 def parties_of(body: Mapping[str, Any]) -> tuple[str, ...]:

@@ -289,6 +289,17 @@ class Repeated(_Daily):
         yield span.seen("repeated")
 
 
+class Guarded(Silent):
+    """A question that the purpose permitted with the duty to explain it: a guard against probing spoke."""
+
+    def ask(self, asked: Asked, _at: datetime, /) -> Iterator[Seen]:
+        """See Rule."""
+        if asked.to_explain:
+            span = Span(asked.day)
+            span.add(asked)
+            yield span.seen("probing", **dict.fromkeys(asked.to_explain, 1.0))
+
+
 def rules() -> tuple[Rule, ...]:
     """Fresh rules for one party under one purpose."""
     return (
@@ -300,6 +311,7 @@ def rules() -> tuple[Rule, ...]:
         Run("equal-run", (2, None), EQUALS, EQUALS_WITHIN),
         Split(),
         Repeated(),
+        Guarded(),
     )
 
 
@@ -319,5 +331,6 @@ WORDS = {
     "split": f"a question denied as too large, and within {SPLIT_WITHIN.days * 24} hours two or more smaller ones that "
     f"together hold {SPLIT_SHARE:.0%} or more of its subjects",
     "repeated": f"the very same question (salt and rows) as one of the last {REPEAT_DAYS} days, with another id",
+    "probing": "beyond a bound that the purpose sets against probing, so with the duty to explain it",
 }
 """Kind -> its threshold in plain words."""

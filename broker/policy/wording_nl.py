@@ -35,14 +35,19 @@ COUNTED: tuple[tuple[str, str], ...] = (
 
 
 def _guards() -> Iterator[tuple[str, str]]:
-    """What a guard says of what it counted; one that never bounds so is no harm."""
+    """What a guard says of what it counted."""
     yield "what was asked before is not among the facts", "wat eerder is gevraagd, staat niet bij de feiten"
-    for english, dutch in COUNTED:
-        for bound, grens in (("at most", "ten hoogste"), ("at least", "ten minste")):
-            said, gezegd = f"{english}: {{number}}; {bound} {{number}}", f"{dutch}: {{number}}; {grens} {{number}}"
-            yield said, gezegd
-            yield f"{said}, to be explained", f"{gezegd}, moet worden uitgelegd"
-            yield f"{english}: not known yet; {bound} {{number}}", f"{dutch}: nog niet bekend; {grens} {{number}}"
+    *counts, hits = COUNTED
+    for english, dutch in counts:
+        yield from _bounded(english, dutch, "at most {number}", "ten hoogste {number}")
+    yield from _bounded(*hits, "at least {number}", "ten minste {number}")
+    yield f"{hits[0]}: not known yet; at least {{number}}", f"{hits[1]}: nog niet bekend; ten minste {{number}}"
+
+
+def _bounded(english: str, dutch: str, bound: str, grens: str) -> Iterator[tuple[str, str]]:
+    said, gezegd = f"{english}: {{number}}; {bound}", f"{dutch}: {{number}}; {grens}"
+    yield said, gezegd
+    yield f"{said}, to be explained", f"{gezegd}, moet worden uitgelegd"
 
 
 REASONS: tuple[tuple[str, str], ...] = (

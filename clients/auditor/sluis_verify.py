@@ -373,7 +373,7 @@ sluis/v1/outcome           | &hit outcome:=confirmed|rejected
 sluis/v1/acknowledgement   | &head not_after:time party:text notice:text
                            | done:=noted|examining|corrected|erased|not-used
 sluis/v1/unusual-use       | &head not_after:time party:text item:text purpose:text day:date first:number last:number
-                           | kind:=equal-run|hit-ratio|hours|limit|nested|repeated|same-subjects|single-run|split|volume
+| kind:=equal-run|hit-ratio|hours|limit|nested|probing|repeated|same-subjects|single-run|split|volume
                            | explanation:=planned|backlog|urgent|test|technical|mistake|examining
 sluis/v1/subject-search    | &latest party:text purpose:text epoch:text key_id:text scheme:text match_keys:number
                            | pseudonyms:hex

@@ -54,6 +54,7 @@ UNUSUAL_KINDS = (
     "hours",
     "limit",
     "nested",
+    "probing",
     "repeated",
     "same-subjects",
     "single-run",

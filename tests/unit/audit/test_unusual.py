@@ -232,7 +232,17 @@ def test_the_very_same_question_again(days: int, found: int) -> None:
 
 
 def test_every_rule_has_its_words() -> None:
-    assert set(WORDS) == {"volume", "hours", "limit", "hit-ratio", "single-run", "equal-run", "split", "repeated"}
+    assert set(WORDS) == {
+        "volume",
+        "hours",
+        "limit",
+        "hit-ratio",
+        "single-run",
+        "equal-run",
+        "split",
+        "repeated",
+        "probing",
+    }
     assert len(rules()) == len(WORDS)
 
 

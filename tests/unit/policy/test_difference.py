@@ -245,6 +245,8 @@ SHIFTS = [
     (SNF, "steward: snf", "steward: utrecht", E, "made by snf -> utrecht"),
     (SNF, "steward: snf", "steward: snf, successors: [utrecht]", E, "in the steward's place: nobody -> utrecht"),
     (SNF, "steward: snf", "steward: snf, overlap_days: 7", L, "the key before may still be asked under: 0 -> 7"),
+    (SNF, "valid: {from", "probing: {asked_again: {at_most: 3, then: report}}\nvalid: {from", T,
+     "guard asked_again: at most 3, else report"),
     (SNF, "beds: Needed", "beds: Wanted", E, "why it is needed reads otherwise: beds"),
     (SNF, "state: active", "state: active\ncase_number: required", T, "case number: not required"),
     (SNF, "state: active", "state: active\nvalid_on: as-of", T, "row rule valid_on applies"),
@@ -362,3 +364,24 @@ def test_regions_follow_midnight_in_amsterdam():
     assert isinstance(region, Region)
     assert region.start == datetime(2026, 1, 1, tzinfo=AMSTERDAM)
     assert region.end == datetime(2028, 1, 1, tzinfo=AMSTERDAM)
+
+
+GUARD = "valid: {from"
+REPORTS = "probing: {asked_again: {at_most: 3, then: report}}\nvalid: {from"
+
+
+@pytest.mark.parametrize(
+    ("new", "section", "told_as"),
+    [
+        (GUARD, L, "guard asked_again is gone"),
+        (REPORTS.replace("3", "4"), L, "at most 3, else report -> at most 4, else report"),
+        (REPORTS.replace("report", "refuse"), T, "at most 3, else report -> at most 3, else refuse"),
+        (REPORTS.replace("3, then: report", "2, then: refuse"), T, "at most 3, else report -> at most 2, else refuse"),
+        (REPORTS.replace("3, then: report", "4, then: refuse"), C, "at most 3, else report -> at most 4, else refuse"),
+    ],
+)
+def test_guards_against_probing_are_compared(new: str, section: Section, told_as: str) -> None:
+    report = compare(bend((SNF, GUARD, REPORTS)), bend((SNF, GUARD, new)))
+    assert any(told_as in line for line in told(report, section)), report.sections
+    assert report.more == (section is L)
+    assert report.must_compare == (section is C)

@@ -12,6 +12,7 @@ from broker.policy.bundle import policy_set_from_texts
 from broker.policy.document import read_policies
 
 SNF = "purposes/snf-locatie.yaml"
+LIMITS = "limits: {subjects_per_request: 1000, requests_per_day: 50}"
 CAT = "catalogue.yaml"
 P02 = "purposes/cert-boete.yaml"
 P04 = "purposes/nla-verzoek-persoon.yaml"
@@ -81,6 +82,17 @@ BENDS = [
     (P02, "principal: certificeerder-noord", "principal: nla", "ASKS_ITSELF", ""),
     (P02, "exclude_natural_persons: true", "exclude_natural_persons: true\nhit_only_if_natural_person: true",
      "CONTRADICTION", ""),
+    # guards against probing
+    (SNF, LIMITS, f"{LIMITS}\nprobing: {{same_question: {{at_most: 0, then: report}}}}", None, ""),
+    (SNF, LIMITS, f"{LIMITS}\nprobing: {{same_question: {{at_most: 0, then: wait}}}}", "UNKNOWN_WORD", "refuse"),
+    (SNF, LIMITS, f"{LIMITS}\nprobing: {{hits_per_hundred: {{at_least: 101, then: report}}}}", "OUT_OF_RANGE", ""),
+    (SNF, LIMITS, f"{LIMITS}\nprobing: {{}}", "PROBING_EMPTY", "same_question"),
+    (SNF, LIMITS, LIMITS.replace("1000", "1001") + "\nprobing: {same_question: {at_most: 0, then: report}}",
+     "PROBING_TOO_LARGE", ""),
+    (SNF, LIMITS, f"{LIMITS}\nprobing: {{subjects_per_hour: {{at_most: 999, then: report}}}}", "PROBING_BELOW_LIMIT",
+     "1000"),
+    (P08, "valid: {from", "probing: {hits_per_hundred: {at_least: 1, then: report}}\nvalid: {from",
+     "PROBING_WITHOUT_HITS", ""),
     # natural persons and national numbers
     (P04, "mode: oblivious", "mode: keyed", "PERSONS_NEED_OBLIVIOUS", "oblivious"),
     (P04, "state: draft", "state: active", "NO_DPIA", ""),

@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 
 from broker.cli.policy import app
 from broker.exchange import Want
-from broker.policy import checks, terms
+from broker.policy import checks, guards, terms
 from broker.policy.check_words import ADVICE, QUESTIONS
-from broker.policy.evaluate import CHECK_IDS, CheckResult, RegisterFacts, evaluate
+from broker.policy.evaluate import CHECK_IDS, GUARD_IDS, CheckResult, ProbingFacts, RegisterFacts, evaluate
 from broker.policy.wording import (
     LANGUAGES,
     NOT_TRANSLATED,
@@ -54,6 +54,16 @@ def names_taken_out(english: str, dutch: str) -> str:
     """The Dutch without what stands in a slot: names, days and numbers are the same in every language."""
     (template,) = [dutch_side for side, dutch_side in (*REASONS, *DUTIES) if compiled(side)[0].fullmatch(english)]
     return re.sub(r"\{[a-z]+\}|^[a-z_]+:", " ", template)
+
+
+def guarded_set(then: str):
+    """The samples with every guard against probing in one purpose."""
+    keys = ("same_question", "nested_question", "asked_again", "subjects_per_hour", "subjects_per_epoch")
+    guards = "".join(f"  {key}: {{at_most: 3, then: {then}}}\n" for key in keys)
+    guards += f"  hits_per_hundred: {{at_least: 3, then: {then}}}\n"
+    limits = "limits: {subjects_per_request: 1000, requests_per_day: 50}\n"
+    few = limits.replace("1000", "3")
+    return load(bent("purposes/snf-locatie.yaml", limits, f"{few}probing:\n{guards}"))
 
 
 def wide():
@@ -109,6 +119,12 @@ def wide():
         request(),
         facts(now=turned),
     )
+    for then in ("report", "refuse"):
+        for number in (0, 50):
+            found = facts(probing=ProbingFacts(number, number, number, number, number, number))
+            yield guarded_set(then), request(), found
+        yield guarded_set(then), request(), facts(probing=ProbingFacts(0, 0, 0, 0, 0, None))
+        yield guarded_set(then), request(), facts()
     for hours in (-1, 1):
         yield replace(SET, expires=NOW + timedelta(hours=hours)), request(), facts()
 
@@ -148,7 +164,7 @@ def test_the_words_of_the_engine_s_source_are_all_in_the_table():
     known = " | ".join([*(english for english, _ in (*REASONS, *DUTIES)), *STATES, *(phrase for phrase, _ in PHRASES)])
     known = known.replace("\\", "")
     found = set()
-    for module in (checks, terms):
+    for module in (checks, guards, terms):
         tree = ast.parse(inspect.getsource(module))
         beside = {
             id(part) for node in ast.walk(tree) if isinstance(node, (ast.Expr, ast.Raise)) for part in ast.walk(node)
@@ -237,8 +253,8 @@ def test_duties_are_dutch_and_use_the_purpose_s_own_words(decisions):
 
 
 def test_every_check_has_a_question_and_advice_in_both_languages():
-    assert set(QUESTIONS) == set(ADVICE) == set(CHECK_IDS)
-    for check in CHECK_IDS:
+    assert set(QUESTIONS) == set(ADVICE) == {*CHECK_IDS, *GUARD_IDS}
+    for check in (*CHECK_IDS, *GUARD_IDS):
         assert len({question_of(check, lang) for lang in LANGUAGES}) == len(LANGUAGES)
         assert len({advice_on(CheckResult(check, False, "no", ""), lang) for lang in LANGUAGES} - {""}) == len(
             LANGUAGES
