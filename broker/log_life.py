@@ -15,8 +15,8 @@ from broker.config import Config
 from broker.coordinator import give_up
 from broker.errors import Code, SluisError
 from broker.exchange_log.checkpoint import Checkpoint, parse_checkpoint, parse_verifier_key
-from broker.exchange_log.cosignature import with_lines
-from broker.exchange_log.ending import change_key, close_mark, end_log, sealed_for
+from broker.exchange_log.cosignature import cosigned_at
+from broker.exchange_log.ending import change_key, close_mark, end_log, keep_cosigned, sealed_for
 from broker.exchange_log.high_water import check_mark, claim
 from broker.exchange_log.opening import check_tree, check_unsealed, genesis, key_periods
 from broker.log_loss import Loss, lost_reader
@@ -36,6 +36,7 @@ from broker.policy.evaluate import ENGINE
 from broker.ports import Clock, Entropy, LogReader, Mark, Transaction
 from broker.succession import Carried, Gap, begin_with, carried_from, previous_of
 from broker.witness.calling import Cosignature, WitnessTrouble
+from broker.witness.standing import CLOCKS
 from broker.witness.starting import ask_under
 from broker.witnesses import witness_ends
 
@@ -150,7 +151,9 @@ def seal(config: Config, following: Config, clock: Clock, entropy: Entropy) -> F
         else:
             _end(log, now, following.origin, next_key, entropy)
         checkpoint = check_tree(reader, parse_verifier_key(log.keys.signer.verifier_key))
-        note, cosigned = _cosigned(config, reader, reader.checkpoint(checkpoint.size)[1])
+        last = reader.checkpoint(checkpoint.size)[1]
+        lines = _cosignatures(config, reader, last, clock)
+        note, cosigned = keep_cosigned(log.store, clock.now(), last, lines), len(lines)
         carried = carried_from(reader, now)
         _begin(following, clock, previous_of(note, "sealed"), carried, None)
         if log.high_water is not None:
@@ -193,8 +196,8 @@ def _begin(following: Config, clock: Clock, previous: dict[str, object], carried
             claim(log.high_water, checkpoint, reader.checkpoint()[1], clock.now())
 
 
-def _cosigned(config: Config, reader: LogReader, note: str) -> tuple[str, int]:
-    """`note` with the cosignatures of the witnesses that answer now, and how many these are."""
+def _cosignatures(config: Config, reader: LogReader, note: str, clock: Clock) -> list[str]:
+    """The lines of the witnesses that cosign `note` now; one that is dated otherwise would spoil every bundle."""
     keys = [parse_verifier_key(text) for _, text in key_periods(reader)]  # a witness may show one of before a change
     size = parse_checkpoint(note).size
     lines = []
@@ -207,9 +210,9 @@ def _cosigned(config: Config, reader: LogReader, note: str) -> tuple[str, int]:
             answer = end.offer(said.size, proof, note)
         except (SluisError, WitnessTrouble):
             continue
-        if isinstance(answer, Cosignature):
+        if isinstance(answer, Cosignature) and abs(cosigned_at(answer.line) - clock.now()) <= CLOCKS:
             lines.append(answer.line)
-    return with_lines(note, lines), len(lines)
+    return lines
 
 
 def recover(config: Config, following: Config, loss: Loss, reason: str, clock: Clock) -> Followed:

@@ -73,6 +73,15 @@ _CLASSES: Mapping[Fault, Advice] = {
 }
 
 _CODES: Mapping[Code, Advice] = {
+    Code.STAMP_GAP: Advice(
+        "stamps were taken out of the bundle, or the time stamper was away for longer than is allowed: for that time "
+        "only the log's own clock and the witnesses date it",
+        "ask the operator for a new export, and the time stamper whether it stamped then; compare other dated receipts",
+    ),
+    Code.LOG_KEY_PERIOD: Advice(
+        "a log key was used when you no longer, or not yet, trusted it: a key that was retired may be in use",
+        "compare the periods in the trust file with the parties; if they are right, rely on nothing under that key",
+    ),
     Code.TAIL_UNSIGNED: Advice(
         "what stands last was never signed: an export broken off, or entries that somebody added",
         "do not rely on entries after the last good checkpoint; ask for a new export",

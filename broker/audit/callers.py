@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 from broker.audit import strict_json
 from broker.audit.entries import GRACE, LogEntry, read_time
 from broker.audit.findings import Code, Findings
+from broker.audit.key_periods import ALWAYS, Period
 from broker.audit.policies import Policies
 from broker.audit.trust import Trust
 
@@ -37,7 +38,7 @@ class _Pinned:
     chained: bool
     not_before: datetime
     not_after: datetime
-    """The period in which it and every CA above it were valid."""
+    """The period in which it and every CA above it were valid, and the topmost was trusted."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class Callers:
             oin = _oin_of(certificate)
             if not self._policies.has_oin(body["party"], oin) or not _oin_ok(oin, self._trust.environment):
                 self._findings.add(Code.CERTIFICATE_OIN, index=entry.index)
-            pinned[fingerprint.hex()] = _pinned(certificate, oin, above)
+            pinned[fingerprint.hex()] = _pinned(certificate, oin, above, self._period(above))
         if not self._policies.has_oin(body["party"], body["oin"]) or not _oin_ok(body["oin"], self._trust.environment):
             self._findings.add(Code.CERTIFICATE_OIN, index=entry.index)
         party, before = body["party"], self._pins.get(body["party"])
@@ -172,6 +173,12 @@ class Callers:
             self._findings.add(Code.LEAF_FORM, "a certificate that cannot be read", index=entry.index)
             return None
 
+    def _period(self, above: tuple[x509.Certificate, ...] | None) -> Period:
+        """For which period you trust the CA that a chain leads to."""
+        if not above:
+            return ALWAYS
+        return self._trust.periods.issuers.get(above[-1].fingerprint(hashes.SHA256()).hex(), ALWAYS)
+
     def _chain(
         self, fingerprint: bytes, certificate: x509.Certificate, between: list[x509.Certificate]
     ) -> tuple[x509.Certificate, ...] | None:
@@ -183,7 +190,9 @@ class Callers:
         return known
 
 
-def _pinned(certificate: x509.Certificate, oin: str, above: tuple[x509.Certificate, ...] | None) -> _Pinned:
+def _pinned(
+    certificate: x509.Certificate, oin: str, above: tuple[x509.Certificate, ...] | None, trusted: Period
+) -> _Pinned:
     chain = (certificate, *(above or ()))
     try:
         key: object = certificate.public_key()
@@ -194,8 +203,8 @@ def _pinned(certificate: x509.Certificate, oin: str, above: tuple[x509.Certifica
         serial=f"{certificate.serial_number:x}",
         oin=oin,
         chained=above is not None,
-        not_before=max(c.not_valid_before_utc for c in chain),
-        not_after=min(c.not_valid_after_utc for c in chain),
+        not_before=max((*(c.not_valid_before_utc for c in chain), *filter(None, (trusted.first,)))),
+        not_after=min((*(c.not_valid_after_utc for c in chain), *filter(None, (trusted.last,)))),
     )
 
 

@@ -51,6 +51,7 @@ class Code(Enum):
         Fault.TREE,
         "a change of the log key does not start from the key in force, or goes back to an old one",
     )
+    LOG_KEY_PERIOD = (Fault.TREE, "a checkpoint is signed with a log key outside the period for which you trust it")
     KEY_NOT_IN_FORCE = (Fault.TREE, "a checkpoint is not signed by the log key in force, or over a change not by both")
     PREVIOUS = (Fault.TREE, "the genesis does not say of the log before it what that log's checkpoint says")
     RECOVERY_GAP = (Fault.TREE, "a log begun after a loss does not name that loss, once, as its genesis states it")
@@ -200,6 +201,7 @@ class Code(Enum):
     STAMP_SIGNATURE = (Fault.STAMP, "a time stamp is not signed by a time stamper you trust, valid at its time")
     STAMP_EARLY = (Fault.STAMP, "a time stamp is more than 60 seconds older than an entry it covers")
     STAMP_ORDER = (Fault.STAMP, "a time stamp is older than that of a smaller log before it")
+    STAMP_GAP = (Fault.STAMP, "entries stood longer without a good time stamp than your trust file allows")
     ERASURE_ORDER = (Fault.VAULT, "an erasure or a hold was not ordered by anyone who may, or its order is not one")
     ORDER_AGE = (Fault.VAULT, "an order was carried out more than 30 days after it was made, or was dated ahead")
     ERASURE_UNORDERED = (Fault.VAULT, "an erasure on request erased what its order does not name, or may not")

@@ -1,7 +1,8 @@
 """Time stamps of checkpoints (RFC 3161), checked offline: who says that the log of a size existed when.
 
 A stamp is over the note text of its checkpoint (docs/formats.md section 7). It proves that these entries existed at its
-time, not that nothing was added later; revocation of a time stamper's certificate is not looked up.
+time, not that nothing was added later; revocation of a time stamper's certificate is not looked up. Whether stamps were
+taken out, or never made, shows only where the trust file says how long entries may stand without one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from cryptography import x509
 from rfc3161_client import TimeStampResponse, VerifierBuilder, decode_timestamp_response
 
-from broker.audit.entries import GRACE
+from broker.audit.entries import GRACE, LogEntry
 from broker.audit.findings import Code, Findings, Stamped
 from broker.audit.trust import Trust
 
@@ -32,9 +33,27 @@ class Stamps:
         self._trust = trust
         self._findings = findings
         self._latest: datetime | None = None
+        self._open: datetime | None = None
+        """Time of the first entry that no good stamp covers yet."""
+        self._told = False
+        """Whether that gap is a finding already."""
         self.good = 0
         self.unchecked = 0
         self.newest: Stamped | None = None
+
+    def entry(self, entry: LogEntry) -> None:
+        """Every entry, in order: what stands longer than is allowed without a stamp is one finding, at the first."""
+        rule = self._trust.stamp_rule
+        if rule is None or entry.index < rule.since:
+            return
+        self._open = self._open or entry.at
+        if entry.at - self._open > rule.gap + GRACE:
+            self._gap(index=entry.index)
+
+    def _gap(self, *, index: int | None = None, line: int | None = None) -> None:
+        if not self._told:
+            self._findings.add(Code.STAMP_GAP, index=index, line=line)
+        self._told = True
 
     def check(self, value: object, size: int, note_text: bytes, covers: datetime | None, line: int) -> bool:
         """One stamp of the checkpoint with `note_text`, whose last entry is of the time `covers`.
@@ -72,6 +91,10 @@ class Stamps:
         if self._latest is not None and at < self._latest:
             self._findings.add(Code.STAMP_ORDER, line=line)
             return
+        rule = self._trust.stamp_rule
+        if rule is not None and self._open is not None and at - self._open > rule.gap + GRACE:
+            self._gap(line=line)
+        self._open, self._told = None, False
         self._latest = at
         self.good += 1
         self.newest = Stamped(size, at.strftime("%Y-%m-%dT%H:%M:%SZ"), _signer(response))

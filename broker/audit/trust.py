@@ -7,28 +7,37 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import yaml
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from broker.audit import strict_json
+from broker.audit.key_periods import MEMBER as PERIODS_MEMBER
+from broker.audit.key_periods import KeyPeriods, read_periods
+from broker.audit.stamp_rule import MEMBERS as STAMP_MEMBERS
+from broker.audit.stamp_rule import StampRule, read_stamp_rule
 from broker.audit.tree import LogKeys, NoteError, parse_log_key
 from broker.audit.witness_rule import MEMBERS as WITNESS_MEMBERS
-from broker.audit.witness_rule import WitnessRule, read_rule
+from broker.audit.witness_rule import WitnessRule, parse_witness_key, read_rule
 from broker.errors import Code, SluisError
 from broker.policy.problems import did_you_mean
 from broker.policy.strict_yaml import Node, read_yaml
 
 _MEMBERS = ("origin", "environment", "log_keys", "issuers", "policy_signers", "policy_quorum", "engines")
-_OPTIONAL = frozenset({"policy_approvals", "revocation_max_age_hours", "time_stampers"}) | WITNESS_MEMBERS
+_OPTIONAL = (
+    frozenset({"policy_approvals", "revocation_max_age_hours", "time_stampers", PERIODS_MEMBER})
+    | WITNESS_MEMBERS
+    | STAMP_MEMBERS
+)
 _MORE = (
     "policy_approvals where it is `none`, revocation_max_age_hours where the age of revocation lists is to be checked, "
-    "time_stampers where time stamps are, and witnesses with "
-    "witness_quorum where cosignatures are"
+    "time_stampers where time stamps are, stamp_max_gap_hours where they are due, witnesses with witness_quorum where "
+    "cosignatures are checked, and key_periods where a key counts for a time only"
 )
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?")
@@ -56,6 +65,10 @@ class Trust:
     """How old the broker lets a revocation list become; None: the log is not checked for it."""
     witness_rule: WitnessRule | None = None
     """Whose cosignatures count; without it none is checked."""
+    stamp_rule: StampRule | None = None
+    """How long entries may stand without a time stamp; without it stamps are checked, and none is missed."""
+    periods: KeyPeriods = field(default_factory=KeyPeriods)
+    """When keys count."""
 
 
 def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
@@ -90,16 +103,12 @@ def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
         raise _wrong(name, "policy_signers are 64 hex digits each, and at least policy_quorum of them")
     if quorum < 1 and environment == "production":
         raise _wrong(name, "policy_quorum is at least 1 in production")
-    try:
-        keys = dict(parse_log_key(key) for key in log_keys)
-    except NoteError as error:
-        raise _wrong(name, f"log_keys: {error}") from None
-    if any(key_name != origin for key_name, _ in keys):
-        raise _wrong(name, "log_keys are keys of the origin, and begin with its name")
+    keys = _log_keys(name, origin, log_keys)
     approvals = _approvals(name, value.get("policy_approvals", "required"), environment)
     max_age = _hours(name, "revocation_max_age_hours", value.get("revocation_max_age_hours"))
     try:
-        witness_rule = read_rule(value)
+        witness_rule, stamp_rule = read_rule(value), read_stamp_rule(value)
+        periods = _periods(name, value, log_keys, witness_rule, issuers)
     except ValueError as error:
         raise _wrong(name, str(error)) from None
     meaning: dict[str, object] = {
@@ -111,6 +120,8 @@ def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
         "policy_quorum": quorum,
         "engines": sorted(set(engines)),
         **_optional_meaning(approvals, max_age, time_stampers, witness_rule),
+        **({} if stamp_rule is None else stamp_rule.meaning),
+        **({PERIODS_MEMBER: list(periods.texts)} if periods.texts else {}),
     }
     return Trust(
         origin=str(origin),
@@ -126,6 +137,36 @@ def parse_trust(text: str, name: str = "trust.yaml") -> Trust:
         time_stampers=tuple(time_stampers),
         revocation_max_age=max_age,
         witness_rule=witness_rule,
+        stamp_rule=stamp_rule,
+        periods=periods,
+    )
+
+
+def _log_keys(name: str, origin: str, texts: Sequence[str]) -> LogKeys:
+    try:
+        keys = dict(parse_log_key(key) for key in texts)
+    except NoteError as error:
+        raise _wrong(name, f"log_keys: {error}") from None
+    if any(key_name != origin for key_name, _ in keys):
+        raise _wrong(name, "log_keys are keys of the origin, and begin with its name")
+    return keys
+
+
+def _periods(
+    name: str,
+    value: Mapping[str, Node],
+    log_keys: Sequence[str],
+    witness_rule: WitnessRule | None,
+    issuers: Sequence[x509.Certificate],
+) -> KeyPeriods:
+    """When keys count. Raises ValueError telling what to change."""
+    if PERIODS_MEMBER not in value:
+        return KeyPeriods()
+    return read_periods(
+        _texts(name, PERIODS_MEMBER, value[PERIODS_MEMBER], least=1),
+        {text: parse_log_key(text)[0] for text in log_keys},
+        {text: parse_witness_key(text)[0] for text in (witness_rule.texts if witness_rule else ())},
+        [certificate.fingerprint(SHA256()).hex() for certificate in issuers],
     )
 
 
@@ -172,11 +213,13 @@ def trust_text(
     time_stampers: Sequence[str] = (),
     witnesses: Sequence[str] = (),
     witness_quorum: int = 0,
-    **witness_more: int,
+    key_periods: Sequence[str] = (),
+    **numbers: int,
 ) -> str:
     """The text of a trust file; `issuers` and `time_stampers` are PEM. For the operator who hands it to an auditor.
 
-    `witnesses` with `witness_quorum`, and `witness_grace_minutes` and `witness_from` where they are not the default.
+    `witnesses` with `witness_quorum`; `key_periods`: lines `<key> <first> <last>`. `numbers`: `witness_grace_minutes`,
+    `witness_from`, `stamp_max_gap_hours` and `stamp_from` where they are not the default.
     """
     value: dict[str, object] = {
         "origin": origin,
@@ -194,7 +237,10 @@ def trust_text(
     if time_stampers:
         value["time_stampers"] = [pem.strip() + "\n" for pem in time_stampers]
     if witnesses:
-        value.update(witnesses=list(witnesses), witness_quorum=witness_quorum, **witness_more)
+        value.update(witnesses=list(witnesses), witness_quorum=witness_quorum)
+    value.update(numbers)
+    if key_periods:
+        value[PERIODS_MEMBER] = list(key_periods)
     head = "# What an auditor trusts before reading a bundle of this log (docs/formats.md section 8).\n"
     text = head + yaml.dump(value, Dumper=_BlockDumper, sort_keys=False, default_flow_style=False, width=4096)
     parse_trust(text)

@@ -239,6 +239,7 @@ class _Verification:
         self._kinds[entry.kind] += 1
         self._check_time(entry, index)
         self._witnessing.entry(entry)
+        self._stamps.entry(entry)
         if (entry.kind == "genesis") != (index == 0):
             self.findings.add(Code.GENESIS, index=index)
         try:
@@ -276,6 +277,9 @@ class _Verification:
             self.findings.add(Code.CHECKPOINT_ROOT, line=self._line)
         else:
             self._signed = tree.size
+        covers = self._last.at if self._last is not None else None
+        if covers is not None and not all(self._trust.periods.holds_log_key(key, covers) for key in tree.signers):
+            self.findings.add(Code.LOG_KEY_PERIOD, line=self._line)
         self._rules.continuity.checkpoint(tree, self._line)
 
     def _cosigned(self, note: object) -> None:

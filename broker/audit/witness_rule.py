@@ -57,13 +57,13 @@ def read_rule(value: Mapping[str, Any]) -> WitnessRule | None:
     keys = dict(map(parse_witness_key, texts))
     if len(set(keys.values())) != len(texts):
         raise ValueError("witnesses names a key twice; one witness counts once")
-    quorum = _number(value, "witness_quorum", 0)
+    quorum = number_of(value, "witness_quorum", 0)
     if not 1 <= quorum <= len(texts):
         raise ValueError("witness_quorum is at least 1, and at most the number of witnesses")
-    grace = _number(value, "witness_grace_minutes", GRACE_MINUTES)
+    grace = number_of(value, "witness_grace_minutes", GRACE_MINUTES)
     if grace > 1440:
         raise ValueError("witness_grace_minutes is at most 1440")
-    return WitnessRule(keys, texts, quorum, timedelta(minutes=grace), _number(value, "witness_from", 0))
+    return WitnessRule(keys, texts, quorum, timedelta(minutes=grace), number_of(value, "witness_from", 0))
 
 
 def parse_witness_key(text: str) -> tuple[tuple[str, bytes], bytes]:
@@ -83,7 +83,8 @@ def parse_witness_key(text: str) -> tuple[tuple[str, bytes], bytes]:
     return (name, key_hash), key[1:]
 
 
-def _number(value: Mapping[str, Any], member: str, default: int) -> int:
+def number_of(value: Mapping[str, Any], member: str, default: int) -> int:
+    """A whole number of a trust file. Raises ValueError."""
     text = value.get(member)
     if text is None:
         return default

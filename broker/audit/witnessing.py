@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from cryptography.exceptions import InvalidSignature
 
 from broker.audit.entries import GRACE, LogEntry
 from broker.audit.findings import Code, Findings, Witnessed
+from broker.audit.key_periods import ALWAYS, KeyId, Period
 from broker.audit.tree import NoteError, decode, read_checkpoint
 from broker.audit.trust import Trust
 from broker.audit.witness_rule import WitnessKeys
@@ -68,7 +70,9 @@ class Witnessing:
             self._findings.add(Code.COSIGNED_DIFFERS, line=line)
             return
         try:
-            times = read_cosignatures(note, {} if self._rule is None else self._rule.keys)
+            times = read_cosignatures(
+                note, {} if self._rule is None else self._rule.keys, self._trust.periods.witnesses
+            )
         except NoteError as error:
             self._findings.add(Code.COSIGNATURE_WRONG, str(error), line=line)
             return
@@ -104,8 +108,12 @@ class Witnessing:
         self._late = None
 
 
-def read_cosignatures(note: str, keys: WitnessKeys) -> dict[str, datetime]:
+def read_cosignatures(
+    note: str, keys: WitnessKeys, periods: Mapping[KeyId, Period] = MappingProxyType({})
+) -> dict[str, datetime]:
     """Which of the witnesses `keys` cosigned a note that `read_checkpoint` read, and when; the newest of each.
+
+    One that is dated outside the period of its key does not count.
 
     Raises:
         NoteError: with `signature` set, when a line under one of the keys does not verify.
@@ -127,5 +135,7 @@ def read_cosignatures(note: str, keys: WitnessKeys) -> dict[str, datetime]:
         except (InvalidSignature, ValueError):
             raise NoteError(f"of {name}", signature=True) from None
         at = datetime.fromtimestamp(seconds, UTC)
+        if not periods.get((name, blob[:4]), ALWAYS).holds(at):
+            continue
         found[name] = max(at, found.get(name, at))
     return found

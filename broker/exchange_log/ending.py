@@ -5,12 +5,19 @@ Each is one durable batch, so that a process killed at any instant leaves it don
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from broker.errors import Code, SluisError
-from broker.exchange_log.checkpoint import check_origin, parse_verifier_key, sign_checkpoint, signature_line
+from broker.exchange_log.checkpoint import (
+    check_origin,
+    parse_checkpoint,
+    parse_verifier_key,
+    sign_checkpoint,
+    signature_line,
+)
+from broker.exchange_log.cosignature import COSIGNED, cosigned_key, with_lines
 from broker.exchange_log.opening import KEY_DOCUMENT, check_tree, check_unsealed, check_writer, key_periods, last_time
 from broker.ports import CheckpointSigner, HighWater, LogReader, LogStore, Mark, Transaction
 
@@ -62,6 +69,22 @@ def end_log(
         tx.append("seal", {"next_origin": next_origin, "next_key": next_key})
 
     return _write(store, (signer,), now, high_water, entry)
+
+
+def keep_cosigned(store: LogStore, now: datetime, note: str, lines: Sequence[str]) -> str:
+    """Keeps witnesses' verified lines on the last checkpoint `note` with those kept before, so that exports hold them.
+
+    Returns the note with all of them. Raises what reading and writing raise.
+    """
+    key = cosigned_key(parse_checkpoint(note).size)
+    kept = store.reader.document(COSIGNED, key)
+    merged = with_lines(note if kept is None else kept.decode(), lines)
+    if lines:
+        with store.batch(max(now, last_time(store.reader) + _TICK)) as batch:
+            with batch.savepoint():
+                batch.transaction.put_document(COSIGNED, key, merged.encode())
+            batch.commit("")
+    return merged
 
 
 def close_mark(high_water: HighWater, next_origin: str) -> None:

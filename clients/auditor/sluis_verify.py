@@ -21,7 +21,7 @@ Exit codes are those of `sluis audit verify`: 0 verified; 10 format, 11 tree, 12
 
 What it does not do, and `sluis audit verify` does:
 
-    - it does not check time stamps (RFC 3161), and says how many there are;
+    - it does not check time stamps (RFC 3161), nor whether some lack; it says how many there are;
     - it opens no vault export, so it does not see what lies behind a commitment;
     - it decides from the *meaning* of a policy set (signed together with the text) and does not read the YAML text.
 
@@ -66,7 +66,7 @@ CODES: dict[str, int] = {}
 for _fault, _names in {
     10: "BUNDLE_TRUNCATED BUNDLE_TRAILING BUNDLE_DIGEST BUNDLE_LINE LEAF_FORM",
     11: "INDEX GENESIS CHECKPOINT_FORM CHECKPOINT_SIZE CHECKPOINT_ROOT CHECKPOINT_SIGNATURE TAIL_UNSIGNED SIZE "
-    "TIME_ORDER AFTER_SEAL KEY_CHANGE KEY_NOT_IN_FORCE PREVIOUS RECOVERY_GAP SEAL_NEXT",
+    "TIME_ORDER AFTER_SEAL KEY_CHANGE KEY_NOT_IN_FORCE LOG_KEY_PERIOD PREVIOUS RECOVERY_GAP SEAL_NEXT",
     12: "ORIGIN ENVIRONMENT LOG_KEY",
     13: "EXPECTED_FORM EXPECTED_MISSING EXPECTED_DIFFERS PREVIOUS_DIFFERS",
     14: "POLICY_ARCHIVE POLICY_MISSING POLICY_SIGNATURES POLICY_UNKNOWN POLICY_APPROVALS POLICY_EXPIRED "
@@ -580,7 +580,9 @@ def read_checkpoint(note: object, keys: LogKeys) -> Checkpoint:
     return Checkpoint(tree.origin, tree.size, tree.root, frozenset(good))
 
 
-def read_cosignatures(note: object, keys: LogKeys) -> dict[str, datetime]:
+def read_cosignatures(
+    note: object, keys: LogKeys, counts: Callable[[KeyId, datetime], bool] = lambda _key, _at: True
+) -> dict[str, datetime]:
     """Which witnesses cosigned a note (C2SP tlog-cosignature), and when; the newest of each. Raises Malformed."""
     _, text, signed = read_note(note)
     times: dict[str, datetime] = {}
@@ -593,7 +595,8 @@ def read_cosignatures(note: object, keys: LogKeys) -> dict[str, datetime]:
         if len(blob) != 76 or not 0 < seconds < 253_402_300_800 or not ed25519_signed(key, blob[12:], message):
             raise Malformed(f"of {name}")
         at = datetime.fromtimestamp(seconds, UTC)
-        times[name] = max(at, times.get(name, at))
+        if counts((name, blob[:4]), at):
+            times[name] = max(at, times.get(name, at))
     return times
 
 
@@ -622,6 +625,41 @@ class Trust:
     grace: timedelta
     """How long entries may stand without a quorum before an ask is a fault."""
     witnessed_from: int
+    periods: Mapping[str, Period]
+    """When a key counts: by `name+hash` of a log key or witness, or SHA-256 of a CA's certificate. Others: always."""
+    stamp_hours: int | None
+    """How long entries may stand without a time stamp: not checked here."""
+
+    def counts(self, key: KeyId, at: datetime) -> bool:
+        """Whether a log key or a witness counts at `at`."""
+        return within(self.periods.get(f"{key[0]}+{key[1].hex()}", ALWAYS), at)
+
+
+Period = tuple[datetime | None, datetime | None]
+"""First and last moment; None: open."""
+ALWAYS: Period = (None, None)
+
+
+def within(period: Period, at: datetime) -> bool:
+    """Whether a key of this period counts at `at`."""
+    first, last = period
+    return (first is None or first <= at) and (last is None or at <= last)
+
+
+def read_periods(lines: Sequence[str], known: Iterable[str]) -> dict[str, Period]:
+    """The lines `<key> <first> <last>` of `key_periods`, each of a key among `known`. Raises Malformed."""
+    found: dict[str, Period] = {}
+    for line in lines:
+        words = line.split(" ")
+        if len(words) != 3 or words[0] in found or not all(w == "-" or SHAPES["second"](w) for w in words[1:]):
+            raise Malformed("key_periods are lines `<key> <first> <last>`, each key once, with whole seconds or `-`")
+        first, last = (None if word == "-" else datetime.fromisoformat(word) for word in words[1:])
+        if (first, last) == (None, None) or (first and last and first > last):
+            raise Malformed("key_periods has a period that is empty, or no period at all")
+        found[words[0]] = (first, last)
+    if not found.keys() <= set(known):
+        raise Malformed("key_periods names a key that the trust file does not have")
+    return {"+".join(name.split("+")[:2]): period for name, period in found.items()}
 
 
 def read_plain_yaml(text: str) -> dict[str, Any]:
@@ -676,13 +714,15 @@ def _scalar(text: str, number: int) -> str:
 
 _TRUST = {"origin", "environment", "log_keys", "issuers", "policy_signers", "policy_quorum", "engines"}
 _LISTS = {"log_keys", "issuers", "policy_signers", "engines"}
-_LISTS_TOO = {"witnesses", "time_stampers"}
+_LISTS_TOO = {"witnesses", "time_stampers", "key_periods"}
 _NUMBERS = {
     "policy_quorum": (0, 99),
     "revocation_max_age_hours": (1, 720),
     "witness_quorum": (1, 10**15),
     "witness_grace_minutes": (0, 1440),
     "witness_from": (0, 10**15),
+    "stamp_max_gap_hours": (1, 8760),
+    "stamp_from": (0, 10**15),
 }
 """Members that are numbers, from and up to."""
 
@@ -708,15 +748,14 @@ def read_trust(text: str) -> Trust:
     keys = dict(map(read_key, meaning["log_keys"]))
     if not meaning["origin"] or not meaning["engines"] or not keys or any(n != meaning["origin"] for n, _ in keys):
         raise Malformed("an origin, a key of it and an engine at least")
-    if value.keys() & {"witnesses", "witness_quorum", "witness_grace_minutes", "witness_from"}:
-        meaning = {"witness_grace_minutes": 15, "witness_from": 0, **meaning}
+    meaning = _with_rules(meaning)
     witnesses = dict(read_key(text, 4) for text in meaning.get("witnesses", []))
-    most = len(set(filter(is_ed25519_key, witnesses.values())))
-    if ("witness_from" in meaning) != (1 <= meaning.get("witness_quorum", 0) <= most) or most != len(
-        meaning.get("witnesses", [])
-    ):
-        raise Malformed("witnesses are keys, each once, and witness_quorum is 1 to their number")
     issuers, stampers = (_certificates(value[name]) if name in value else [] for name in ("issuers", "time_stampers"))
+    named = [*meaning["log_keys"], *meaning.get("witnesses", [])]
+    named += [issuer.fingerprint(hashes.SHA256()).hex() for issuer in issuers]
+    periods = read_periods(meaning.get("key_periods", []), named)
+    if "key_periods" in meaning and not periods:
+        raise Malformed("key_periods is a list of one at least")
     if approvals == "none":
         meaning["policy_approvals"] = "none"
     marked: dict[str, Any] = {n: sorted(set(v)) if isinstance(v, list) else v for n, v in meaning.items()}
@@ -741,7 +780,24 @@ def read_trust(text: str) -> Trust:
         quorum=meaning.get("witness_quorum", 0),
         grace=timedelta(minutes=meaning.get("witness_grace_minutes", 0)),
         witnessed_from=meaning.get("witness_from", 0),
+        periods=periods,
+        stamp_hours=meaning.get("stamp_max_gap_hours"),
     )
+
+
+def _with_rules(meaning: dict[str, Any]) -> dict[str, Any]:
+    """The members with what is meant where the rules about witnesses and stamps leave some out. Raises Malformed."""
+    if meaning.keys() & {"witnesses", "witness_quorum", "witness_grace_minutes", "witness_from"}:
+        meaning = {"witness_grace_minutes": 15, "witness_from": 0, **meaning}
+    listed = meaning.get("witnesses", [])
+    most = len({key for _, key in (read_key(text, 4) for text in listed) if is_ed25519_key(key)})
+    if ("witness_from" in meaning) != (1 <= meaning.get("witness_quorum", 0) <= most) or most != len(listed):
+        raise Malformed("witnesses are keys, each once, and witness_quorum is 1 to their number")
+    if meaning.keys() & {"stamp_max_gap_hours", "stamp_from"}:
+        if not meaning.keys() >= {"stamp_max_gap_hours", "time_stampers"}:
+            raise Malformed("stamp_max_gap_hours needs time_stampers, and stamp_from needs stamp_max_gap_hours")
+        meaning = {"stamp_from": 0, **meaning}
+    return meaning
 
 
 def _member(name: str, value: Any) -> Any:
@@ -827,6 +883,8 @@ class Known:
     above: list[x509.Certificate] | None
     oin: str
     """Its one Subject.serialNumber; "" when there is not exactly one."""
+    trusted: Period
+    """For which period you trust the CA that the chain leads to."""
 
     @property
     def serial(self) -> str:
@@ -834,15 +892,15 @@ class Known:
 
     @property
     def first(self) -> datetime:
-        """From when it, and every CA above it, is valid."""
+        """From when it, and every CA above it, is valid, and the topmost trusted."""
         dates: list[datetime] = [c.not_valid_before_utc for c in (self.certificate, *(self.above or ()))]
-        return max(dates)
+        return max(dates + [at for at in self.trusted[:1] if at])
 
     @property
     def last(self) -> datetime:
         """Until when."""
         dates: list[datetime] = [c.not_valid_after_utc for c in (self.certificate, *(self.above or ()))]
-        return min(dates)
+        return min(dates + [at for at in self.trusted[1:] if at])
 
 
 def oin_of(certificate: x509.Certificate) -> str:
@@ -1774,7 +1832,8 @@ class Story:
                 self.find("CERTIFICATE_CHAIN", entry.index)
             else:
                 self.chains[mark] = chain
-            certificates[mark] = Known(certificate, chain, oin_of(certificate))
+            top = chain[-1].fingerprint(hashes.SHA256()).hex() if chain else ""
+            certificates[mark] = Known(certificate, chain, oin_of(certificate), self.trust.periods.get(top, ALWAYS))
             oins.append(certificates[mark].oin)
         if not all(_has_oin(self.sets[-1:], name, oin) and self._oin_fits(oin) for oin in oins):
             self.find("CERTIFICATE_OIN", entry.index)
@@ -3086,7 +3145,7 @@ class Witnesses:
             self.find("COSIGNED_DIFFERS", None, f"at {size} entries")
             return
         try:
-            times = read_cosignatures(note, self.trust.witnesses)
+            times = read_cosignatures(note, self.trust.witnesses, self.trust.counts)
         except Malformed as error:
             self.find("COSIGNATURE_WRONG", None, str(error))
             return
@@ -3345,6 +3404,8 @@ class Verification:
             self.find("CHECKPOINT_ROOT", None, f"line {self.lines}")
         else:
             self.signed = tree.size
+        if self._last_at is not None and not all(self.trust.counts(key, self._last_at) for key in tree.signers):
+            self.find("LOG_KEY_PERIOD", None, f"line {self.lines}")
         self.story.life.checkpoint(tree)
 
     def _time_stamp(self, value: object) -> None:
@@ -3389,7 +3450,12 @@ def verified(bundle: Path, trust: Path, before: Ended | None, expect: Path | Non
         )
     elif run.witnesses.seen:
         print(f"witnesses    {run.witnesses.seen} cosigned checkpoints, not checked: the trust file names no witnesses")
-    print(f"time stamps  {run.stamps}, not checked here")
+    due = (
+        ""
+        if run.trust.stamp_hours is None
+        else f", nor whether each entry has one within {run.trust.stamp_hours} hours"
+    )
+    print(f"time stamps  {run.stamps}, not checked here{due}")
     print("not read     vault exports and the texts of policies; `sluis audit verify` reads them")
     for finding in run.findings[:100]:
         place = "" if finding.index is None else f" entry {finding.index}"

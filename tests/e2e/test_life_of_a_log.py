@@ -77,6 +77,12 @@ def test_a_log_lives_and_is_followed(world: World) -> None:
     assert sluis("retention", "--config", after).exit_code != 0
     old, new = exported(world, config, "old"), exported(world, after, "new")
     assert "complete to its seal" in done("audit", "verify", old[0], "--trust", old[1])
+    shown = done("audit", "trust", "show", old[1])
+    (until,) = [line for line in shown.splitlines() if line.endswith(world.verifier_key)]
+    (since,) = [line for line in shown.splitlines() if line.endswith(new_key)]
+    assert until.startswith("counts       until ")
+    assert since.startswith("counts       from ")
+    assert "counts " not in done("audit", "trust", "show", new[1]), "one key needs no period"
     chain = ("--previous", old[0], "--previous-trust", old[1])
     said = done("audit", "verify", new[0], "--trust", new[1], *chain)
     assert "follows      sluis.example/test-2026 (sealed)" in said

@@ -24,9 +24,11 @@ from broker.audit.export import bundle_lines
 from broker.audit.trust import parse_trust
 from broker.audit.verify import verify
 from broker.cli import app
+from broker.custody.keys import SystemClock
 from broker.errors import Code, SluisError
 from broker.exchange_log.checkpoint import parse_checkpoint, parse_verifier_key
 from broker.exchange_log.cosignature import verify_cosigned
+from broker.own_log import open_log
 from broker.trust_making import trust_of
 from broker.witness.wire import origin_hash
 
@@ -216,6 +218,7 @@ def test_a_seal_soon_after_a_change_of_key_is_cosigned_and_says_so(tmp_path: Pat
         end = ["seal", "--config", config, "--next-config", str(after)]
         result = CliRunner().invoke(app, end)
         assert "cosigned by 0 of 1 witnesses; NOT the quorum of 1" in result.output, result.output
+        made[0].clock = SystemClock()  # as `sluis seal` reads it: a cosignature dated otherwise is not kept
         made[0].start()
         result = CliRunner().invoke(app, ["doctor", "--config", config])
         (line,) = [line for line in result.output.splitlines() if " witnesses: " in line]
@@ -226,6 +229,12 @@ def test_a_seal_soon_after_a_change_of_key_is_cosigned_and_says_so(tmp_path: Pat
         result = CliRunner().invoke(app, ["doctor", "--config", config])
         (line,) = [line for line in result.output.splitlines() if " witnesses: " in line]
         assert line.startswith("ok "), line
+        reader = open_log(world.config)
+        report = verify(bundle_lines(reader), parse_trust(trust_of(world.config)))
+        reader.close()
+        assert report.verified, report.findings
+        assert report.witnessed is not None
+        assert report.witnessed.size == report.size, "the bundle of the old log holds what the next genesis does"
         made[0].stop()
         result = CliRunner().invoke(app, end)
         assert "cosigned by 0 of 1 witnesses; NOT the quorum of 1" in result.output, result.output

@@ -312,7 +312,8 @@ SEALING: list[tuple[object, str, bool]] = [
     (ending, "check_writer", False),
     (FileHighWater, "advance", False),
     (FileHighWater, "advance", True),
-    (log_life, "_cosigned", True),
+    (log_life, "_cosignatures", True),
+    (log_life, "keep_cosigned", True),
     (FileHighWater, "create", True),
     (log_life, "genesis", False),
     (log_life, "genesis", True),
@@ -531,7 +532,7 @@ def test_a_reason_that_cannot_stand_in_a_log(place: Place, tmp_path: Path, reaso
 def test_the_last_checkpoint_is_cosigned_and_a_witness_tells_of_a_loss(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with OwnWitness(tmp_path / "witness", "witness.example/one", [verifier_key(place.old)]) as witness:
+    with OwnWitness(tmp_path / "witness", "witness.example/one", [verifier_key(place.old)], CLOCK) as witness:
 
         def ends(config: Config) -> tuple[object, ...]:
             return (witness.end(),) if config.origin == OLD else ()

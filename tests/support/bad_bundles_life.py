@@ -88,6 +88,13 @@ def _(world: World) -> Given:
     return Given(trust=trust)
 
 
+@bad("a retired log key that signs on after its period", "LOG_KEY_PERIOD")
+def _(world: World) -> Given:
+    last = world.at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    world.batch(MORE)
+    return Given(world.bundle(), world.trust_text(key_periods=[f"{world.keys.signer.verifier_key} - {last}"]))
+
+
 @bad("a new key that no entry announced", "KEY_NOT_IN_FORCE")
 def _(world: World) -> Given:
     world.changes[world.size - 1] = Keys("b")

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from audit_kit import b64, played, sealed
+from audit_kit import World, b64, played, sealed
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from test_standalone import one_file
 from time_stamper import SHA1, SHA256, Issued, Stamper, issue
 from typer.testing import CliRunner
 
@@ -18,6 +19,7 @@ from broker.audit.trust import parse_trust
 from broker.audit.verify import verify
 from broker.canonical import canonical_json
 from broker.cli.audit.root import app
+from broker.errors import SluisError
 
 WORLD = played()
 LINES = WORLD.lines()
@@ -118,7 +120,7 @@ def test_a_bad_stamp_has_its_code(name: str) -> None:
 
 
 def test_every_code_of_stamps_is_shown() -> None:
-    assert {code for code, _ in BAD.values()} == {code for code in Code if code.fault is Fault.STAMP}
+    assert {code for code, _ in BAD.values()} == {code for code in Code if code.fault is Fault.STAMP} - {Code.STAMP_GAP}
 
 
 def test_a_stamp_a_little_early_is_the_difference_of_two_clocks() -> None:
@@ -197,3 +199,73 @@ def test_the_command_says_how_far_and_when(tmp_path: Path) -> None:
     said = CliRunner().invoke(app, ["verify", str(bundle), "--trust", str(trust)])
     assert "1 not checked: the trust file names no time_stampers" in said.stdout
     assert "stampers     1" not in CliRunner().invoke(app, ["trust", "show", str(trust)]).stdout
+
+
+def due(*stamps: tuple[int, bytes], hours: int, since: int = 0, world: World = WORLD) -> Report:
+    trust = world.trust(time_stampers=[STAMPER.root.pem], stamp_max_gap_hours=hours, stamp_from=since)
+    return verify(with_stamps(*stamps) if world is WORLD else world.bundle(), trust)
+
+
+def test_stamps_that_were_taken_out_are_a_finding_where_they_are_due() -> None:
+    """The played log is over a day long: of two hours, some entries stand too long without a stamp."""
+    assert checked().verified, "without a rule nothing is missed"
+    stripped = due(hours=2)
+    assert (stripped.counts, stripped.exit_code) == ({"STAMP_GAP": 1}, 20)
+    (finding,) = stripped.findings
+    assert finding.index is not None
+    times = [at for at, batch in zip(WORLD.times, WORLD.batches, strict=True) for _ in batch]
+    assert times[finding.index] > times[0] + timedelta(hours=2) >= times[finding.index - 1]
+    assert due(hours=48).verified
+
+
+def on_time(at: int) -> tuple[int, bytes]:
+    """A stamp made a minute after the last entry that the checkpoint on line `at` covers."""
+    times = [time for time, batch in zip(WORLD.times, WORLD.batches, strict=True) for _ in batch]
+    return at, stamp(at, STAMPER.token(note_text(at), times[size_at(at) - 1] + timedelta(minutes=1)))
+
+
+def test_a_stamp_in_time_ends_the_wait_and_a_late_one_does_not_help() -> None:
+    every = [on_time(at) for at in CHECKPOINTS]
+    assert due(*every, hours=1).verified
+    assert due(*every[-1:], hours=48).verified
+    assert due(*every[:3], hours=2).counts == {"STAMP_GAP": 1}
+    late = (LAST, stamp(LAST, STAMPER.token(note_text(LAST), WORLD.at + timedelta(hours=60))))
+    report = due(late, hours=48)
+    assert report.counts == {"STAMP_GAP": 1}
+    assert report.findings[0].line is not None
+    assert due(*every[:3], hours=2, since=WORLD.size - 1).verified, "where stamping began"
+
+
+def test_a_bad_stamp_covers_nothing() -> None:
+    every = dict(on_time(at) for at in CHECKPOINTS)
+    for at in CHECKPOINTS:
+        every[at] = stamp(at, b"no token")
+    assert due(*every.items(), hours=2).counts == {"STAMP_GAP": 1, "STAMP_FORM": len(CHECKPOINTS)}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    ["stamp_max_gap_hours: 24\n", "stamp_from: 3\n", "stamp_max_gap_hours: 0\n", "stamp_max_gap_hours: 8761\n"],
+)
+def test_a_rule_without_stampers_or_of_no_length_is_refused(lines: str) -> None:
+    stampers = (
+        "" if "24" in lines or "from" in lines else "time_stampers:\n- |\n  " + STAMPER.root.pem.replace("\n", "\n  ")
+    )
+    text = f"{WORLD.trust_text()}{stampers.rstrip()}\n{lines}"
+    with pytest.raises(SluisError, match="stamp_max_gap_hours"):
+        parse_trust(text)
+    with pytest.raises(one_file.Malformed):
+        one_file.read_trust(text)
+
+
+def test_the_rule_is_part_of_the_fingerprint_in_both() -> None:
+    stampers = {"time_stampers": [STAMPER.root.pem]}
+    texts = [
+        WORLD.trust_text(**stampers, **more) for more in ({}, {"stamp_max_gap_hours": 24}, {"stamp_max_gap_hours": 25})
+    ]
+    assert len({parse_trust(text).fingerprint for text in texts}) == 3
+    assert [one_file.read_trust(text).fingerprint for text in texts] == [
+        parse_trust(text).fingerprint for text in texts
+    ]
+    zero = WORLD.trust(**stampers, stamp_max_gap_hours=24, stamp_from=0)
+    assert zero.fingerprint == parse_trust(texts[1]).fingerprint
