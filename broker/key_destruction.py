@@ -50,7 +50,7 @@ class DestroyRequest:
             if value.pop("type") != _TYPE or not all(isinstance(one, str) for one in value.values()):
                 raise ValueError
             request = cls(**value)
-        except (ValueError, TypeError, AttributeError, KeyError):
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
             text = "not a request to destroy a key; make it with `sluis key-service key destroy`"
             raise SluisError(Code.FIELD_INVALID, text) from None
         request.encode()

@@ -20,7 +20,8 @@ from evaluating import (
     other_of,
     put_in_force,
 )
-from participant import details_of, reason_of
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from participant import Participant, details_of, reason_of
 from sluis.v1 import exchange_pb2, exchange_pb2_grpc
 from world import policy_texts
 
@@ -78,7 +79,10 @@ def test_both_services_evaluate_what_the_client_can_verify(world, alone):
         assert again.finalize(answerer.evaluate(again.elements), public) == outputs
 
 
-def test_a_service_alone_serves_nothing_else(alone):
+def test_a_service_alone_serves_nothing_else_and_says_when_it_is_ready(alone):
+    health = health_pb2_grpc.HealthStub(alone.channel("nla"))
+    request = health_pb2.HealthCheckRequest(service="sluis.v1.PseudonymService")
+    assert health.Check(request, timeout=5).status == health_pb2.HealthCheckResponse.SERVING
     channel = alone.channel("nla")
     with pytest.raises(grpc.RpcError) as caught:
         exchange_pb2_grpc.ExchangeServiceStub(channel).ListPurposes(exchange_pb2.ListPurposesRequest(), timeout=5)
@@ -191,6 +195,45 @@ def test_both_logs_verify_with_their_quotas_recounted(world, alone):
         report = verify(bundle_lines(host.broker._store.reader), parse_trust(trust_of(host.config)))
         assert report.findings == ()
         assert report.kinds["evaluation"] >= 1
+
+
+class Monthly(Participant):
+    """A participant of a purpose in mode oblivious. How it makes pseudonyms is nothing the broker could see."""
+
+    period = "month"
+
+    def signed(self, statement):
+        is_epoch = statement["type"] == "sluis/v1/epoch"
+        return super().signed({**statement, "mode": "oblivious"} if is_epoch else statement)
+
+
+def test_a_broker_with_a_key_service_takes_epochs_registers_and_questions_in_mode_oblivious(tmp_path):
+    world = make_oblivious_world(tmp_path)
+    world.start()
+    try:
+        nla, uwv = Monthly(world, "nla"), Monthly(world, "uwv")
+        nla.make_epoch(PURPOSE, [nla, uwv])
+        uwv.publish(PURPOSE, "bsn", {"999993653": [], "999991772": []})
+        ask = nla.question(PURPOSE, "bsn", ["999993653", "999990019"], ["uwv"], case_number="NLA-2026-12345")
+        answered = nla.send(ask)["uwv"]
+        assert (answered.head.decision.permitted, answered.head.hits) == (True, 1)
+        facts = entries(world, "ask")[-1]["facts"]
+        assert facts["modes_available"] == ["keyed", "oblivious"]
+        report = verify(bundle_lines(world.broker._store.reader), parse_trust(trust_of(world.config)))
+        assert report.findings == ()
+        assert report.replayed_same == 1
+        # the mode is the purpose's: nobody has a register of persons under keyed pseudonyms by mistake
+        with pytest.raises(grpc.RpcError) as caught:
+            Keyed(world, "nla").make_epoch(PURPOSE, [nla, uwv])
+        assert reason_of(caught.value) == "STATEMENT_INVALID"
+    finally:
+        world.stop()
+
+
+class Keyed(Participant):
+    """A participant that takes the purpose for one in mode keyed."""
+
+    period = "month"
 
 
 def test_a_crash_between_debit_and_answer_costs_the_quota_and_the_repeat_is_answered(tmp_path, monkeypatch):

@@ -122,6 +122,9 @@ class Answered:
 class Participant:
     """One party with its certificate, its keys and its stubs."""
 
+    period = "quarter"
+    """What a purpose counts its epochs by."""
+
     def __init__(self, world: World, party: str, certificate: str | None = None) -> None:
         self.world = world
         self.party = party
@@ -148,7 +151,7 @@ class Participant:
 
     def context(self, purpose: str, epoch: str = "") -> Context:
         """The derivation context."""
-        return Context(ORIGIN, "test", purpose, epoch or epoch_name("quarter", self.now()))
+        return Context(ORIGIN, "test", purpose, epoch or epoch_name(self.period, self.now()))
 
     def publish_encryption_key(self) -> str:
         """Makes and publishes an encryption key; returns its statement's digest."""
@@ -168,7 +171,7 @@ class Participant:
         """As steward: makes K, seals it to the recipients, publishes; all of them then hold it."""
         digests = {one.party: one.publish_encryption_key() for one in recipients}
         context = self.context(purpose)
-        window = epoch_window(context.epoch, "quarter")
+        window = epoch_window(context.epoch, self.period)
         public = {one.party: (_encryption(one).public_bytes(), digests[one.party]) for one in recipients}
         secret, manifest, envelopes = make_epoch(context, *window, self.party, public, os.urandom, self.now())
         request = keys_pb2.PublishEpochRequest(
