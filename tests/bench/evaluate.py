@@ -3,8 +3,8 @@
     python tests/bench/evaluate.py [--json] [--rounds 7]
 
 Batches of 1,024 elements. The library's part stands beside the PyPI package `voprf`, on one thread and on all cores;
-the whole call goes over mutual TLS to a broker in this process. CPU microseconds an element (client included in the call),
-and how long another thread was kept waiting meanwhile. Ratios matter, absolute times do not.
+the whole call goes over mutual TLS to a broker in this process. CPU microseconds an element (client included in the
+call), and how long another thread was kept waiting meanwhile. Ratios matter, absolute times do not.
 """
 
 from __future__ import annotations
