@@ -255,13 +255,6 @@ class Purpose(Closed):
             principals.setdefault(pair.processor, []).append(pair.principal)
         return tuple((asker, principal) for asker in self.asks for principal in principals.get(asker, [None]))
 
-    def evaluations_of(self, party: str) -> int:
-        """The elements that each key service may evaluate for a party in the days of one epoch; 0 for a stranger."""
-        limits = self.limits
-        asking = limits.evaluations_per_epoch if party in self.asks else 0
-        most = limits.register_evaluations_per_epoch or limits.evaluations_per_epoch
-        return max(asking or 0, (most if party in self.answers else 0) or 0)
-
     def evaluation_limit(self, party: str) -> int:
         """How many elements each key service evaluates for a party in the days of an epoch; 0 where nothing is said."""
         asks = self.limits.evaluations_per_epoch or 0

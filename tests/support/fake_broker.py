@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from key_services import FakeKeyService
 from sluis_client.approvals import Approval, purpose_digest
 from sluis_client.canonical import canonical_json, commitment, encode, parse_canonical, tokens_value
 from sluis_client.errors import ClientError, Exit
@@ -80,8 +81,19 @@ PURPOSE: dict[str, Any] = {
     "legal_basis": "covenant",
     "dpia": None,
 }
+
+
+def key_services() -> dict[str, FakeKeyService]:
+    """The two key services of purpose `persons`, as they start."""
+    return {name: FakeKeyService(name, "2026-11") for name in ("oost", "sluis")}
+
+
 MEANING: dict[str, Any] = {
     "catalogue": {
+        "key_services": {
+            "oost": {"title": {"nl": "Oost", "en": "East"}, "operator": "someren"},
+            "sluis": {"title": {"nl": "Sluis", "en": "Sluis"}, "operator": "broker"},
+        },
         "parties": {name: {"oin": oin, "sub_oins": []} for name, oin in OINS.items()},
         "identifiers": {
             "bag": {"rows_per_pseudonym": 1},
@@ -100,7 +112,16 @@ MEANING: dict[str, Any] = {
     "purposes": {
         "snf-locatie": PURPOSE,
         "ruled": {**PURPOSE, "look_back": {"years": 2, "counted_from": "as-of"}, "exclude_natural_persons": True},
-        "persons": {**PURPOSE, "pseudonyms": {"mode": "oblivious", "epoch": "month", "steward": "snf"}},
+        "persons": {
+            **PURPOSE,
+            "pseudonyms": {
+                "mode": "oblivious",
+                "epoch": "month",
+                "steward": "snf",
+                "key_services": ["oost", "sluis"],
+                "public_keys": {"2026-11": {name: one.public_key.hex() for name, one in key_services().items()}},
+            },
+        },
     },
 }
 
@@ -699,6 +720,7 @@ class World:
     """A fake broker with parties, each with its certificate and profile on disk."""
 
     def __init__(self, directory: Path) -> None:
+        self.key_services = key_services()
         self.directory = directory
         self.broker = Broker()
         self._ca_key = ec.generate_private_key(ec.SECP256R1())
@@ -750,7 +772,13 @@ class World:
         """A party at work, as a fresh process would be: same state directory, new connection."""
         profile = self.profile(party)
         transport = FakeTransport(self.broker, party)
-        return Participant(profile, Keystore(profile.state), transport, clock=lambda: self.broker.now)
+        return Participant(
+            profile,
+            Keystore(profile.state),
+            transport,
+            clock=lambda: self.broker.now,
+            key_services=lambda service: self.key_services[service.name],
+        )
 
     def _builder(self, subject: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
         return (

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sluis_client.canonical import unpack_presence
 from sluis_client.errors import ClientError, Exit
 from sluis_client.policy import PurposeView
-from sluis_client.pseudonymise import Column, Context, Fields, Pseudonymiser
+from sluis_client.pseudonymise import Column, Context, Fields, Maker
 from sluis_client.schemes import Scheme
 from sluis_client.seal import COMMITMENT_BYTES, SEAL_OVERHEAD, WRAP_BYTES, RowOpener
 from sluis_client.seal import Field as SealedField
@@ -30,7 +30,7 @@ class Posed:
     view: PurposeView
     context: Context
     scheme: Scheme
-    pseudonymiser: Pseudonymiser
+    pseudonymiser: Maker
     keys: Sequence[tuple[Fields | None, ...]]
     columns: tuple[Column, ...]
     signed: SignedStatement

@@ -22,9 +22,10 @@ from sluis_client.caution import refuse_person_numbers
 from sluis_client.epoch_choice import Chosen, choose, with_newest_key
 from sluis_client.epochs import open_epochs
 from sluis_client.errors import ClientError, Exit
+from sluis_client.making import maker_of
 from sluis_client.participant import Participant
 from sluis_client.policy import PurposeView
-from sluis_client.pseudonymise import Column, Pseudonymiser
+from sluis_client.pseudonymise import Column, Maker
 from sluis_client.register_table import pseudonym_columns, scheme_named
 from sluis_client.schemes import Scheme
 from sluis_client.statements import SignedStatement, ask_statement, parse_utc
@@ -80,7 +81,7 @@ class _Made:
     """The rows of a question as pseudonyms under one epoch, and the name of its contents."""
 
     chosen: Chosen
-    pseudonymiser: Pseudonymiser
+    pseudonymiser: Maker
     columns: tuple[Column, ...]
     fingerprint: str
 
@@ -142,7 +143,7 @@ def _ask(
         made, found = _begun(me, plan, view, scheme, table, request_id)
     if made is None:
         chosen = choose(me, view, sorted(set(plan.answerers)), scheme.name, plan.epoch)
-        made = _made(me, plan, chosen, scheme, table)
+        made = _made(me, plan, view, chosen, scheme, table, progress)
         found = None if anew else _unfinished(me, made.fingerprint, request_id)
     context, columns, pseudonymiser = made.chosen.context, made.columns, made.pseudonymiser
     repeated = found is not None
@@ -166,8 +167,20 @@ def _ask(
     return Asked(record["request_id"], posed, checked, repeated, made.chosen.note)
 
 
-def _made(me: Participant, plan: Plan, chosen: Chosen, scheme: Scheme, table: NormalisedTable) -> _Made:
-    pseudonymiser = Pseudonymiser(chosen.key.key, chosen.context, f"{scheme.name}/{scheme.version}")
+def _made(
+    me: Participant,
+    plan: Plan,
+    view: PurposeView,
+    chosen: Chosen,
+    scheme: Scheme,
+    table: NormalisedTable,
+    progress: Progress = silent,
+    *,
+    known_only: bool = False,
+) -> _Made:
+    pseudonymiser = maker_of(
+        me, view, chosen.context, chosen.key.key, scheme.scheme_id, progress=progress, known_only=known_only
+    )
     columns = pseudonym_columns(pseudonymiser, scheme, table.keys, table.fast_block)
     return _Made(chosen, pseudonymiser, columns, _fingerprint(me, plan, chosen, columns))
 
@@ -184,7 +197,12 @@ def _begun(
         context = me.context(view, me.newest_kept(view.name, name))
         key = me.keystore.epoch_key(view.name, context.epoch)
         if key is not None and key.published:
-            made = _made(me, plan, Chosen(context, key), scheme, table)
+            try:  # what was begun was evaluated; to look for it costs nothing
+                made = _made(me, plan, view, Chosen(context, key), scheme, table, known_only=True)
+            except ClientError as error:
+                if error.code not in ("NOT_EVALUATED", "SERVICE_KEYS_MISSING"):
+                    raise
+                continue
             found = None if request_id else _unfinished(me, made.fingerprint, "")
             if found is not None:
                 return made, found

@@ -16,12 +16,13 @@ from sluis_client.canonical import parse_canonical
 from sluis_client.envelopes import escrow_end
 from sluis_client.epoch_choice import newest, open_names
 from sluis_client.errors import ClientError
+from sluis_client.evaluations import destroy_cache
 from sluis_client.keystore import EpochKey, Keystore
 from sluis_client.participant import Participant
 from sluis_client.statements import SignedStatement, key_end_statement, parse_utc, utc
 
 CacheDestroyer = Callable[[Keystore, str, str], int]
-CACHES: list[CacheDestroyer] = []
+CACHES: list[CacheDestroyer] = [destroy_cache]
 """What else goes with K: each takes (key store, purpose, epoch), destroys its cache, says how many files that was, and
 may be called again. A module that keeps values derived from K adds its own."""
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from sluis_client.canonical import canonical_json, commitment, parse_canonical
 from sluis_client.errors import ClientError, Exit
-from sluis_client.keystore import Keystore
+from sluis_client.making import maker_of_kept
 from sluis_client.notice_transport import NoticedExchange, RelayedNotice
 from sluis_client.participant import Participant
-from sluis_client.pseudonymise import PSEUDONYM_BYTES, Column, Context, Pseudonymiser
+from sluis_client.pseudonymise import PSEUDONYM_BYTES, Column
 from sluis_client.rectification_statements import acknowledgement_statement
 from sluis_client.register_table import pseudonym_columns, scheme_named
 from sluis_client.statement_shapes import CORRECTION, DISPUTE, check_members
@@ -112,19 +112,19 @@ def rows_of_notice(notice: Notice) -> tuple[Column, ...]:
     return columns
 
 
-def places_of(keystore: Keystore, scope: tuple[str, str], notice: Notice, table: NormalisedTable) -> tuple[int, ...]:
-    """Places among the subjects of `table` that are the disputed record. `scope`: origin and environment.
+def places_of(me: Participant, notice: Notice, table: NormalisedTable) -> tuple[int, ...]:
+    """Places among the subjects of `table` that are the disputed record.
 
     Raises:
-        ClientError: EPOCH_UNKNOWN when the key of the dispute's epoch is not kept, PERIOD_ERASED.
+        ClientError: EPOCH_UNKNOWN when the key of the dispute's epoch is not kept, PERIOD_ERASED, NOT_EVALUATED.
     """
     wanted = rows_of_notice(notice)
-    key = keystore.epoch_key(notice.purpose, notice.epoch)
+    key = me.keystore.epoch_key(notice.purpose, notice.epoch)
     if key is None:
         text = f"the key of {notice.purpose} {notice.epoch} is not kept here; run `sluis-client keys fetch`"
         raise ClientError("EPOCH_UNKNOWN", text, Exit.KEY_TROUBLE)
     scheme = scheme_named(notice.scheme)
-    maker = Pseudonymiser(key.key, Context(*scope, notice.purpose, notice.epoch), f"{scheme.name}/{scheme.version}")
+    maker = maker_of_kept(me, key, scheme.scheme_id)
     made = pseudonym_columns(maker, scheme, table.keys, table.fast_block)
     return tuple(
         place

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sluis_client.canonical import canonical_json, parse_canonical
@@ -21,8 +22,9 @@ from sluis_client.epochs import calendar_of, epoch_name, generation_of
 from sluis_client.errors import ClientError, Exit
 from sluis_client.forks import Evidence, Signed, relate
 from sluis_client.journal import Journal, held
+from sluis_client.key_services import EvaluationBudget, KeyServiceTransport
 from sluis_client.keystore import Keystore
-from sluis_client.policy import PurposeView, SignedPolicy
+from sluis_client.policy import PurposeView, ServiceView, SignedPolicy
 from sluis_client.profile import Profile
 from sluis_client.pseudonymise import Context
 from sluis_client.receipts import Checkpoint, leaf_hash, parse_checkpoint, receipt_broken, verify_receipt
@@ -52,6 +54,7 @@ class Participant:
         keystore: Keystore,
         transport: Transport,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        key_services: Callable[[ServiceView], KeyServiceTransport] | None = None,
     ) -> None:
         self.profile = profile
         self.keystore = keystore
@@ -59,6 +62,11 @@ class Participant:
         self.now = clock
         self.journal = Journal(keystore.directory / "journal.jsonl")
         self._parties: dict[str, Party] = {}
+        self._connect = key_services
+        self._connecting = Lock()
+        self._services: dict[str, KeyServiceTransport] = {}
+        self.tell_evaluations: Callable[[int, Sequence[EvaluationBudget]], None] = lambda _needed, _budgets: None
+        """Called before evaluations are spent, with how many and what each key service has left."""
 
     @cached_property
     def key(self) -> PartyKey:
@@ -122,6 +130,20 @@ class Participant:
         """The newest key of a calendar epoch that is kept here, by its name; its first one when there is none."""
         kept = [key.epoch for key in self.keystore.epoch_keys() if key.purpose == purpose]
         return max((name for name in kept if calendar_of(name) == calendar), key=generation_of, default=calendar)
+
+    def key_service_of(self, view: PurposeView) -> Callable[[str], KeyServiceTransport]:
+        """The way to the key services of a purpose, by id. What it gives raises KEY_SERVICE_UNKNOWN."""
+        known = {service.name: service for service in view.key_services}
+
+        def connect(name: str) -> KeyServiceTransport:
+            with self._connecting:
+                if name not in self._services:
+                    if self._connect is None:
+                        raise ClientError("KEY_SERVICE_UNKNOWN", f"there is no way to key service {name} here")
+                    self._services[name] = self._connect(known[name])
+                return self._services[name]
+
+        return connect
 
     def parties(self, names: Iterable[str]) -> Mapping[str, Party]:
         """Those of `names` that published an encryption key, each checked against issuers, policy and signature.

@@ -22,6 +22,8 @@ Every key, once; unknown keys are refused; paths are relative to the file. `slui
     unsafe_skip_approvals: true         # only in test, for trials: take purposes that their sides did not approve
     party_issuers: trust/party-ca.pem   # the CAs (PEM) that vouch for the other parties
     state: state                        # directory for keys, checkpoints and unfinished work
+    key_services:                       # only for purposes about persons: the key services of other operators, by id
+      oost: {target: keys.example.nl:8444, ca_file: trust/oost-ca.pem}  # and server_name, if it carries another name
 
 What stands under `broker_issuers`, `origin`, `log_keys`, `policy_signers` and `party_issuers` comes to you by another
 way than the broker: it is what the broker is checked against.
@@ -32,7 +34,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,7 @@ from sluis_custody.secret_sources import secret_source
 
 from sluis_client.errors import ClientError
 from sluis_client.private_files import read_file
+from sluis_client.profile_services import ServiceAddress, service_addresses
 from sluis_client.receipts import check_verifier_key
 from sluis_client.statements import PartyKey
 from sluis_client.store_protection import custody_errors
@@ -50,6 +53,7 @@ DEFAULT_NAME = "sluis-client.yaml"
 IN_STORE = "store"
 """As `private_key`: the key was taken into the key store."""
 _MAX_BYTES = 256 * 1024
+_MAX_DEPTH = 2
 _PARTY = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 _ORIGIN = re.compile(r"[a-z0-9][a-z0-9./-]{2,100}")
@@ -81,6 +85,7 @@ class Profile:
     key_store_secret: str = "prompt"  # noqa: S105 - where it comes from
     key_store_ca_file: Path | None = None
     unsafe_skip_approvals: bool = False
+    key_services: Mapping[str, ServiceAddress] = field(default_factory=dict)
 
     def party_key(self) -> PartyKey:
         """Certificate and private key with which statements are signed.
@@ -248,6 +253,7 @@ _READERS: Mapping[str, Callable[[Any, Path], Any]] = {
     "unsafe_skip_approvals": _flag,
     "party_issuers": _path,
     "state": _path,
+    "key_services": service_addresses,
 }
 _OPTIONAL = frozenset(
     {
@@ -259,6 +265,7 @@ _OPTIONAL = frozenset(
         "key_store_secret",
         "key_store_ca_file",
         "unsafe_skip_approvals",
+        "key_services",
     }
 )
 
@@ -281,15 +288,22 @@ def _mapping(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int]]:
         name, line = str(key.value), key.start_mark.line + 1
         if name in values:
             raise _wrong(path, line, f"{name} stands here twice")
-        values[name], lines[name] = _plain(path, value), line
+        values[name], lines[name] = _plain(path, value, name), line
     return values, lines
 
 
-def _plain(path: Path, node: yaml.Node) -> Any:
+def _plain(path: Path, node: yaml.Node, key: str, depth: int = 0) -> Any:
     if isinstance(node, yaml.ScalarNode):
         return str(node.value)
     if isinstance(node, yaml.SequenceNode) and all(isinstance(item, yaml.ScalarNode) for item in node.value):
         return [str(item.value) for item in node.value]
+    if isinstance(node, yaml.MappingNode) and key == "key_services" and depth < _MAX_DEPTH:
+        found: dict[str, Any] = {}
+        for name, value in node.value:
+            if name.value in found:
+                raise _wrong(path, name.start_mark.line + 1, f"{name.value} stands here twice")
+            found[str(name.value)] = _plain(path, value, key, depth + 1)
+        return found
     raise _wrong(path, node.start_mark.line + 1, "must be a text or a list of texts")
 
 
@@ -327,6 +341,11 @@ _TEMPLATE: tuple[tuple[str, str | list[str], str], ...] = (
     ("unsafe_skip_approvals", "", "Only for trials in test: true takes purposes that their two sides did not approve."),
     ("party_issuers", "trust/party-ca.pem", "The CAs (PEM) that vouch for the other parties."),
     ("state", "state", "Directory for keys, checkpoints and unfinished work. Back it up; keep it secret."),
+    (
+        "key_services",
+        "",
+        "Only for purposes about persons: other operators' key services, {id: {target: host:port, ca_file: path}}.",
+    ),
 )
 
 

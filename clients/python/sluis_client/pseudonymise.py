@@ -1,5 +1,7 @@
 """Mode `keyed`, "pseudonymised matching": normalised fields become pseudonyms under a purpose's key.
 
+Mode `oblivious` is in `sluis_client.oblivious`; contexts, columns and key ids are of both modes.
+
 The exact bytes stand in docs/pseudonym-spec.md. This is not private set intersection: whoever holds K can enumerate
 the identifiers of its purpose and epoch. What a pseudonym is safe against is everyone without K, and every other
 purpose, epoch, environment and log.
@@ -25,6 +27,8 @@ from sluis_client.secret import Secret, hkdf_expand, hkdf_extract
 Fields = tuple[str, ...]
 PSEUDONYM_BYTES = 16
 MODE_KEYED = "keyed"
+MODE_OBLIVIOUS = "oblivious"
+MODES = (MODE_KEYED, MODE_OBLIVIOUS)
 ENVIRONMENTS = ("test", "production")
 _ABSENT = bytes(PSEUDONYM_BYTES)
 # Rows whose hash objects stay in the processor's cache; larger runs are slower (tests/bench/pseudonymise.py).
@@ -37,8 +41,8 @@ class Context:
     """What every derivation is bound to. Two contexts that differ in one member share no key and no pseudonym.
 
     Raises:
-        ClientError: MODE_NOT_AVAILABLE for a mode that is not built, CONTEXT_INVALID for an empty member or an
-            environment other than `test` and `production`.
+        ClientError: MODE_NOT_AVAILABLE for a mode that this client does not know, CONTEXT_INVALID for an empty member
+            or an environment other than `test` and `production`.
     """
 
     origin: str
@@ -48,8 +52,8 @@ class Context:
     mode: str = MODE_KEYED
 
     def __post_init__(self) -> None:
-        if self.mode != MODE_KEYED:
-            raise ClientError("MODE_NOT_AVAILABLE", "only mode keyed is built; purposes of another mode stay draft")
+        if self.mode not in MODES:
+            raise ClientError("MODE_NOT_AVAILABLE", f"this client knows modes {' and '.join(MODES)}; upgrade it")
         if self.environment not in ENVIRONMENTS:
             raise ClientError("CONTEXT_INVALID", "the environment is test or production")
         if not (self.origin and self.purpose and self.epoch):
@@ -95,19 +99,40 @@ def key_id(key: Secret, context: Context) -> str:
     return _mac(key.reveal(), encode("sluis/v1/key-id", *context.parts()))[:16].hex()
 
 
+class Maker(Protocol):
+    """What makes the pseudonyms and row secrets of one purpose, epoch and identifier scheme, in either mode."""
+
+    context: Context
+    scheme_id: str
+    key_id: str
+
+    def columns(self, rows: Sequence[tuple[Fields | None, ...]], match_keys: int) -> tuple[Column, ...]:
+        """See `Pseudonymiser`."""
+        ...
+
+    def column_of_block(self, block: bytes, width: int) -> Column:
+        """See `Pseudonymiser`."""
+        ...
+
+    def row_secret(self, match_key: int, fields: Fields) -> Secret:
+        """See `Pseudonymiser`."""
+        ...
+
+
 class Pseudonymiser:
-    """Makes the pseudonyms and row secrets of one purpose, epoch and identifier scheme.
+    """Makes the pseudonyms and row secrets of one purpose, epoch and identifier scheme, in mode `keyed`.
 
     `scheme_id` is name/version as in `Scheme`, such as "bag/1". Match keys are numbered from 1, strictest first.
     The same fields under the same key and context always give the same pseudonym; K itself is not kept.
 
     Raises:
-        ClientError: CONTEXT_INVALID when `scheme_id` is not name/version.
+        ClientError: CONTEXT_INVALID when `scheme_id` is not name/version, MODE_NOT_AVAILABLE in another mode.
     """
 
     def __init__(self, key: Secret, context: Context, scheme_id: str) -> None:
-        if not all(scheme_id.partition("/")) or scheme_id.count("/") != 1:
-            raise ClientError("CONTEXT_INVALID", "a scheme is named name/version, such as bag/1")
+        check_scheme_id(scheme_id)
+        if context.mode != MODE_KEYED:
+            raise ClientError("MODE_NOT_AVAILABLE", f"mode {context.mode} makes its pseudonyms with key services")
         self.context = context
         self.scheme_id = scheme_id
         self.key_id = key_id(key, context)
@@ -171,6 +196,12 @@ class Pseudonymiser:
         started = keyed.copy()
         started.update(encode("sluis/v1/input", *self.context.parts(), self.scheme_id, bytes([match_key])))
         return started
+
+
+def check_scheme_id(scheme_id: str) -> None:
+    """Raises CONTEXT_INVALID unless a scheme is named name/version."""
+    if not all(scheme_id.partition("/")) or scheme_id.count("/") != 1:
+        raise ClientError("CONTEXT_INVALID", "a scheme is named name/version, such as bag/1")
 
 
 class PseudonymisingPool:

@@ -23,8 +23,9 @@ from sluis_client.epoch_choice import open_names, with_newest_key
 from sluis_client.epochs import epoch_window, overlap_end
 from sluis_client.errors import ClientError, Exit
 from sluis_client.keystore import EpochKey
+from sluis_client.making import maker_of
 from sluis_client.participant import Participant
-from sluis_client.pseudonymise import Column, Context, Pseudonymiser
+from sluis_client.pseudonymise import Column, Context
 from sluis_client.register_digest import RegisterDigest
 from sluis_client.register_table import Plan, Prepared, prepare, pseudonym_columns
 from sluis_client.seal import Field, RowSealer
@@ -103,7 +104,7 @@ def _publish(
 ) -> Published:
     context, key = epoch_key(me, prepared.view, plan.epoch)
     scheme = prepared.scheme
-    pseudonymiser = Pseudonymiser(key.key, context, f"{scheme.name}/{scheme.version}")
+    pseudonymiser = maker_of(me, prepared.view, context, key.key, scheme.scheme_id, progress=progress)
     columns = pseudonym_columns(pseudonymiser, scheme, prepared.keys, None)
     fingerprint = _fingerprint(me, plan, prepared, context, columns)
     name = fingerprint[:40]

@@ -18,11 +18,12 @@ from typing import Any, TypeVar
 from sluis_client.canonical import SALT_BYTES, canonical_json, commitment, tokens_value
 from sluis_client.errors import ClientError, Exit
 from sluis_client.headers import named_column
+from sluis_client.making import maker_of_kept
 from sluis_client.notice_transport import Corrected
 from sluis_client.notices import Notice, rows_of_notice
 from sluis_client.participant import Participant
 from sluis_client.profile import Profile
-from sluis_client.pseudonymise import Column, Context, Fields, Pseudonymiser
+from sluis_client.pseudonymise import Column, Fields
 from sluis_client.reading import read_table
 from sluis_client.receipt_file import Expected, verify_file
 from sluis_client.receipts import receipt_broken
@@ -84,10 +85,14 @@ def correct(me: Participant, plan: Plan, rows: Sequence[tuple[int, tuple[Fields 
         raise ClientError("EPOCH_UNKNOWN", text, Exit.KEY_TROUBLE)
     done = []
     for key in keys:
-        context = Context(me.profile.origin, me.profile.environment, plan.purpose, key.epoch)
-        maker = Pseudonymiser(key.key, context, f"{scheme.name}/{scheme.version}")
+        maker = maker_of_kept(me, key, scheme.scheme_id)
         for row, fields in rows:
-            columns = maker.columns([fields], scheme.match_keys)
+            try:
+                columns = maker.columns([fields], scheme.match_keys)
+            except ClientError as error:
+                if error.code == "NOT_EVALUATED":  # no register of that epoch can hold it
+                    continue
+                raise
             done.append(RowCorrected(row, key.epoch, correct_record(me, plan, key.epoch, columns)))
     return done
 

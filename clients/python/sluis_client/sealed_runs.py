@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from sluis_client.canonical import encode, pack_presence, unpack_presence
 from sluis_client.errors import ClientError
 from sluis_client.policy import AttributeView
-from sluis_client.pseudonymise import PSEUDONYM_BYTES, Column, Fields, Pseudonymiser
+from sluis_client.pseudonymise import PSEUDONYM_BYTES, Column, Fields, Maker
 from sluis_client.register_table import Prepared
 from sluis_client.seal import COMMITMENT_BYTES, SEAL_OVERHEAD, WRAP_BYTES, RowSealer
 from sluis_client.secret import Secret
@@ -33,7 +33,7 @@ class SealedRuns:
         self,
         prepared: Prepared,
         columns: Sequence[Column],
-        pseudonymiser: Pseudonymiser,
+        pseudonymiser: Maker,
         sealer: Callable[[Callable[[int], bytes]], RowSealer],
         entropy: Callable[[str], Callable[[int], bytes]],
         run_rows: int,

@@ -19,9 +19,10 @@ from sluis_client.canonical import SALT_BYTES, canonical_json, commitment, parse
 from sluis_client.epochs import epoch_name, epoch_window
 from sluis_client.errors import ClientError, Exit
 from sluis_client.keystore import EpochKey
+from sluis_client.making import maker_of_kept
 from sluis_client.normalised import Keys
 from sluis_client.participant import Participant
-from sluis_client.pseudonymise import Column, Context, Pseudonymiser
+from sluis_client.pseudonymise import Column
 from sluis_client.receipt_file import receipt_json
 from sluis_client.receipts import receipt_broken
 from sluis_client.register_table import scheme_named
@@ -31,6 +32,8 @@ from sluis_client.statements import utc
 from sluis_client.subject_transport import SubjectFound, Touched
 
 FORMAT = "sluis-client/subject-answer/1"
+_NO_PSEUDONYM = frozenset({"NOT_EVALUATED", "SERVICE_KEYS_MISSING"})
+"""Mode `oblivious`, an epoch that ended: nothing of the person was evaluated in it, or its values are destroyed."""
 _VALID = timedelta(minutes=9)
 
 
@@ -101,7 +104,15 @@ def _purpose(me: Participant, name: str, scheme: Scheme, keys: Keys, notes: list
         told["legal_basis"], told["citation"] = account.legal_basis, account.citation
         told["vault_keep_days"] = account.vault_keep_days
         missing = list(_without_key(me, name, {key.epoch for key in kept}, account.vault_keep_days))
-    return {**told, "epochs": [_epoch(me, key, scheme, keys, notes) for key in kept], "keys_missing": missing}
+    epochs = []
+    for key in kept:
+        try:
+            epochs.append(_epoch(me, key, scheme, keys, notes))
+        except ClientError as error:
+            if error.code not in _NO_PSEUDONYM:
+                raise
+            missing.append({"epoch": key.epoch, "from": utc(key.valid_from), "until": utc(key.valid_until)})
+    return {**told, "epochs": epochs, "keys_missing": missing}
 
 
 def _without_key(me: Participant, purpose: str, kept: set[str], days: int) -> Iterator[dict[str, str]]:
@@ -135,9 +146,12 @@ def kept_keys(me: Participant, purpose: str) -> list[EpochKey]:
 
 
 def pseudonyms_of(me: Participant, key: EpochKey, scheme: Scheme, keys: Keys) -> tuple[Column, ...]:
-    """The pseudonyms of one person under a purpose and epoch: a column of one row for each match key."""
-    context = Context(me.profile.origin, me.profile.environment, key.purpose, key.epoch)
-    return Pseudonymiser(key.key, context, scheme.scheme_id).columns([keys], scheme.match_keys)
+    """The pseudonyms of one person under a purpose and epoch: a column of one row for each match key.
+
+    Raises:
+        ClientError: in mode `oblivious` as `making.maker_of_kept`, and NOT_EVALUATED in an epoch that ended.
+    """
+    return maker_of_kept(me, key, scheme.scheme_id).columns([keys], scheme.match_keys)
 
 
 def _epoch(me: Participant, key: EpochKey, scheme: Scheme, keys: Keys, notes: list[str]) -> dict[str, Any]:

@@ -200,7 +200,7 @@ def test_a_party_outside_the_purpose_is_told_so_before_any_key(world):
     [
         ({"purpose": "nothing"}, "PURPOSE_UNKNOWN"),
         ({"scheme": "bagg"}, "SCHEME_UNKNOWN"),
-        ({"purpose": "persons"}, "MODE_NOT_AVAILABLE"),
+        ({"purpose": "persons"}, "EPOCH_UNKNOWN"),
         ({"epoch": "2027Q1"}, "EPOCH_UNKNOWN"),
     ],
 )

@@ -238,8 +238,8 @@ def test_without_a_key_a_match_is_explained_by_a_dry_run(ready):
     assert not (ready.world.directory / "a.csv").exists()
     # where the policy would not deny it, the missing key is the trouble
     ready.world.broker.deny.clear()
-    ready.run("utrecht", *words, expect=Exit.USAGE)
-    assert ready.err.splitlines()[-1].startswith("error MODE_NOT_AVAILABLE: ")
+    ready.run("utrecht", *words, expect=Exit.KEY_TROUBLE)
+    assert ready.err.splitlines()[-1].startswith("error EPOCH_UNKNOWN: ")
 
 
 def test_a_check_explains_all(ready):

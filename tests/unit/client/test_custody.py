@@ -1,8 +1,9 @@
 import pytest
-from fake_broker import World, transport_of
+from fake_broker import ORIGIN, World, transport_of
 from sluis_client.canonical import parse_canonical
 from sluis_client.custody import create_epoch, epoch_key, fetch_epoch, init_encryption_key
 from sluis_client.errors import ClientError, Exit
+from sluis_client.pseudonymise import Context, key_id
 
 
 @pytest.fixture
@@ -171,12 +172,12 @@ def test_a_receipt_of_something_else_is_refused(world):
     assert caught.value.code == "RECEIPT_BROKEN"
 
 
-def test_persons_wait_for_oblivious_keys(world):
+def test_the_key_of_a_purpose_about_persons_is_one_of_mode_oblivious(world):
     snf = world.participant("snf")
     init_encryption_key(snf)
-    with pytest.raises(ClientError) as caught:
-        create_epoch(snf, "persons")
-    assert caught.value.code == "MODE_NOT_AVAILABLE"
+    key = create_epoch(snf, "persons").key
+    assert key.key_id == key_id(key.key, Context(ORIGIN, "test", "persons", "2026-11", "oblivious"))
+    assert key.key_id != key_id(key.key, Context(ORIGIN, "test", "persons", "2026-11"))
 
 
 def test_an_ended_epoch_gets_no_key(world):

@@ -114,7 +114,7 @@ def test_a_scheme_without_version_is_refused(name):
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ({"mode": "oblivious"}, "MODE_NOT_AVAILABLE"),
+        ({"mode": "open"}, "MODE_NOT_AVAILABLE"),
         ({"mode": ""}, "MODE_NOT_AVAILABLE"),
         ({"environment": "acceptance"}, "CONTEXT_INVALID"),
         ({"origin": ""}, "CONTEXT_INVALID"),

@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sluis_client import canonical
+from sluis_client.blinding import blind, check_proof, finalize
 from sluis_client.envelopes import EncryptionPrivateKey, open_envelope
 from sluis_client.errors import ClientError, Exit
+from sluis_client.oblivious import Derivation, ObliviousPseudonymiser
 from sluis_client.pseudonymise import Column, Context, Pseudonymiser, key_id
 from sluis_client.receipts import RegisterDigest
 from sluis_client.seal import Field, RowOpener, RowSealer
 from sluis_client.secret import Secret, hkdf
+from voprf import ristretto
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "pseudonym"
 
@@ -52,6 +55,10 @@ def test_the_worked_example_of_the_spec_is_that_of_the_vectors():
     derived = [keys["cases"][0][name] for name in ("key_id", "match_key", "row_key")]
     shown = [record["record_key"], record["wraps"][0], record["commitment"]]
     shown += [record["sealed"]["beds"], record["sealed"]["last-inspection"]]
+    vectors = load("oblivious.json")
+    person = vectors["cases"][0]
+    shown += [vectors["key_id"], person["x"], person["private_input"], *person["outputs"].values(), person["y"]]
+    shown += [person["pseudonym"], *(one["public_key"] for one in vectors["services"].values())]
     for value in (keys["key"], *derived, row["x"], row["pseudonym"], row["y"], *shown):
         assert value in bytes_only
 
@@ -95,6 +102,74 @@ def test_inputs_that_must_not_meet(case):
         assert y == secret(side["y"])
     assert made[0][0].pseudonyms != made[1][0].pseudonyms
     assert made[0][1] != made[1][1]
+
+
+def services_in_memory(said):
+    """`Values` of key services whose seeds are known, over another library than the client's."""
+    keys = {
+        name: ristretto.Evaluator.from_seed(bytes.fromhex(one["seed"]), bytes.fromhex(one["info"]))
+        for name, one in said.items()
+    }
+    assert {name: key.public_key.serialize().hex() for name, key in keys.items()} == {
+        name: one["public_key"] for name, one in said.items()
+    }
+    return keys
+
+
+def oblivious_row(case, context, key, services):
+    keys = services_in_memory(services)
+    derivation = Derivation(key, Context(**context), keys)
+    seen = []
+
+    def values(inputs):
+        seen.extend(inputs)
+        return {x: derivation.combined([keys[name].evaluate_known_input(x) for name in sorted(keys)]) for x in inputs}
+
+    made = ObliviousPseudonymiser(derivation, case["scheme"], values)
+    row = [None] * 3
+    row[case["match_key"] - 1] = tuple(case["fields"])
+    column = made.columns([tuple(row)], 3)[case["match_key"] - 1]
+    assert [x.hex() for x in seen] == [case["private_input"]]
+    assert {name: one.evaluate_known_input(seen[0]).hex() for name, one in keys.items()} == case["outputs"]
+    assert column.pseudonyms.hex() == case["pseudonym"]
+    assert made.row_secret(case["match_key"], tuple(case["fields"])) == secret(case["y"])
+    return column.pseudonyms, case["y"]
+
+
+@pytest.mark.parametrize("case", load("oblivious.json")["cases"])
+def test_pseudonyms_of_mode_oblivious(case):
+    vectors = load("oblivious.json")
+    oblivious_row(case, vectors["context"], secret(vectors["key"]), vectors["services"])
+    assert key_id(secret(vectors["key"]), Context(**vectors["context"])) == vectors["key_id"]
+
+
+@pytest.mark.parametrize("case", named(load("bad_oblivious.json")["cases"]))
+def test_rows_of_mode_oblivious_that_must_not_meet(case):
+    one, other = (oblivious_row(side, side["context"], secret(side["key"]), side["services"]) for side in case["sides"])
+    assert one[0] != other[0]
+    assert one[1] != other[1]
+
+
+def parts_of(case, *names):
+    return ([bytes.fromhex(part) for part in case[name]] for name in names)
+
+
+@pytest.mark.parametrize("case", load("evaluations.json")["cases"])
+def test_a_batch_of_a_key_service(case):
+    inputs, blinds, blinded, evaluated, outputs = parts_of(case, "inputs", "blinds", "blinded", "evaluated", "outputs")
+    assert blind(inputs, blinds) == blinded
+    public, proof = bytes.fromhex(case["public_key"]), bytes.fromhex(case["proof"])
+    assert finalize(inputs, blinds, check_proof("oost", public, blinded, b"".join(evaluated), proof)) == outputs
+
+
+@pytest.mark.parametrize("case", named(load("bad_evaluations.json")["cases"]))
+def test_what_a_client_refuses_of_a_key_service(case):
+    blinded, evaluated = parts_of(case, "blinded", "evaluated")
+    with pytest.raises(ClientError) as caught:
+        check_proof(
+            "oost", bytes.fromhex(case["public_key"]), blinded, b"".join(evaluated), bytes.fromhex(case["proof"])
+        )
+    assert caught.value.code == case["code"]
 
 
 def drawer(case):

@@ -110,6 +110,5 @@ def test_who_answers_may_have_more_evaluated_than_who_asks(asking, answering):
         update={"evaluations_per_epoch": asking, "register_evaluations_per_epoch": answering}
     )
     bent = purpose.model_copy(update={"limits": limits})
-    assert bent.evaluations_of("nla") == asking
-    assert bent.evaluations_of("uwv") == (answering or asking)
-    assert bent.evaluations_of("snf") == 0
+    assert bent.evaluation_limit("nla") == asking
+    assert bent.evaluation_limit("uwv") == (answering or asking)

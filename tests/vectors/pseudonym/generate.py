@@ -16,7 +16,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from reference import Entropy, derive, encode, parts, row, seal
+from reference import (
+    Entropy,
+    L,
+    blinded,
+    derive,
+    encode,
+    key_pair,
+    oblivious_row,
+    parts,
+    proven,
+    row,
+    seal,
+    service_info,
+)
 
 HERE = Path(__file__).parent
 BASE = {
@@ -361,6 +374,127 @@ def bad_envelopes_file(good: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+OBLIVIOUS = BASE | {"purpose": "nla-verzoek-persoon", "epoch": "2026-11", "mode": "oblivious"}
+SEEDS = {name: hashlib.sha256(f"sluis vectors: key service {name}".encode()).digest() for name in ("oost", "sluis")}
+BSN = "999993653"
+
+
+def services_of(context: dict[str, str], seeds: dict[str, bytes]) -> dict[str, dict[str, str]]:
+    return {
+        name: {
+            "seed": seed.hex(),
+            "info": service_info(context, name).hex(),
+            "public_key": key_pair(seed, service_info(context, name))[1].hex(),
+        }
+        for name, seed in seeds.items()
+    }
+
+
+def oblivious_file() -> dict[str, Any]:
+    cases = [
+        oblivious_row(K, OBLIVIOUS, SEEDS, "bsn/1", 1, [BSN]),
+        oblivious_row(K, OBLIVIOUS, SEEDS, "bsn/1", 1, ["999990019"]),
+        oblivious_row(K, OBLIVIOUS, SEEDS, "name-birthdate/1", 1, NAMES),
+        oblivious_row(K, OBLIVIOUS, SEEDS, "name-birthdate/1", 3, [NAMES[0], NAMES[2]]),
+    ]
+    return {
+        "about": "mode oblivious (spec section 7): private input, outputs of the services, y and pseudonym of a row",
+        "key": K.hex(),
+        "key_id": derive(K, OBLIVIOUS)["key_id"],
+        "context": OBLIVIOUS,
+        "services": services_of(OBLIVIOUS, SEEDS),
+        "cases": cases,
+    }
+
+
+def bad_oblivious_file() -> dict[str, Any]:
+    one = ("bsn/1", 1, [BSN])
+    third = SEEDS | {"west": hashlib.sha256(b"sluis vectors: key service west").digest()}
+    swapped = {"oost": SEEDS["sluis"], "sluis": SEEDS["oost"]}
+    other = SEEDS | {"oost": third["west"]}
+
+    def side(context: dict[str, str], seeds: dict[str, bytes], key: bytes, row: tuple[str, int, list[str]]) -> Any:
+        said = {"context": context, "key": key.hex(), "services": services_of(context, seeds)}
+        return {**said, **oblivious_row(key, context, seeds, *row)}
+
+    good = (OBLIVIOUS, SEEDS, K, one)
+    pairs = {
+        "another purpose": (OBLIVIOUS | {"purpose": "brp-inschrijving"}, SEEDS, K, one),
+        "another epoch": (OBLIVIOUS | {"epoch": "2026-12"}, SEEDS, K, one),
+        "another environment": (OBLIVIOUS | {"environment": "production"}, SEEDS, K, one),
+        "another log": (OBLIVIOUS | {"origin": "sluis.example/other"}, SEEDS, K, one),
+        "another K": (OBLIVIOUS, SEEDS, hashlib.sha256(K).digest(), one),
+        "another key of one service": (OBLIVIOUS, other, K, one),
+        "services with each other's seeds": (OBLIVIOUS, swapped, K, one),
+        "a third service": (OBLIVIOUS, third, K, one),
+        "another match key": (OBLIVIOUS, SEEDS, K, ("bsn/1", 2, [BSN])),
+        "another version of the scheme": (OBLIVIOUS, SEEDS, K, ("bsn/2", 1, [BSN])),
+        "fields cut elsewhere": (OBLIVIOUS, SEEDS, K, ("bsn/1", 1, [BSN[:4], BSN[4:]])),
+    }
+    cases = [{"name": name, "sides": [side(*good), side(*bad)]} for name, bad in pairs.items()]
+    return {"about": "two rows of mode oblivious whose pseudonyms and y must differ", "cases": cases}
+
+
+def batch() -> dict[str, Any]:
+    """A request of three private inputs to key service oost, and its answer."""
+    inputs = [bytes.fromhex(case["private_input"]) for case in oblivious_file()["cases"][:3]]
+    blinds = [int.from_bytes(Entropy(f"blind/{number}")(64), "little") % L for number in range(3)]
+    secret, public = key_pair(SEEDS["oost"], service_info(OBLIVIOUS, "oost"))
+    asked = [blinded(x, blind) for x, blind in zip(inputs, blinds, strict=True)]
+    answered, proof = proven(secret, public, asked, int.from_bytes(Entropy("proof")(64), "little") % L)
+    return {
+        "public_key": public.hex(),
+        "inputs": [x.hex() for x in inputs],
+        "blinds": [blind.to_bytes(32, "little").hex() for blind in blinds],
+        "blinded": [one.hex() for one in asked],
+        "evaluated": [one.hex() for one in answered],
+        "proof": proof.hex(),
+        "outputs": [case["outputs"]["oost"] for case in oblivious_file()["cases"][:3]],
+    }
+
+
+def evaluations_file() -> dict[str, Any]:
+    return {"about": "RFC 9497 in the client's role: one batch, as key service oost answers it", "cases": [batch()]}
+
+
+def bad_evaluations_file() -> dict[str, Any]:
+    good = batch()
+    evaluated, proof = good["evaluated"], good["proof"]
+    another = services_of(OBLIVIOUS, SEEDS)["sluis"]["public_key"]
+    challenge = int.from_bytes(bytes.fromhex(proof[:64]), "little")
+    no_square = "26948d35ca62e643e26a83177332e6b6afeb9d08e4268b650f1f5bbd8d81d371"
+    changes: dict[str, tuple[str, dict[str, Any]]] = {
+        "proof of another key": ("PROOF_WRONG", {"public_key": another}),
+        "challenge changed": ("PROOF_WRONG", {"proof": flip(proof, 0)}),
+        "answer changed": ("PROOF_WRONG", {"proof": flip(proof, 40)}),
+        "zero proof": ("PROOF_WRONG", {"proof": "00" * 64}),
+        "answer not reduced": ("PROOF_WRONG", {"proof": proof[:64] + L.to_bytes(32, "little").hex()}),
+        "challenge not reduced": ("PROOF_WRONG", {"proof": (challenge + L).to_bytes(32, "little").hex() + proof[64:]}),
+        "elements swapped": ("PROOF_WRONG", {"evaluated": [evaluated[1], evaluated[0], evaluated[2]]}),
+        "an element evaluated with another key": ("PROOF_WRONG", {"evaluated": [*evaluated[:2], good["blinded"][2]]}),
+        "answer to another request": ("PROOF_WRONG", {"blinded": [*good["blinded"][:2], good["blinded"][0]]}),
+        "too few elements": ("COUNT_WRONG", {"evaluated": evaluated[:2]}),
+        "too many elements": ("COUNT_WRONG", {"evaluated": [*evaluated, evaluated[0]]}),
+        "proof too short": ("LENGTH_WRONG", {"proof": proof[:-2]}),
+        "identity": ("ELEMENT_INVALID", {"evaluated": ["00" * 32, *evaluated[1:]]}),
+        "top bit set": ("ELEMENT_INVALID", {"evaluated": [flip_top(evaluated[0]), *evaluated[1:]]}),
+        "no element": ("ELEMENT_INVALID", {"evaluated": [no_square, *evaluated[1:]]}),
+        "public key is the identity": ("ELEMENT_INVALID", {"public_key": "00" * 32}),
+    }
+    shown = ("public_key", "blinded", "evaluated", "proof")
+    cases = [
+        {"name": name, "code": code, **{key: good[key] for key in shown}, **change}
+        for name, (code, change) in changes.items()
+    ]
+    return {"about": "answers of a key service that a client must refuse, with the code", "cases": cases}
+
+
+def flip_top(text: str) -> str:
+    raw = bytearray.fromhex(text)
+    raw[31] |= 0x80
+    return raw.hex()
+
+
 def files() -> dict[str, dict[str, Any]]:
     kept = HERE / "envelopes.json"
     envelopes = envelopes_file(json.loads(kept.read_text("utf-8")) if kept.exists() else None)
@@ -375,6 +509,10 @@ def files() -> dict[str, dict[str, Any]]:
         "register_digest.json": register_digest_file(),
         "envelopes.json": envelopes,
         "bad_envelopes.json": bad_envelopes_file(envelopes),
+        "oblivious.json": oblivious_file(),
+        "bad_oblivious.json": bad_oblivious_file(),
+        "evaluations.json": evaluations_file(),
+        "bad_evaluations.json": bad_evaluations_file(),
     }
 
 

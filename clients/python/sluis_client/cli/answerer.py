@@ -34,6 +34,7 @@ from sluis_client.statements import utc
 
 if TYPE_CHECKING:
     from sluis_client.policy import PurposeView
+    from sluis_client.pseudonymise import Maker
     from sluis_client.publish import Prepared, Published
 
 FileArgument = Annotated[Path, typer.Argument(help="CSV file with a header line.")]
@@ -71,7 +72,9 @@ def pseudonymise(
     profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Pseudonymise a file here, without any connection, with a key fetched before; reports unusable rows.
+    """Pseudonymise a file here, with a key fetched before; reports unusable rows.
+
+    Without any connection in mode keyed. In mode oblivious the key services help with what they did not before.
 
     Pseudonyms of persons are personal data: keep the file as you keep the identifiers.
 
@@ -79,8 +82,9 @@ def pseudonymise(
     Example: sluis-client pseudonymise locations.csv --purpose snf-locatie --scheme bag --out pseudonyms.csv
     """
     from sluis_client.answer_file import csv_bytes
+    from sluis_client.making import context_of_kept, maker_of_kept
     from sluis_client.party_keys import keystore_of
-    from sluis_client.pseudonymise import PSEUDONYM_BYTES, Context, Pseudonymiser
+    from sluis_client.pseudonymise import MODE_KEYED, PSEUDONYM_BYTES, Pseudonymiser
     from sluis_client.register_table import pseudonym_columns, scheme_named
     from sluis_client.tables import normalise_table, read_table
 
@@ -93,9 +97,15 @@ def pseudonymise(
         table, known, columns=pairs(columns, "--columns"), strict=strict, restore_zeros=restore_zeros
     )
     tell_problems(normal.problems, len(table.rows), normal.duplicates)
-    context = Context(read.origin, read.environment, purpose, key.epoch)
-    maker = Pseudonymiser(key.key, context, f"{known.name}/{known.version}")
-    made = [column.pseudonyms for column in pseudonym_columns(maker, known, normal.keys, normal.fast_block)]
+    context = context_of_kept(key, read.origin, read.environment)
+    if context.mode == MODE_KEYED:
+        maker: Maker = Pseudonymiser(key.key, context, known.scheme_id)
+        columns_made = pseudonym_columns(maker, known, normal.keys, normal.fast_block)
+    else:
+        with participant(profile) as me, progress() as show:
+            maker = maker_of_kept(me, key, known.scheme_id, progress=show)
+            columns_made = pseudonym_columns(maker, known, normal.keys, normal.fast_block)
+    made = [column.pseudonyms for column in columns_made]
     lines = [["row", *(f"pseudonym {number}" for number in range(1, len(made) + 1))]]
     for index, row in enumerate(normal.row_numbers):
         cut = slice(index * PSEUDONYM_BYTES, (index + 1) * PSEUDONYM_BYTES)

@@ -119,8 +119,7 @@ def _carry(
     from sluis_client import notices, rectifying
 
     normal = _normal(file, notice.scheme, columns)
-    scope = (me.profile.origin, me.profile.environment)
-    places = notices.places_of(me.keystore, scope, notice, normal)
+    places = notices.places_of(me, notice, normal)
     if not places:
         raise ClientError("ROW_UNKNOWN", "no row of FILE is the disputed record: has it been withdrawn? Then say so")
     into = epoch or me.context(me.purpose(notice.purpose)).epoch
@@ -347,8 +346,7 @@ def notices_find(
     with participant(profile) as me:
         one = notices.notice_named(me, notice, "dispute")
         normal = _normal(file, one.scheme, pairs(columns, "--columns"))
-        scope = (me.profile.origin, me.profile.environment)
-        rows = [normal.row_numbers[place] for place in notices.places_of(me.keystore, scope, one, normal)]
+        rows = [normal.row_numbers[place] for place in notices.places_of(me, one, normal)]
     lines = [f"row {row}" for row in rows] or ["no row of this file is that record"]
     emit({"notice": one.notice, "rows": rows}, lines, as_json)
 

@@ -17,6 +17,7 @@ from sluis_client.errors import ClientError
 from sluis_client.profile import DEFAULT_NAME, Profile, load_profile
 
 if TYPE_CHECKING:
+    from sluis_client.key_services import EvaluationBudget
     from sluis_client.participant import Participant
     from sluis_client.tables import Problem
     from sluis_client.transport import Decision, Progress
@@ -50,6 +51,7 @@ def the_profile(given: Path | None) -> Profile:
 def participant(profile: Path | None, *, look_after_keys: bool = True) -> Iterator[Participant]:
     """The agency of a profile, connected to its broker. Keys whose time has come are destroyed first."""
     from sluis_client.client import connect
+    from sluis_client.client.key_services import KeyServices
     from sluis_client.participant import Participant
     from sluis_client.party_keys import keystore_of
 
@@ -57,8 +59,9 @@ def participant(profile: Path | None, *, look_after_keys: bool = True) -> Iterat
     if read.unsafe_skip_approvals:
         note("unsafe_skip_approvals: whether both sides approved a purpose is not checked")
     keystore = keystore_of(read)
-    with connect(read) as transport:
-        me = Participant(read, keystore, transport)
+    with connect(read) as transport, KeyServices(read) as services:
+        me = Participant(read, keystore, transport, key_services=services.connect)
+        me.tell_evaluations = _tell_evaluations
         if look_after_keys:
             _destroy_due(me)
         yield me
@@ -76,6 +79,12 @@ def _destroy_due(me: Participant) -> None:
             note(f"destroyed, its time was over: {what} {one.key_id} (entry {one.index})")
     except ClientError as error:
         note(f"keys that have ended wait to be destroyed or logged ({error.message}); run `sluis-client keys destroy`")
+
+
+def _tell_evaluations(needed: int, budgets: Sequence[EvaluationBudget]) -> None:
+    """Says what a run is about to spend, and what is left then."""
+    left = "; ".join(f"{one.service} {one.left - needed} of {one.limit} until {one.until:%Y-%m-%d}" for one in budgets)
+    note(f"{needed} evaluations by each key service; left after it: {left}")
 
 
 def emit(value: Mapping[str, Any], lines: Iterable[str], as_json: bool) -> None:

@@ -20,9 +20,9 @@ from sluis.v1 import (
 
 from sluis_client.client import convert
 from sluis_client.client.calls import LONG_SECONDS, STREAM_SECONDS, UNARY_SECONDS, Outgoing, Retries
+from sluis_client.client.channels import secure_channel
 from sluis_client.client.rectifying import RectifyingCalls
 from sluis_client.client.subject import SubjectCalls
-from sluis_client.party_keys import tls_key
 from sluis_client.profile import Profile
 from sluis_client.statements import SignedStatement
 from sluis_client.transport import (
@@ -44,22 +44,6 @@ from sluis_client.upload import NewUpload, Register, RegisterRun, Upload
 
 __all__ = ["GrpcTransport", "Retries", "connect"]
 
-_MIB = 1024 * 1024
-_OPTIONS: list[tuple[str, int | str]] = [
-    ("grpc.max_send_message_length", _MIB),
-    # a policy bundle may be larger than a run of rows
-    ("grpc.max_receive_message_length", 4 * _MIB),
-    # pair of the broker's min_ping_interval of 30 s
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    # retries are ours: they need the same request id and bytes
-    ("grpc.enable_retries", 0),
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.min_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 5_000),
-]
-
 
 def connect(profile: Profile, retries: Retries | None = None) -> GrpcTransport:
     """A channel to the profile's broker. Nothing is sent before the first call.
@@ -67,13 +51,8 @@ def connect(profile: Profile, retries: Retries | None = None) -> GrpcTransport:
     Raises:
         ClientError: KEY_UNREADABLE, KEY_UNSAFE, KEY_TYPE_WRONG, KEY_NOT_OF_CERTIFICATE.
     """
-    tls_key(profile)  # a key of another certificate is told here, not by a handshake that fails without a word
-    private_key, certificate = profile.tls_identity()
-    credentials = grpc.ssl_channel_credentials(profile.trusted_broker(), private_key, certificate)
-    options = list(_OPTIONS)
-    if profile.server_name:
-        options.append(("grpc.ssl_target_name_override", profile.server_name))
-    return GrpcTransport(grpc.secure_channel(profile.broker, credentials, options=options), retries)
+    channel = secure_channel(profile, profile.broker, profile.trusted_broker(), profile.server_name)
+    return GrpcTransport(channel, retries)
 
 
 class GrpcTransport(RectifyingCalls, SubjectCalls):

@@ -1,0 +1,132 @@
+"""Mode oblivious through the client: publish, ask, ask again without an evaluation, subject access, and the end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from fake_broker import ORIGIN, World
+from sluis_client.ask import Plan, ask
+from sluis_client.custody import create_epoch, epoch_key, init_encryption_key
+from sluis_client.destruction import destroy_due
+from sluis_client.errors import ClientError
+from sluis_client.evaluations import kept_caches
+from sluis_client.making import context_of_kept, maker_of, maker_of_kept
+from sluis_client.publish import Plan as PublishPlan
+from sluis_client.publish import prepare, publish
+from sluis_client.schemes import SCHEMES
+from sluis_client.tables import normalise_table, read_table
+from sluis_client.transport import Want
+
+BAGS = [f"034401{number:010d}" for number in range(30)]
+QUESTION = Plan("persons", "bag", ("snf",), Want(hit=True, attributes=("beds",)))
+
+
+@pytest.fixture
+def world(tmp_path):
+    made = World(tmp_path)
+    for name in ("snf", "utrecht", "someren"):
+        init_encryption_key(made.participant(name))
+    create_epoch(made.participant("snf"), "persons")
+    return made
+
+
+def register(me, numbers=range(20)):
+    source = read_table("\n".join(["bag;beds", *(f"{BAGS[n]};{n}" for n in numbers)]).encode())
+    plan = PublishPlan("persons", "bag", datetime(2026, 11, 19, 23, tzinfo=UTC), "all")
+    return publish(me, plan, prepare(me.purpose("persons"), plan, source), sleep=lambda _: None)
+
+
+def rows(numbers):
+    text = "\n".join(["bag", *(BAGS[n] for n in numbers)])
+    return normalise_table(read_table(text.encode()), SCHEMES["bag"])
+
+
+def spent(world):
+    return {name: service.spent for name, service in world.key_services.items()}
+
+
+def calls(world):
+    return [service.calls for service in world.key_services.values()]
+
+
+def test_hits_and_sealed_attributes_and_a_later_exchange_without_any_evaluation(world):
+    register(world.participant("snf"))
+    assert spent(world) == {"oost": 20, "sluis": 20}
+    (answer,) = ask(world.participant("utrecht"), QUESTION, rows(range(15, 25))).answers
+    assert {row.position: row.values["beds"] for row in answer.rows} == {n: str(15 + n) for n in range(5)}
+    assert spent(world) == {"oost": 30, "sluis": 30}
+    before = calls(world)
+    # another process, the same subjects and fewer, another question; and the register once more
+    (again,) = ask(world.participant("utrecht"), QUESTION, rows(range(18, 25)), anew=True).answers
+    assert again.hits == 2
+    register(world.participant("snf"), range(19))
+    assert calls(world) == before
+
+
+def test_two_agencies_get_one_pseudonym_which_neither_k_nor_one_service_gives(world):
+    made = []
+    for name in ("snf", "utrecht"):
+        me = world.participant(name)
+        context, key = epoch_key(me, me.purpose("persons"))
+        made.append(maker_of(me, me.purpose("persons"), context, key.key, "bag/1").columns([((BAGS[0],),)], 1)[0])
+    assert made[0] == made[1]
+    other = world.key_services["oost"]
+    other.key = type(other)("another seed", "2026-11").key
+    someren = world.participant("someren")
+    context, key = epoch_key(someren, someren.purpose("persons"))
+    with pytest.raises(ClientError) as caught:
+        maker_of(someren, someren.purpose("persons"), context, key.key, "bag/1").columns([((BAGS[0],),)], 1)
+    assert caught.value.code == "SERVICE_KEY_WRONG"
+
+
+def test_the_mode_of_a_kept_key_shows_in_its_key_id(world):
+    me = world.participant("snf")
+    _, kept = epoch_key(me, me.purpose("persons"))
+    assert context_of_kept(kept, ORIGIN, "test").mode == "oblivious"
+    with pytest.raises(ClientError) as caught:
+        context_of_kept(kept, ORIGIN, "production")
+    assert caught.value.code == "KEY_ID_WRONG"
+
+
+def test_past_epochs_know_what_was_evaluated_and_ask_nobody(world):
+    me = world.participant("utrecht")
+    view = me.purpose("persons")
+    context, kept = epoch_key(me, view)
+    known = maker_of(me, view, context, kept.key, "bag/1").columns([((BAGS[0],),)], 1)
+    before = calls(world)
+    over = replace(kept, valid_until=me.now() - timedelta(seconds=1))
+    assert maker_of_kept(me, over, "bag/1").columns([((BAGS[0],),)], 1) == known
+    with pytest.raises(ClientError) as caught:
+        maker_of_kept(me, over, "bag/1").columns([((BAGS[1],),)], 1)
+    assert caught.value.code == "NOT_EVALUATED"
+    assert calls(world) == before
+
+
+def test_evaluations_end_with_k(world, monkeypatch):
+    me = world.participant("utrecht")
+    view = me.purpose("persons")
+    context, kept = epoch_key(me, view)
+    maker_of(me, view, context, kept.key, "bag/1").columns([((BAGS[0],),)], 1)
+    assert kept_caches(me.keystore) == (("persons", "2026-11"),)
+    due = kept.valid_until + timedelta(days=view.vault_keep_days)
+    monkeypatch.setattr(me, "now", lambda: due - timedelta(days=2))
+    assert destroy_due(me) == ()
+    assert kept_caches(me.keystore) != ()
+    monkeypatch.setattr(me, "now", lambda: due + timedelta(days=2))
+    # what is then said in the log is another test's
+    monkeypatch.setattr("sluis_client.destruction._say", lambda me, name: me.keystore.record("ended", name))
+    (end,) = destroy_due(me)
+    assert (end["purpose"], end["epoch"], end["destroyed"], end["caches"] > 1) == ("persons", "2026-11", True, True)
+    assert kept_caches(me.keystore) == ()
+
+
+def test_no_way_to_a_service_is_told(world):
+    me = world.participant("utrecht")
+    me._connect = None
+    view = me.purpose("persons")
+    context, kept = epoch_key(me, view)
+    with pytest.raises(ClientError) as caught:
+        maker_of(me, view, context, kept.key, "bag/1").columns([((BAGS[0],),)], 1)
+    assert caught.value.code == "KEY_SERVICE_UNKNOWN"
