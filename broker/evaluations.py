@@ -14,6 +14,7 @@ from datetime import datetime
 
 from broker.asking import demand_in_force, suspended
 from broker.canonical import canonical_json, encode
+from broker.epoch_keys import is_retired
 from broker.errors import Code, SluisError
 from broker.evaluation_ports import Evaluated, EvaluationKeys
 from broker.exchange_log.append import Sequencer
@@ -75,22 +76,22 @@ class Evaluations:
         so a request whose answer was lost is sent again.
 
         Raises:
-            SluisError: LENGTH_WRONG, COUNT_WRONG, ELEMENT_INVALID; PURPOSE_UNKNOWN, also for a purpose the caller has
-                no part in; MODE_NOT_AVAILABLE, SERVICE_NOT_NAMED, POLICY_DENIES, POLICY_EXPIRED, EPOCH_NOT_IN_FORCE,
-                SERVICE_KEY_WRONG; QUOTA_SPENT; REQUEST_ID_REUSED for other bytes; LOG_UNWITNESSED; what the log says.
-                Nothing is debited then.
+            SluisError: PURPOSE_UNKNOWN, also for a purpose the caller has no part in; MODE_NOT_AVAILABLE,
+                SERVICE_NOT_NAMED, POLICY_DENIES, POLICY_EXPIRED, EPOCH_NOT_IN_FORCE, EPOCH_RETIRED (where this log
+                knows of it), SERVICE_KEY_WRONG; LENGTH_WRONG, COUNT_WRONG, ELEMENT_INVALID; QUOTA_SPENT;
+                REQUEST_ID_REUSED for other bytes; LOG_UNWITNESSED; what the log says. Nothing is debited then.
         """
-        elements = self._keys.read(blinded, "blinded_elements", MAX_ELEMENTS)
         refusal = self._unwitnessed()
         if refusal is not None:
             raise refusal
-        now = self._clock.now()
-        self._demand_right(self._reader, self._policies(), caller, purpose, epoch, now)
+        # before the elements are looked at, which costs more; and once more below, where it counts
+        self._demand_right(self._reader, self._policies(), caller, purpose, epoch, self._clock.now())
+        elements = self._keys.read(blinded, "blinded_elements", MAX_ELEMENTS)
         digest = hashlib.sha256(encode(purpose.encode(), epoch.encode(), blinded)).hexdigest()
         place = f"{caller.party}/{request_id}"
 
         def work(tx: Transaction) -> None:
-            policies = self._policies()
+            policies, now = self._policies(), tx.sequenced_at
             demand_in_force(tx, policies)
             known, public = self._demand_right(tx, policies, caller, purpose, epoch, now)
             if _is_repeat(tx.document(EVALUATION, place), digest):
@@ -165,6 +166,9 @@ class Evaluations:
     ) -> tuple[Purpose, bytes]:
         """As `_demand_part`, for an epoch in force, under the key that the policy pins for it."""
         purpose = self._demand_part(store, policies, caller, name, now)
+        if is_retired(store, name, epoch):
+            text = "the epoch's key was retired before its time; fetch the key in its place, and begin anew under it"
+            raise SluisError(Code.EPOCH_RETIRED, text)
         if not _is_open(purpose, epoch, now):
             text = f"the epoch in force is {epoch_of(purpose, now).name}; make pseudonyms for that one"
             raise SluisError(Code.EPOCH_NOT_IN_FORCE, text)

@@ -29,6 +29,7 @@ from broker.app import KeyService
 from broker.audit.export import bundle_lines
 from broker.audit.trust import parse_trust
 from broker.audit.verify import verify
+from broker.epoch_keys import RETIRED
 from broker.errors import Code, SluisError
 from broker.evaluations import MAX_ELEMENTS
 from broker.key_destruction import DestroyRequest
@@ -99,7 +100,7 @@ def test_what_was_evaluated_is_debited_and_logged_by_its_number_alone(world):
     assert after.spent == before.spent + 3
     assert after.until.ToDatetime(UTC) == datetime(2026, 11, 30, 23, 0, tzinfo=UTC)
     body = entries(world, "evaluation")[-1]
-    assert body.pop("decided_at")
+    assert body.pop("decided_at")[:10] == "2026-11-23"
     assert body.pop("policy_set")
     assert body == {
         "party": "nla",
@@ -275,6 +276,8 @@ def test_states_and_pins_close_a_purpose(tmp_path):
         put_in_force(world, 5)
         world.broker._look_at_policy(again=True)
         assert asker.evaluate(ELEMENTS.elements).proof
+        world.broker._sequencer.submit(lambda tx: tx.put_document(RETIRED, f"{PURPOSE}/{EPOCH}", b"{}"))
+        assert reason(lambda: asker.evaluate(ELEMENTS.elements)) == "EPOCH_RETIRED"
     finally:
         world.stop()
 

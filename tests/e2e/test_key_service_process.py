@@ -86,7 +86,9 @@ def test_two_operators_end_to_end(tmp_path):
         assert "verified" in sluis("audit", "verify", bundle, "--trust", trust)
         one_file = [sys.executable, ROOT / "clients" / "auditor" / "sluis_verify.py", bundle, "--trust", trust]
         assert subprocess.run(one_file, capture_output=True, timeout=120).returncode == 0
-    assert "2 evaluated, 2 in" in sluis("audit", "show", configs[OTHER].with_suffix(".bundle"))
+    shown = " ".join(sluis("audit", "show", configs[OTHER].with_suffix(".bundle")).split())
+    assert f"{PURPOSE}: 2 evaluated, 2 in {epoch}" in shown
+    assert f"{PURPOSE}: key of oost for {epoch} destroyed at once: a trial" in shown
 
 
 def test_the_example_is_what_init_writes_and_can_be_read(tmp_path):

@@ -194,6 +194,9 @@ def _saying(shown: Shown) -> str:
         return vault_words(entry)
     if entry.kind == "policy":
         return f"revision {body['revision']}, {body['digest'][:12]}"
+    if body.get("what") == "service-key-destroyed":
+        why = "when it was due" if body["reason"] is None else f"at once: {body['reason']}"
+        return f"{body['purpose']}: key of {body['key_service']} for {body['epoch']} destroyed {why}"
     words = (body.get(member) for member in _WORDS.get(entry.kind, _ANY_WORDS))
     return " ".join(str(word) for word in words if isinstance(word, str | int))
 
