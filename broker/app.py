@@ -123,6 +123,7 @@ class Broker(Host):
                 reader=reader,
                 clock=self._clock,
                 slots=self._slots,
+                grid=self._wait_for_grid,
             ),
             notices=NoticeServicer(Notices(self._intake), UnusualUse(self._intake)),
             keys=KeyServicer(self._epochs),

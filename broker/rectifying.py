@@ -7,7 +7,8 @@ since. Correction and notices are one commit.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -24,14 +25,18 @@ from broker.rectification_statements import RESOLVING, TELLING, Correction, read
 from broker.statements import Signed, verify_signature
 
 ASKS_PER_NOTICE = 1_000
+NOTICE_STEP = 4
+"""A correction that is told is followed by so many entries, or a multiple: how many of them tell somebody is not
+for the answerer to know, who sees the correction's entry and how much the log grows (ADR 0028)."""
+AT_ONCE = 4
+"""Corrections at work or waiting for their turn; each holds a thread."""
 
 
 @dataclass(frozen=True)
 class Corrected:
-    """What a correction came to. Who the recipients are is not told: that they asked is theirs (ADR 0019)."""
+    """What a correction came to. Not who was told, nor how many: that they asked is theirs (ADR 0019, 0028)."""
 
     receipt: Receipt
-    notices: int
     searched: int
     unsearched: int
 
@@ -43,6 +48,7 @@ class Rectification:
         self._intake = intake
         self._spool = spool
         self._one = threading.Lock()
+        self._places = threading.BoundedSemaphore(AT_ONCE)
 
     def correct(self, caller: Caller, signed: Signed, salt: bytes, record: Question) -> Corrected:
         """Logs a correction, and a notice to everybody who was given the record. Idempotent for the same bytes.
@@ -50,7 +56,7 @@ class Rectification:
         Raises:
             SluisError: SIGNATURE_WRONG, STATEMENT_INVALID, STATEMENT_EXPIRED, NOT_YOURS, COMMITMENT_WRONG, COUNT_WRONG,
                 FIELD_INVALID, PURPOSE_UNKNOWN, EPOCH_UNKNOWN, NOT_FOUND, DISPUTE_CLOSED, TOO_MANY_STATEMENTS,
-                REQUEST_ID_REUSED.
+                REQUEST_ID_REUSED, TOO_MANY_STREAMS.
         """
         verify_signature(signed, caller.certificate)
         statement = read_correction(signed, self._intake.scope)
@@ -75,10 +81,11 @@ class Rectification:
                 asks = tx.asks_at(statement.answerer, statement.purpose, statement.epoch)
                 search.look(tx, asks)
             groups = _by_party(search.found(asks), _disputer(tx, statement, disputed))
-            self._intake.bound(tx, caller.party, 1 + len(groups))
+            behind = _behind(statement, len(groups))
+            self._intake.bound(tx, caller.party, 1 + behind)
             tx.commit_to("record", value, keep_until=until, salt=salt)
             unsearched = search.unsearched(asks)
-            counts = {"searched": len(asks) - unsearched, "unsearched": unsearched, "notices": len(groups)}
+            counts = {"searched": len(asks) - unsearched, "unsearched": unsearched, "notices": behind}
             about = {"answerer": statement.answerer, "purpose": statement.purpose, "epoch": statement.epoch}
             index = tx.append("correction", {**about, **counts, **signed_members(signed, caller)})
             own = _own_use(statement, index, tx.sequenced_at)
@@ -89,16 +96,34 @@ class Rectification:
                 tx.keep_with(
                     self._notify(tx, statement, index, party, received, until), [replace(own, asker=party), *told]
                 )
+            for _ in range(behind - len(groups)):
+                blank = {"what": "correction-blank", "notice": self._intake.entropy.token(16).hex()}
+                tx.append("notice", {**blank, "purpose": statement.purpose, "correction": index})
             _settle(tx, statement, disputed, index)
             return self._intake.remember(tx, caller, statement.request_id, signed, {"entry": index, **counts})
 
-        with self._one:
+        with self._turn():
             if statement.what in TELLING:
                 search.look(
                     self._intake.reader,
                     self._intake.reader.asks_at(statement.answerer, statement.purpose, statement.epoch),
                 )
             return self._corrected(self._intake.sequencer.submit(work).value)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One correction at a time, and few that wait. Raises TOO_MANY_STREAMS."""
+        if not self._places.acquire(blocking=False):
+            raise SluisError(
+                Code.TOO_MANY_STREAMS,
+                f"{AT_ONCE} corrections are being searched or wait for that; send this one again in a moment",
+                retry_after_ms=2_000,
+            )
+        try:
+            with self._one:
+                yield
+        finally:
+            self._places.release()
 
     def _notify(
         self,
@@ -126,10 +151,8 @@ class Rectification:
         return positions
 
     def _corrected(self, kept: Mapping[str, object]) -> Corrected:
-        entry, notices, searched, unsearched = (
-            int(str(kept[name])) for name in ("entry", "notices", "searched", "unsearched")
-        )
-        return Corrected(self._intake.receipt(entry), notices, searched, unsearched)
+        entry, searched, unsearched = (int(str(kept[name])) for name in ("entry", "searched", "unsearched"))
+        return Corrected(self._intake.receipt(entry), searched, unsearched)
 
     def _check_answerer(self, statement: Correction) -> None:
         """A party may correct what it answers, or has answered: that a purpose has ended ends no duty to correct."""
@@ -156,6 +179,13 @@ def _own_side(tx: Transaction, ask_index: int) -> SlotUse:
     return SlotUse(
         state.asker, state.exchange, state.principal, state.answerer, state.purpose, ask_index, state.asked_at
     )
+
+
+def _behind(statement: Correction, told: int) -> int:
+    """How many entries follow a correction. What is told to whoever disputes, and to nobody else, hides nothing."""
+    if statement.what not in TELLING:
+        return told
+    return NOTICE_STEP * max(1, -(-told // NOTICE_STEP))
 
 
 def _check_record(statement: Correction, salt: bytes, record: Question) -> bytes:

@@ -77,7 +77,7 @@ class EntryRules:
         if entry.kind not in ("ask", "evaluation"):
             self._closing.settle()
         self.releases.passed(entry.at)
-        if entry.kind != "notice" or entry.body["what"] != "correction-notice":
+        if entry.kind != "notice" or entry.body["what"] not in ("correction-notice", "correction-blank"):
             self._rectifications.settle()
         checks = {
             "genesis": self._genesis,

@@ -156,6 +156,7 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, str]]]] = {
                 "record": "hex",
             },
             "correction-notice": {"party": "text", "correction": "number", "asks": "numbers", "positions": "hex"},
+            "correction-blank": {"correction": "number"},
             "acknowledged": {"party": "text", "statement": "map", "signature": "text", "certificate": "hex"},
             "unusual-use": {"party": "text", "statement": "map", "signature": "text", "certificate": "hex"},
         },

@@ -113,6 +113,8 @@ class _Owed:
     entry: LogEntry
     left: int
     dispute: _Dispute | None
+    ends: bool
+    """Whether it ends the dispute: then its asker is told."""
     asks: set[int] = field(default_factory=set)
 
 
@@ -156,11 +158,10 @@ class Rectifications:
             self._find(Code.CORRECTION_SEARCH, entry)
         dispute = self._disputes.get(statement["dispute"]) if statement["dispute"] else None
         self._check_dispute(entry, statement, dispute)
-        most = body["searched"] + (dispute is not None) if told else int(statement["what"] == "upheld")
-        least = int(dispute is not None and statement["what"] in _RESOLVING)
-        if not least <= body["notices"] <= most:
+        ends = dispute is not None and statement["what"] in _RESOLVING
+        if body["notices"] < ends or (not told and body["notices"] > int(statement["what"] == "upheld")):
             self._find(Code.CORRECTION_NOTICES, entry)
-        self._owed = _Owed(entry, body["notices"], dispute)
+        self._owed = _Owed(entry, body["notices"], dispute, ends)
 
     def _check_dispute(self, entry: LogEntry, statement: Mapping[str, Any], dispute: _Dispute | None) -> None:
         body = entry.body
@@ -190,6 +191,7 @@ class Rectifications:
         checks = {
             "dispute-notice": self._dispute_notice,
             "correction-notice": self._correction_notice,
+            "correction-blank": self._blank,
             "acknowledged": self._acknowledged,
         }
         checks[entry.body["what"]](entry)
@@ -197,7 +199,10 @@ class Rectifications:
     def settle(self) -> None:
         """Notices stand right behind their correction: called for every entry that is none, and at the end."""
         owed, self._owed = self._owed, None
-        if owed is not None and owed.left:
+        if owed is None:
+            return
+        unsaid = owed.ends and owed.dispute is not None and owed.dispute.ask_index not in owed.asks
+        if owed.left or unsaid:
             self._find(Code.CORRECTION_NOTICES, owed.entry)
 
     def _dispute_notice(self, entry: LogEntry) -> None:
@@ -222,6 +227,16 @@ class Rectifications:
         if not fits or not all(self._concerns(owed, index, body) for index in asks):
             self._find(Code.NOTICE_ASK, entry)
         owed.asks |= set(asks)
+
+    def _blank(self, entry: LogEntry) -> None:
+        """An entry that tells nobody: it hides from the answerer how many notices there are."""
+        owed = self._owed
+        if entry.body["notice"] in self._notices:
+            self._find(Code.RECTIFIED_TWICE, entry)
+        if owed is None or not owed.left or entry.body["correction"] != owed.entry.index:
+            self._find(Code.CORRECTION_NOTICES, entry)
+            return
+        owed.left -= 1
 
     def _concerns(self, owed: _Owed, index: int, body: Mapping[str, Any]) -> bool:
         """Whether an ask is one of the notice's party in which it may have been given the record."""

@@ -169,7 +169,14 @@ KINDS: Mapping[str, Mapping[str, Shape]] = {
         "effects": lambda value: _effects(value) or _list_of(_text)(value),
     },
     "notice": {
-        "what": _one_of("policy-suspension", "dispute-notice", "correction-notice", "acknowledged", "unusual-use"),
+        "what": _one_of(
+            "policy-suspension",
+            "dispute-notice",
+            "correction-notice",
+            "correction-blank",
+            "acknowledged",
+            "unusual-use",
+        ),
         "purpose": _name,
         "notice": _hex,
     },
@@ -260,6 +267,7 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, Shape]]]] = {
                 "asks": _list_of(is_count),
                 "positions": _hex64,
             },
+            "correction-blank": {"correction": is_count},
             "acknowledged": {"party": _name, **_SIGNED},
             "unusual-use": {"party": _name, **_SIGNED},
         },

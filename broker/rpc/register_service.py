@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
 
 import grpc
 from sluis.v1 import register_pb2, register_pb2_grpc
@@ -29,12 +30,14 @@ class RegisterServicer(register_pb2_grpc.RegisterServiceServicer):
         reader: LogReader,
         clock: Clock,
         slots: StreamSlots,
+        grid: Callable[[datetime], None],
     ) -> None:
         self._publication = publication
         self._rectification = rectification
         self._reader = reader
         self._clock = clock
         self._slots = slots
+        self._grid = grid
 
     def BeginRegister(
         self, request: register_pb2.BeginRegisterRequest, context: grpc.ServicerContext
@@ -150,7 +153,7 @@ class RegisterServicer(register_pb2_grpc.RegisterServiceServicer):
         self, request: register_pb2.CorrectRecordRequest, context: grpc.ServicerContext
     ) -> register_pb2.CorrectRecordResponse:
         """See register.proto."""
-        call = call_of(context)
+        call, arrived = call_of(context), self._clock.now()
         signed = convert.signed(request.signed, "signed")
         if len(request.record_salt) != 32:
             raise field_error(Code.LENGTH_WRONG, "record_salt", "has 32 bytes")
@@ -159,9 +162,11 @@ class RegisterServicer(register_pb2_grpc.RegisterServiceServicer):
         record = Question(convert.pseudonym_columns(request.record, len(request.record), "record"))
         with self._slots.slot(call.caller.party):
             done = self._rectification.correct(call.caller, signed, request.record_salt, record)
+        self._grid(
+            arrived
+        )  # to look an answer up takes time, and only a question that held the record has it looked up
         return register_pb2.CorrectRecordResponse(
             receipt=convert.receipt_message(done.receipt),
-            notices=done.notices,
             searched=done.searched,
             unsearched=done.unsearched,
         )

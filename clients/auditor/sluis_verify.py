@@ -320,6 +320,7 @@ notice policy-suspension   | what:text purpose:text notice:text statement:map si
 notice dispute-notice      | what:text purpose:text notice:text asker:text answerer:text exchange:text
                            | ask_index:number epoch:text record:hex &signed
 notice correction-notice   | what:text purpose:text notice:text party:text correction:number asks:numbers positions:hex
+notice correction-blank    | what:text purpose:text notice:text correction:number
 notice acknowledged        | what:text purpose:text notice:text party:text &signed
 notice unusual-use         | what:text purpose:text notice:text party:text &signed
 correction                 | answerer:text purpose:text epoch:text searched:number unsearched:number notices:number
@@ -1710,6 +1711,7 @@ class Story:
             "notice policy-suspension": (self._suspension,),
             "notice dispute-notice": (rectified.dispute, vault.rectification),
             "notice correction-notice": (rectified.notice, vault.rectification),
+            "notice correction-blank": (rectified.blank,),
             "notice acknowledged": (rectified.acknowledged,),
             "notice unusual-use": (self._unusual_use,),
             "correction": (rectified.correction, vault.rectification),
@@ -1740,7 +1742,7 @@ class Story:
         if entry.kind not in ("ask", "evaluation"):
             self.end_of_shadows()
         self._leases(entry.at)
-        if entry.form != "notice correction-notice":
+        if entry.form not in ("notice correction-notice", "notice correction-blank"):
             self.rectified.end_of_notices()
         if entry.form in SIGNERS:
             self._check_signature(entry, entry.body[SIGNERS[entry.form]])
@@ -2522,6 +2524,8 @@ class Owed:
     entry: Entry
     left: int
     dispute: Dispute | None
+    answers: bool
+    """Whether it ends the dispute: then whoever disputes is told."""
     asks: set[int] = field(default_factory=set)
 
 
@@ -2576,11 +2580,10 @@ class Rectified:
         ends = stated["what"] != "still-disputed"
         if not self._ends_or_carries(body, dispute, ends) and (dispute or stated["dispute"] is not None or not tells):
             self.find("DISPUTE_UNKNOWN", entry.index)
-        disputed = dispute is not None
-        most = body["searched"] + disputed if tells else int(ends)
-        if not int(disputed and ends) <= body["notices"] <= most:
+        answers = dispute is not None and ends
+        if body["notices"] < answers or (not tells and body["notices"] > ends):
             self.find("CORRECTION_NOTICES", entry.index)
-        self.owed = Owed(entry, body["notices"], dispute)
+        self.owed = Owed(entry, body["notices"], dispute, answers)
 
     @staticmethod
     def _ends_or_carries(body: Mapping[str, Any], dispute: Dispute | None, ends: bool) -> bool:
@@ -2621,8 +2624,21 @@ class Rectified:
     def end_of_notices(self) -> None:
         """Notices stand right behind their correction, in its batch."""
         owed, self.owed = self.owed, None
-        if owed is not None and owed.left:
+        if owed is None:
+            return
+        unsaid = owed.answers and owed.dispute is not None and owed.dispute.ask_index not in owed.asks
+        if owed.left or unsaid:
             self.find("CORRECTION_NOTICES", owed.entry.index)
+
+    def blank(self, entry: Entry) -> None:
+        """An entry that tells nobody: it hides from the answerer how many notices there are."""
+        owed = self.owed
+        if entry.body["notice"] in self.named:
+            self.find("RECTIFIED_TWICE", entry.index)
+        if owed is None or not owed.left or entry.body["correction"] != owed.entry.index:
+            self.find("CORRECTION_NOTICES", entry.index)
+            return
+        owed.left -= 1
 
     def notice(self, entry: Entry) -> None:
         """An asker is told of a correction: of its own asks, in which it may have been given the record."""

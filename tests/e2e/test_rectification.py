@@ -16,7 +16,7 @@ import grpc
 import pytest
 from participant import Answered, Ask, Participant, reason_of
 from rectifying import Rectifier
-from sluis.v1 import audit_pb2, notices_pb2
+from sluis.v1 import audit_pb2, notices_pb2, register_pb2
 from sluis_client.receipts import verify_receipt
 from world import World, running
 
@@ -28,6 +28,7 @@ from broker.audit.reading import entries
 from broker.audit.trust import parse_trust
 from broker.audit.verify import verify
 from broker.own_log import open_log
+from broker.rectifying import NOTICE_STEP
 from broker.storage.migrating import migrate, shipped
 from broker.trust_making import trust_of
 
@@ -54,6 +55,16 @@ class Cast:
     def ask(self, who: Participant, bags: list[str]) -> tuple[Ask, Answered]:
         ask = who.question(PURPOSE, "bag", bags, ["snf"], want=["beds"])
         return ask, who.send(ask)["snf"]
+
+    def told(self, done: register_pb2.CorrectRecordResponse) -> int:
+        """To how many a correction gave notice; only the log says so."""
+        assert done.notices == 0
+        found = list(entries(self.lines()))
+        behind = [one.body for one in found if one.body.get("correction") == done.receipt.index]
+        correction = found[done.receipt.index].body
+        assert correction["notices"] == len(behind)
+        assert correction["statement"]["what"] not in ("corrected", "withdrawn") or len(behind) == NOTICE_STEP
+        return sum(body["what"] == "correction-notice" for body in behind)
 
     def lines(self) -> list[bytes]:
         return list(bundle_lines(open_log(self.world.config)))
@@ -107,7 +118,7 @@ def test_a_correction_reaches_everybody_who_was_given_the_record(cast: Cast) -> 
     cast.ask(cast.someren, BAGS[8:12])  # was not given BAGS[5]
     cast.ask(cast.someren, BAGS[22:])  # nor anything else
     done = cast.answerer.correct(cast.answerer.correction(PURPOSE, "bag", BAGS[5]))
-    assert (done.notices, done.searched, done.unsearched) == (1, 4, 0)
+    assert (cast.told(done), done.searched, done.unsearched) == (1, 4, 0)
     assert cast.other.listed() == []
     (notice,) = cast.asker.listed()
     assert notice.kind == notices_pb2.NOTICE_KIND_CORRECTION
@@ -125,7 +136,7 @@ def test_a_correction_reaches_everybody_who_was_given_the_record(cast: Cast) -> 
     assert cast.asker.listed(unacknowledged=True) == []
     assert cast.asker.listed()[0].acknowledged == receipt.index
     kinds = cast.verified().kinds
-    assert (kinds["correction"], kinds["notice"]) == (1, 2)
+    assert (kinds["correction"], kinds["notice"]) == (1, NOTICE_STEP + 1)
 
 
 def test_an_older_database_learns_what_holds_keep_of_its_corrections(cast: Cast) -> None:
@@ -145,6 +156,22 @@ def test_an_older_database_learns_what_holds_keep_of_its_corrections(cast: Cast)
         assert database.execute(every).fetchall() == made
 
 
+def test_a_correction_looks_the_same_whoever_was_given_the_record(cast: Cast) -> None:
+    """Its answer, its entry and how much the log grows by it: nobody, one, or two were told."""
+    cast.ask(cast.utrecht, [BAGS[1], BAGS[2]])
+    cast.ask(cast.someren, [BAGS[1]])
+    seen = []
+    for bag in (BAGS[0], BAGS[2], BAGS[1]):
+        before = open_log(cast.world.config).size()
+        done = cast.answerer.correct(cast.answerer.correction(PURPOSE, "bag", bag))
+        said = {**body(cast.world, done.receipt), "statement": "", "signature": ""}
+        grown = open_log(cast.world.config).size() - before
+        seen.append((said, done.notices, done.searched, done.unsearched, grown))
+        assert cast.told(done) == len(seen) - 1
+    assert seen[0] == seen[1] == seen[2]
+    cast.verified()
+
+
 def test_a_correction_of_another_scheme_is_refused(cast: Cast) -> None:
     with refused("FIELD_INVALID"):
         cast.answerer.correct(cast.answerer.correction(PURPOSE, "kvk", "69599084"))
@@ -157,7 +184,7 @@ def test_a_correction_is_given_once_for_its_request_id(cast: Cast) -> None:
     first = cast.answerer.correct(request)
     cast.world.clock.at += timedelta(hours=1)
     again = cast.answerer.correct(request)
-    assert (again.receipt.index, again.notices, again.searched) == (first.receipt.index, 1, 1)
+    assert (again.receipt.index, cast.told(again), again.searched) == (first.receipt.index, 1, 1)
     assert len(cast.asker.listed()) == 1
     other = cast.answerer.correction(
         PURPOSE, "bag", BAGS[1], request_id=json.loads(request.signed.statement)["request_id"]
@@ -169,10 +196,10 @@ def test_a_correction_is_given_once_for_its_request_id(cast: Cast) -> None:
 def test_after_a_day_the_rows_are_gone_and_the_notice_says_may_have(cast: Cast) -> None:
     cast.ask(cast.utrecht, BAGS[18:25])
     cast.later(2 * DAY)
-    assert cast.answerer.correct(cast.answerer.correction(PURPOSE, "bag", BAGS[19])).notices == 1
+    assert cast.told(cast.answerer.correct(cast.answerer.correction(PURPOSE, "bag", BAGS[19]))) == 1
     (notice,) = cast.asker.listed()
     assert [(positions(one.positions), one.certain) for one in notice.exchanges] == [([1], False)]
-    assert cast.answerer.correct(cast.answerer.correction(PURPOSE, "bag", BAGS[24])).notices == 1, "may have"
+    assert cast.told(cast.answerer.correct(cast.answerer.correction(PURPOSE, "bag", BAGS[24]))) == 1, "may have"
     cast.verified()
 
 
@@ -180,7 +207,7 @@ def test_what_is_erased_is_counted_and_never_passed_over(cast: Cast) -> None:
     ask, _ = cast.ask(cast.utrecht, BAGS[:3])
     cast.later(2000 * DAY)
     done = cast.answerer.correct(cast.answerer.correction(PURPOSE, "bag", BAGS[1], epoch="2026Q4"))
-    assert (done.notices, done.searched, done.unsearched) == (0, 0, 1)
+    assert (cast.told(done), done.searched, done.unsearched) == (0, 0, 1)
     with refused("PERIOD_ERASED"):
         cast.asker.dispute(cast.asker.dispute_request(ask, 1))
     with refused("PERIOD_ERASED"):
@@ -214,7 +241,7 @@ def test_a_dispute_marks_later_answers_until_it_is_answered(cast: Cast) -> None:
         cast.answerer.correct(cast.answerer.correction(PURPOSE, "bag", BAGS[4], dispute=notice.notice))
     cast.publish()
     done = cast.answerer.correct(cast.answerer.correction(PURPOSE, "bag", BAGS[5], dispute=notice.notice))
-    assert done.notices == 2
+    assert cast.told(done) == 2
     assert cast.answerer.listed()[0].resolved == done.receipt.index
     assert marks(cast.ask(cast.someren, [BAGS[5]])[1]) == {}
     with refused("DISPUTE_CLOSED"):
@@ -254,7 +281,7 @@ def test_a_record_that_is_upheld_is_told_to_the_asker_alone(cast: Cast) -> None:
         PURPOSE, "bag", BAGS[0], what="upheld", reason="examined", dispute=disputed.notice
     )
     done = cast.answerer.correct(upheld)
-    assert (done.notices, done.searched) == (1, 0)
+    assert (cast.told(done), done.searched) == (1, 0)
     (notice,) = cast.asker.listed()
     assert json.loads(notice.signed.statement)["what"] == "upheld"
     assert cast.other.listed() == []

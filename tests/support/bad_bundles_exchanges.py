@@ -254,7 +254,9 @@ def an_exchange_struck_from_the_log(world: World) -> None:
             if "ask_index" in body:
                 body["ask_index"] -= 2
             if "correction" in body:
-                body.update(correction=body["correction"] - 2, asks=[index - 2 for index in body["asks"]])
+                body["correction"] -= 2
+            if "asks" in body:
+                body["asks"] = [index - 2 for index in body["asks"]]
 
 
 @bad("a case number that was never given", "FACTS")

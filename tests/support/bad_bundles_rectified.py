@@ -250,3 +250,27 @@ def a_notice_acknowledged_twice(world: World) -> None:
     at = rectified.correct(world, *SNF, [ASK]) + 1
     rectified.acknowledge(world, at)
     rectified.acknowledge(world, at)
+
+
+@bad("a correction with a blank too few behind it", "CORRECTION_NOTICES")
+def a_blank_too_few(world: World) -> None:
+    at = rectified.correct(world, *SNF, [ASK], blanks=3)
+    world.body(at)["notices"] = 5
+
+
+@bad("a blank behind no correction", "CORRECTION_NOTICES")
+def a_blank_behind_nothing(world: World) -> None:
+    rectified.correct(world, *SNF, [ASK], blanks=3)
+    world.body(world.size - 1)["correction"] = 1
+
+
+@bad("a blank under the id of a notice", "RECTIFIED_TWICE")
+def a_blank_named_as_a_notice(world: World) -> None:
+    at = rectified.correct(world, *SNF, [ASK], blanks=3)
+    world.body(at + 2)["notice"] = world.body(at + 1)["notice"]
+
+
+@bad("a dispute ended, and a blank where its asker should be told", "CORRECTION_NOTICES")
+def the_disputer_is_not_told(world: World) -> None:
+    rectified.dispute(world, ASK)
+    rectified.correct(world, *SNF, dispute=rectified.notice_id(f"dispute {ASK}"), blanks=4)

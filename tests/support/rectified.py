@@ -80,8 +80,9 @@ def correct(
     epoch: str = "2026Q4",
     what: str = "corrected",
     dispute: str | None = None,
+    blanks: int = 0,
 ) -> int:
-    """An answerer corrects a record that was given in `asks`; the notices stand in the same batch."""
+    """An answerer corrects a record that was given in `asks`; notices and blanks stand in the same batch."""
     stated = {"answerer": answerer, "purpose": purpose, "epoch": epoch, "scheme": "bag", "match_keys": 1}
     said = {"what": what, "reason": "wrong-value", "dispute": dispute, "request_id": str(uuid.uuid4())}
     statement = head(world, "sluis/v1/correction", **stated, **said, record=RECORD)
@@ -90,7 +91,7 @@ def correct(
         parties.setdefault(world.body(index)["asker"], []).append(index)
     searched = holding(world, answerer, purpose, epoch) if what in ("corrected", "withdrawn") else 0
     body = {"answerer": answerer, "purpose": purpose, "epoch": epoch, **world.signed(answerer, statement)}
-    counts = {"searched": searched, "unsearched": 0, "notices": len(parties)}
+    counts = {"searched": searched, "unsearched": 0, "notices": len(parties) + blanks}
     index = world.size
     notices = [
         (
@@ -107,6 +108,8 @@ def correct(
         )
         for party, touched in sorted(parties.items())
     ]
+    blank = {"what": "correction-blank", "purpose": purpose, "correction": index}
+    notices += [("notice", {**blank, "notice": notice_id(f"{index} blank {number}")}) for number in range(blanks)]
     return world.batch(("correction", {**body, **counts}), *notices)
 
 
@@ -124,5 +127,6 @@ def lived_through(world: World, ask_index: int) -> None:
     ask = world.body(ask_index)
     outcome(world, ask_index)
     acknowledge(world, dispute(world, ask_index), "examining")
-    ended = correct(world, ask["answerer"], ask["purpose"], [ask_index], dispute=notice_id(f"dispute {ask_index}"))
+    ends = {"dispute": notice_id(f"dispute {ask_index}"), "blanks": 3}
+    ended = correct(world, ask["answerer"], ask["purpose"], [ask_index], **ends)  # type: ignore[arg-type]
     acknowledge(world, ended + 1)

@@ -13,7 +13,7 @@ def rectified_words(entry: LogEntry) -> str:
     statement = body.get("statement", {})
     if entry.kind == "correction":
         left = f", {body['unsearched']:,} exchanges erased" if body["unsearched"] else ""
-        told = f"{body['notices']:,} told of {body['searched']:,} exchanges searched{left}"
+        told = f"{body['searched']:,} exchanges searched{left}; notices and blanks behind it: {body['notices']:,}"
         return f"{body['purpose']} {body['epoch']}: {statement.get('what')}, {statement.get('reason')}; {told}"
     if entry.kind == "outcome":
         return f"{body['purpose']}: a match was {statement.get('outcome')}, by function {statement.get('role')}"
@@ -23,6 +23,8 @@ def rectified_words(entry: LogEntry) -> str:
         count = len(body["asks"])
         touched = f"{count:,} exchange{'' if count == 1 else 's'}"
         return f"{body['purpose']}: told of correction {body['correction']}, {touched}; notice {body['notice'][:8]}"
+    if body["what"] == "correction-blank":
+        return f"{body['purpose']}: tells nobody, behind correction {body['correction']}"
     if body["what"] == "acknowledged":
         return f"{body['purpose']}: acknowledged, {statement.get('done')}; notice {body['notice'][:8]}"
     return f"{body['purpose']}: suspended by notice {body['notice']}"

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Corrected:
-    """What a correction came to: notices given, exchanges searched, and those whose questions are erased."""
+    """What a correction came to: exchanges searched, and those whose questions are erased.
+
+    Not who was told, nor how many: that they asked is theirs.
+    """
 
     receipt: Receipt
-    notices: int
     searched: int
     unsearched: int
 

@@ -146,7 +146,6 @@ def _tell_corrected(done: list[RowCorrected], as_json: bool) -> None:
                 "row": one.row or None,
                 "epoch": one.epoch,
                 "index": one.done.receipt.index,
-                "notices": one.done.notices,
                 "searched": one.done.searched,
                 "unsearched": one.done.unsearched,
             }
@@ -156,7 +155,7 @@ def _tell_corrected(done: list[RowCorrected], as_json: bool) -> None:
     lines = []
     for one in done:
         which = f"row {one.row}" if one.row else "the disputed record"
-        told = f"{one.done.notices} told, {one.done.searched} exchange{'' if one.done.searched == 1 else 's'} searched"
+        told = f"{one.done.searched} exchange{'' if one.done.searched == 1 else 's'} searched, recipients told"
         lines.append(f"{which}, {one.epoch}: {told}; logged as entry {one.done.receipt.index}")
     erased = sum(one.done.unsearched for one in done)
     if erased:

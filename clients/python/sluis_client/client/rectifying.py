@@ -40,7 +40,7 @@ class RectifyingCalls:
             record=[convert.column_message(column) for column in record],
         )
         reply = self._retries.run(lambda: self._registers.CorrectRecord(request, timeout=LONG_SECONDS))
-        return Corrected(convert.receipt(reply.receipt), reply.notices, reply.searched, reply.unsearched)
+        return Corrected(convert.receipt(reply.receipt), reply.searched, reply.unsearched)
 
     def dispute(self, signed: SignedStatement, position: Opening) -> tuple[str, Receipt]:
         """See RectificationTransport."""

@@ -508,7 +508,9 @@ class CorrectRecordResponse(_message.Message):
     SEARCHED_FIELD_NUMBER: _builtins.int
     UNSEARCHED_FIELD_NUMBER: _builtins.int
     notices: _builtins.int
-    """Notices given. Who got them is theirs to tell: that somebody asked about a subject is not the answerer's to know."""
+    """Always 0. Who was told, and whether anybody was, is theirs to tell: that somebody asked about a subject is not the
+    answerer's to know. The log shows it to auditors.
+    """
     searched: _builtins.int
     """Exchanges whose questions were searched."""
     unsearched: _builtins.int
