@@ -27,14 +27,14 @@ from broker.statements import Signed, verify_signature
 ASKS_PER_NOTICE = 1_000
 NOTICE_STEP = 4
 """A correction that is told is followed by so many entries, or a multiple: how many of them tell somebody is not
-for the answerer to know, who sees the correction's entry and how much the log grows (ADR 0028)."""
+for the answerer to know, who sees the correction's entry and how much the log grows (ADR 0030)."""
 AT_ONCE = 4
 """Corrections at work or waiting for their turn; each holds a thread."""
 
 
 @dataclass(frozen=True)
 class Corrected:
-    """What a correction came to. Not who was told, nor how many: that they asked is theirs (ADR 0019, 0028)."""
+    """What a correction came to. Not who was told, nor how many: that they asked is theirs (ADR 0019, 0030)."""
 
     receipt: Receipt
     searched: int

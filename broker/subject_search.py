@@ -22,12 +22,11 @@ from broker.matching.release import question_of, tokens_value
 from broker.notice_ports import RectificationReads
 from broker.parties import NAME, Caller
 from broker.policy.legal_days import day_of
+from broker.policy.purpose import SUBJECT_SEARCHES
 from broker.ports import Transaction
 from broker.statement_members import EPOCH, HEX32, HEX64, UUID4, Scope, Signed, open_statement
 from broker.statements import verify_signature
 
-SEARCHES_PER_DAY = 2_000
-"""Bound per party: a person is looked for under every purpose and epoch, some tens of searches."""
 PAGE = 1_000
 MAX_MATCH_KEYS = 64
 
@@ -113,14 +112,14 @@ class SubjectSearch:
         self._check_part(statement)
         self._check_key(statement)
         self._intake.check_scheme(statement.purpose, statement.epoch, statement.scheme, statement.match_keys)
-        counter = f"subject-search/{caller.party}/{day_of(self._intake.clock.now())}"
-        _bound(self._intake.reader.spent(counter))
+        counter = f"subject-search/{caller.party}/{statement.purpose}/{day_of(self._intake.clock.now())}"
+        _bound(self._intake.reader.spent(counter), self._most(statement.purpose))
         look = Look(statement, record)
         look.at(self._intake.reader, go_on)
 
         def work(tx: Transaction) -> int:
             self._demand_new(self._intake.earlier(tx, caller, statement.request_id, signed))
-            _bound(tx.debit(counter, 1) - 1)
+            _bound(tx.debit(counter, 1) - 1, self._most(statement.purpose))
             look.at(tx, lambda: True)
             about = {"party": caller.party, "what": "subject-search", "exchange": None}
             named = {"purpose": statement.purpose, "epoch": statement.epoch}
@@ -146,6 +145,11 @@ class SubjectSearch:
             Unsearched(erased, len(asks), min(one.asked_at for one in asks), max(one.asked_at for one in asks))
             for erased, asks in sorted(groups.items())
         )
+
+    def _most(self, purpose: str) -> int:
+        """Searches a day that the policy in force allows a party; a purpose that has ended keeps the usual number."""
+        known = self._intake.policies().purposes.get(purpose)
+        return (known.limits.subject_searches_per_day if known is not None else None) or SUBJECT_SEARCHES
 
     def _demand_new(self, earlier: object) -> None:
         if earlier is not None:
@@ -218,9 +222,10 @@ def _check_record(statement: SubjectSearchStatement, salt: bytes, record: Questi
         raise field_error(Code.COMMITMENT_WRONG, "pseudonyms", "do not open the statement's commitment")
 
 
-def _bound(spent: int) -> None:
-    if spent >= SEARCHES_PER_DAY:
+def _bound(spent: int, most: int) -> None:
+    if spent >= most:
         raise SluisError(
             Code.TOO_MANY_STATEMENTS,
-            f"your organisation has searched for subjects {SEARCHES_PER_DAY} times today; go on tomorrow",
+            f"your organisation has searched for subjects {most} times today under this purpose, which is what its "
+            "policy allows; go on tomorrow",
         )

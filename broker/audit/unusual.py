@@ -19,6 +19,7 @@ from broker.audit.openings import Openings
 from broker.audit.reading import entries
 from broker.audit.unusual_rows import Looked, Rows, RowThresholds
 from broker.audit.unusual_rules import Rule, Seen, rules
+from broker.policy.legal_days import local_day
 
 MAX_ITEMS = 10_000
 UNKNOWN_PURPOSE = "(not in the policy set)"
@@ -49,6 +50,8 @@ class Unusual:
     """(party, kind) -> items."""
     explained: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Item -> its party's newest explanation in the log, and the index of that entry."""
+    searches: dict[tuple[str, str], Counter[date]] = field(default_factory=dict)
+    """(party, purpose) -> searches for a subject by day: each is looked for under one epoch, for whom no entry says."""
     looked: Looked = field(default_factory=Looked)
     """How many questions' rows were looked at."""
 
@@ -77,12 +80,14 @@ def unusual(
         SluisError: STATEMENT_INVALID when the lines are no bundle.
     """
     run = _Run(openings, thresholds or RowThresholds())
-    kinds = ("genesis", "ask", "release", "notice")
+    kinds = ("genesis", "ask", "release", "notice", "access")
     for entry in entries(lines, kinds=kinds, progress=progress, archive=run.archive):
         if entry.kind == "genesis":
             run.found.origin = entry.body["origin"]
         elif entry.kind == "notice":
             _explained(entry, run.found)
+        elif entry.kind == "access":
+            _searched(entry, run.found, first, last)
         else:
             run.take(entry, first, last)
     run.end(first, last)
@@ -164,6 +169,14 @@ class _Run:
             if len(self.found.items) < MAX_ITEMS:
                 made = Item(item_id(self.found.origin, key, one), party, principal, purpose, one)
                 self.found.items.append(made)
+
+
+def _searched(entry: LogEntry, found: Unusual, first: date | None, last: date | None) -> None:
+    """A search for a subject is counted, whatever it found: whoever can search for a person can for a neighbour."""
+    day = local_day(entry.at)
+    if entry.body["what"] != "subject-search" or (first and day < first) or (last and day > last):
+        return
+    found.searches.setdefault((entry.body["party"], entry.body["purpose"]), Counter())[day] += 1
 
 
 def _explained(entry: LogEntry, found: Unusual) -> None:

@@ -33,6 +33,7 @@ _HELD = (
     "pseudonyms.steward",
     "pseudonyms.successors",
     "pseudonyms.key_services",
+    "limits.subject_searches_per_day",
     "limits.evaluations_per_epoch",
     "limits.register_evaluations_per_epoch",
     "human_check",

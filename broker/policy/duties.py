@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from broker.policy.difference import Section
 from broker.policy.document import PolicySet
 from broker.policy.leaves import told
-from broker.policy.purpose import Probing, Purpose
+from broker.policy.purpose import SUBJECT_SEARCHES, Probing, Purpose
 
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
@@ -112,6 +112,10 @@ def _pseudonyms(old: Purpose, new: Purpose) -> Iterator[Shift]:
         text = f"days on which the key before may still be asked under: {before} -> {after}"
         yield Shift(either(after > before), text, "pseudonyms.overlap_days")
     yield from _services(old, new)
+    before, after = (one.limits.subject_searches_per_day or SUBJECT_SEARCHES for one in (old, new))
+    if before != after:
+        path = "limits.subject_searches_per_day"
+        yield from _number("searches for a person a day, for each party", before, after, path)
     if old.pseudonyms.mode == new.pseudonyms.mode == "oblivious":
         yield from _evaluations(old, new)
 

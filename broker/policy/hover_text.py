@@ -180,6 +180,9 @@ _PARTS: Mapping[str, Mapping[str, str]] = {
     },
     "PurposeLimits": {
         **_LIMITS,
+        "subject_searches_per_day": "How often a party may search for a person in its own exchanges in a day, for a "
+        "request under GDPR article 15; each search is of one epoch. Left out: 50. Enough for the requests that a day "
+        "brings, and too few to find out about many.",
         "evaluations_per_epoch": "In mode oblivious: how many values a party may have evaluated by each key service in "
         "an epoch. A value that was evaluated before in the epoch costs nothing. It is what keeps a party from trying "
         "all numbers.",

@@ -183,7 +183,7 @@ def _words(policies: PolicySet, purpose: Purpose) -> Iterator[Mutant]:
 def _numbers(purpose: Purpose) -> Iterator[Mutant]:
     yield from _by_one(purpose, "limits.subjects_per_request")
     yield from _by_one(purpose, "limits.requests_per_day")
-    for path in ("evaluations_per_epoch", "register_evaluations_per_epoch"):
+    for path in ("subject_searches_per_day", "evaluations_per_epoch", "register_evaluations_per_epoch"):
         if getattr(purpose.limits, path) is not None:
             yield from _by_one(purpose, f"limits.{path}", hold=True)
     yield from _by_one(purpose, "valid.from")

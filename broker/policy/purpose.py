@@ -85,6 +85,10 @@ class LookBack(Closed):
     counted_from: Literal["as-of", "receipt-of-overview"]
 
 
+SUBJECT_SEARCHES = 50
+"""Searches for a person a day for a party and purpose that names no other number: each is of one epoch."""
+
+
 class Limits(Closed):
     """Bounds on use."""
 
@@ -95,8 +99,12 @@ class Limits(Closed):
 class PurposeLimits(Limits):
     """Bounds on use of one purpose."""
 
-    added: ClassVar[frozenset[str]] = frozenset({"evaluations_per_epoch", "register_evaluations_per_epoch"})
+    added: ClassVar[frozenset[str]] = frozenset(
+        {"evaluations_per_epoch", "register_evaluations_per_epoch", "subject_searches_per_day"}
+    )
 
+    subject_searches_per_day: Positive | None = None
+    """Searches for a person (GDPR article 15) of one party in a day, each of one epoch; absent: SUBJECT_SEARCHES."""
     evaluations_per_epoch: Positive | None = None
     """Mode `oblivious`: elements that each key service evaluates for one party, in the days of one epoch."""
     register_evaluations_per_epoch: Positive | None = None

@@ -286,7 +286,7 @@ def test_the_broker_refuses_what_is_not_the_callers_to_search(
         with pytest.raises(grpc.RpcError) as caught:
             send(party, sent)
         assert reason_of(caught.value) == code
-    monkeypatch.setattr(subject_search, "SEARCHES_PER_DAY", 1)
+    monkeypatch.setattr(subject_search, "SUBJECT_SEARCHES", 1)
     with pytest.raises(grpc.RpcError) as caught:
         send(party, request(party, PERSON))
     assert reason_of(caught.value) == "TOO_MANY_STATEMENTS"

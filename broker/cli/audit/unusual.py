@@ -15,7 +15,7 @@ from broker.audit.bundle_lines import read_lines
 from broker.audit.unusual import MAX_ITEMS, Item, Unusual, unusual
 from broker.audit.unusual_rows import RowThresholds, row_words
 from broker.audit.unusual_rules import WORDS
-from broker.cli.audit.columns import one_line
+from broker.cli.audit.columns import one_line, table
 from broker.cli.audit.opening import OpeningFiles, OpeningKey, read_openings
 from broker.cli.audit.root import AsJson, BundleFile, app, clear_progress, on_terminal, read_trust, verify_first
 from broker.cli.audit.showing import days_of
@@ -80,6 +80,7 @@ def unusual_command(
     shown = {name: [item for item in chosen if item.party == name] for name in dict.fromkeys(i.party for i in chosen)}
     for name, items in shown.items():
         _print_party(name, items, found, words)
+    _print_searches(found, party)
     print()
     if not opened.results:
         print("Shares of hits were not looked at: the log does not tell them; give --openings.")
@@ -121,6 +122,19 @@ def _print_party(name: str, items: list[Item], found: Unusual, words: Mapping[st
                 print(one_line(f"      explained as {word}, entry {index}"))
 
 
+def _print_searches(found: Unusual, party: str) -> None:
+    """How often who searched for a person: to be held against the requests for access that it received."""
+    rows = [
+        (one_line(name), one_line(purpose), sum(days.values()), len(days), max(days.values()))
+        for (name, purpose), days in sorted(found.searches.items())
+        if party in {"", name}
+    ]
+    if rows:
+        print("\nSearches for a person, each of one epoch; compare with the requests that the party received")
+        for line in table(("party", "purpose", "searches", "days", "most a day"), rows):
+            print(f"  {line}")
+
+
 def _told(item: Item) -> str:
     seen = item.seen
     told = "".join(f", {name.replace('_', ' ')} {number:,g}" for name, number in seen.numbers)
@@ -138,6 +152,12 @@ def _as_object(
         "origin": found.origin,
         "thresholds": words,
         "rows": asdict(found.looked),
+        "subject_searches": [
+            {"party": name, "purpose": purpose, "day": day.isoformat(), "searches": count}
+            for (name, purpose), days in sorted(found.searches.items())
+            if party in {"", name}
+            for day, count in sorted(days.items())
+        ],
         "counts": [
             {"party": name, "kind": kind, "items": count}
             for (name, kind), count in sorted(found.counts.items())

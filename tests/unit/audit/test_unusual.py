@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from audit_kit import World, played
 from opened import Opened
+from searching import search
 from typer.testing import CliRunner, Result
 
 from broker.audit.following import Asked
@@ -326,3 +327,23 @@ def test_the_command(tmp_path: Path) -> None:
     assert run(bundle, "--from", "2026-11-24", "--until", "2026-11-23").exit_code == 2
     trust.write_text(played().trust_text(policy_quorum=3))
     assert run(bundle, "--trust", trust).exit_code == 14
+
+
+def test_searches_for_a_person_are_counted_by_day(tmp_path: Path) -> None:
+    world = played()
+    for party in ("snf", "snf", "utrecht"):
+        search(world, party, "snf-locatie")
+    bundle = tmp_path / "log.bundle"
+    bundle.write_bytes(b"".join(world.bundle()))
+    value = json.loads(CliRunner().invoke(app, ["unusual", str(bundle), "--json"]).stdout)
+    before = {("snf", "snf-locatie"): 0, ("utrecht", "snf-locatie"): 0}
+    for one in unusual(played().bundle(), openings=Openings()).searches.items():
+        before[one[0]] = one[1].total()
+    told = {(one["party"], one["purpose"]): one["searches"] for one in value["subject_searches"]}
+    assert told[("snf", "snf-locatie")] == before[("snf", "snf-locatie")] + 2
+    assert told[("utrecht", "snf-locatie")] == before[("utrecht", "snf-locatie")] + 1
+    text = CliRunner().invoke(app, ["unusual", str(bundle), "--party", "snf"]).stdout
+    assert "Searches for a person" in text
+    assert "utrecht" not in text
+    none = json.loads(CliRunner().invoke(app, ["unusual", str(bundle), "--json", "--until", "2026-01-01"]).stdout)
+    assert none["subject_searches"] == []
