@@ -115,6 +115,7 @@ class Broker(Host):
                 slots=self._slots,
                 bulk=StreamSlots(limits.bulk_slots, limits.bulk_slots),
                 bulk_from=limits.bulk_from,
+                certificate_of=self._publication.certificate_of,
                 grid=self._wait_for_grid,
             ),
             register=RegisterServicer(

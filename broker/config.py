@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from broker.errors import Code, SluisError
 from broker.exchange_log.checkpoint import VerifierKey
@@ -132,6 +132,8 @@ class Config(BaseModel):
     policy: Policy
     parties: dict[str, list[Path]]
     """Party -> its certificates (PEM). A connection must use one of them."""
+    signing: dict[str, list[Path]] = {}
+    """Party -> the certificates (PEM) that sign its statements, where they are not those it connects with."""
     limits: Limits = Limits()
     witness: Witnessing | None = None
     """Without it nobody but the log's own key vouches for the log."""
@@ -141,6 +143,19 @@ class Config(BaseModel):
     """None: checkpoints are not stamped."""
     key_service: KeyServiceRole | None = None
     """None: no key service, and mode `oblivious` is not available at this broker."""
+
+    _source: Path | None = PrivateAttr(default=None)
+
+    @property
+    def source(self) -> Path | None:
+        """The file it was read from; None when it was not."""
+        return self._source
+
+    def read_from(self, path: Path) -> Config:
+        """The same, read from `path`."""
+        copy = self.model_copy()
+        copy.__pydantic_private__ = {"_source": path}
+        return copy
 
     def resolved(self, base: Path) -> Config:
         """The same with paths made absolute against `base`."""
@@ -155,7 +170,8 @@ class Config(BaseModel):
         policy = self.policy.model_copy(update={"bundle": base / self.policy.bundle})
         parties = {party: [base / path for path in paths] for party, paths in self.parties.items()}
         update: dict[str, object] = {"data": base / self.data, "keys": base / self.keys, "tls": tls}
-        update |= {"policy": policy, "parties": parties}
+        signing = {party: [base / path for path in paths] for party, paths in self.signing.items()}
+        update |= {"policy": policy, "parties": parties, "signing": signing}
         if self.witness is not None and self.witness.ca_file is not None:
             update["witness"] = self.witness.model_copy(update={"ca_file": base / self.witness.ca_file})
         if self.high_water is not None:
@@ -207,7 +223,21 @@ def load_config(path: Path) -> Config:
         raise SluisError(Code.CONFIG_INVALID, text)
     if config.witness is not None:
         _check_witness(config.witness, document, path)
-    return config.resolved(path.resolve().parent)
+    for party in config.signing:
+        if party not in config.parties or not config.signing[party]:
+            line = document.line(("signing", party))
+            text = f"{path}:{line}: signing.{party}: name a party of `parties`, with at least one certificate"
+            raise SluisError(Code.CONFIG_INVALID, text)
+    return config.resolved(path.resolve().parent).read_from(path.resolve())
+
+
+def reread_parties(config: Config) -> Config:
+    """The same with certificates and revocation lists as the file names them now. Raises CONFIG_INVALID."""
+    if config.source is None:
+        return config
+    fresh = load_config(config.source)
+    tls = config.tls.model_copy(update={"revocation_lists": fresh.tls.revocation_lists})
+    return config.model_copy(update={"parties": fresh.parties, "signing": fresh.signing, "tls": tls})
 
 
 def _check_policy(config: Config, document: YamlFile, path: Path) -> None:

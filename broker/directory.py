@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from broker.exchange_log.entry import log_time, parse_time
 from broker.parties import Environment, Oin
 from broker.policy.document import PolicySet
 from broker.ports import Transaction
-from broker.rpc.identity import Directory, Revocations, load_revocations
+from broker.rpc.identity import Certificate, Directory, Revocations, load_revocations, read_certificate
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,7 @@ def load_directory(config: Config, policies: PolicySet) -> Loaded:
         revocations[loaded.issuer] = loaded
         revoked += [f"{serial:x}" for serial in sorted(loaded.serials)]
     pins: dict[str, frozenset[str]] = {}
+    signing: dict[str, tuple[Certificate, ...]] = {}
     entries: dict[str, dict[str, object]] = {}
     for name, paths in sorted(config.parties.items()):
         party = policies.catalogue.parties.get(name)
@@ -82,14 +82,20 @@ def load_directory(config: Config, policies: PolicySet) -> Loaded:
             )
         allowed = {party.oin, *party.sub_oins}
         pinned = [_pinned(path, allowed, config.environment, certificates) for path in paths]
-        ders = [certificate.public_bytes(Encoding.DER) for certificate in pinned]
-        lists = [revocations.get(certificate.issuer.public_bytes()) for certificate in pinned]
+        apart = [_pinned(path, allowed, config.environment, certificates) for path in config.signing.get(name, ())]
+        for path, certificate in zip(config.signing.get(name, ()), apart, strict=True):
+            _check_may_sign(path, certificate)
+        if apart:
+            signing[name] = tuple(map(read_certificate, apart))
+        ders = [certificate.public_bytes(Encoding.DER) for certificate in apart or pinned]
+        lists = [revocations.get(certificate.issuer.public_bytes()) for certificate in (*pinned, *apart)]
         dated = [one.this_update for one in lists if one is not None]
-        pins[name] = frozenset(hashlib.sha256(der).hexdigest() for der in ders)
+        pins[name] = frozenset(read_certificate(certificate).fingerprint for certificate in pinned)
         entries[name] = {
             "party": name,
             "oin": party.oin,
             "kind": party.kind,
+            # those whose signatures count: where a party signs apart, not those that it connects with
             "certificates": [base64.b64encode(der).decode() for der in ders],
             "issuers": [base64.b64encode(issuer.public_bytes(Encoding.DER)).decode() for issuer in certificates],
             "revoked": revoked,
@@ -97,7 +103,7 @@ def load_directory(config: Config, policies: PolicySet) -> Loaded:
             "crl_this_update": log_time(min(dated)) if len(dated) == len(lists) > 0 else None,
         }
     max_age = timedelta(hours=config.tls.revocation_max_age_hours)
-    return Loaded(Directory(pins, revocations, max_age), b"".join(pem for _, pem in issuers), entries)
+    return Loaded(Directory(pins, revocations, max_age, signing), b"".join(pem for _, pem in issuers), entries)
 
 
 def log_parties(sequencer: Sequencer, loaded: Loaded) -> None:
@@ -159,6 +165,16 @@ def _pinned(
     if not any(_issued_by(certificate, issuer) for issuer in issuers):
         raise SluisError(Code.CONFIG_INVALID, f"{path}: not issued by one of tls.client_issuers")
     return certificate
+
+
+def _check_may_sign(path: Path, certificate: x509.Certificate) -> None:
+    """A certificate that limits the use of its key must allow signatures."""
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except (x509.ExtensionNotFound, ValueError):
+        return
+    if not usage.digital_signature and not usage.content_commitment:
+        raise SluisError(Code.CONFIG_INVALID, f"{path}: the key usage of this certificate does not allow signing")
 
 
 def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:

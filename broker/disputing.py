@@ -27,7 +27,7 @@ from broker.policy.legal_days import day_of
 from broker.ports import AnswerSpool, Transaction
 from broker.recipients import FOUND, released
 from broker.rectification_statements import Dispute, Outcome, read_dispute, read_outcome
-from broker.statements import Signed, verify_signature
+from broker.statements import Signed, signer_of
 
 OPEN_DISPUTES = 1_000
 """Bound per answerer, purpose and epoch: each is compared with every later question."""
@@ -66,7 +66,7 @@ class Disputing:
             SluisError: SIGNATURE_WRONG, STATEMENT_INVALID, STATEMENT_EXPIRED, NOT_YOURS, COMMITMENT_WRONG, NOT_FOUND,
                 NOT_A_HIT, PERIOD_ERASED, ALREADY_REPORTED, TOO_MANY_STATEMENTS, REQUEST_ID_REUSED.
         """
-        verify_signature(signed, caller.certificate)
+        caller = signer_of(signed, caller)
         statement = read_dispute(signed, self._intake.scope)
         demand_own(statement.asker, caller)
         earlier = self._intake.earlier(self._intake.reader, caller, statement.request_id, signed)
@@ -119,7 +119,7 @@ class Disputing:
         Raises:
             SluisError: as `dispute`; ALREADY_REPORTED when another outcome stands for this hit.
         """
-        verify_signature(signed, caller.certificate)
+        caller = signer_of(signed, caller)
         statement = read_outcome(signed, self._intake.scope)
         demand_own(statement.asker, caller)
         hit = self._hit(statement, position, FOUND)

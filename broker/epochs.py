@@ -34,7 +34,7 @@ from broker.statements import (
     read_epoch,
     read_key_end,
     short_digest,
-    verify_signature,
+    signer_of,
 )
 
 MAX_ENVELOPE_BYTES = 4096
@@ -86,7 +86,7 @@ class Epochs:
 
     def publish_key(self, caller: Caller, signed: Signed) -> Receipt:
         """Makes this the caller's encryption key. Idempotent. Raises SIGNATURE_WRONG, STATEMENT_INVALID, NOT_YOURS."""
-        verify_signature(signed, caller.certificate)
+        caller = signer_of(signed, caller)
         statement = read_encryption_key(signed, self._scope)
         if statement.party != caller.party:
             raise SluisError(Code.NOT_YOURS, "the statement names another party; publish your own key")
@@ -122,7 +122,7 @@ class Epochs:
             SluisError: NOT_STEWARD, NOT_PARTICIPANT, ENCRYPTION_KEY_MISSING, DIGEST_WRONG, EPOCH_EXISTS,
                 EPOCH_RETIRED, STATEMENT_INVALID, MODE_NOT_AVAILABLE, PURPOSE_UNKNOWN.
         """
-        verify_signature(signed, caller.certificate)
+        caller = signer_of(signed, caller)
         manifest = read_epoch(signed, self._scope)
         self._check_policy(caller, manifest)
         self._check_envelopes(manifest, envelopes)
@@ -151,7 +151,7 @@ class Epochs:
             SluisError: SIGNATURE_WRONG, STATEMENT_INVALID, NOT_YOURS, NOT_STEWARD, NOT_PARTICIPANT, PURPOSE_UNKNOWN,
                 EPOCH_UNKNOWN, EPOCH_RETIRED, KEY_ID_WRONG, ENCRYPTION_KEY_MISSING.
         """
-        verify_signature(signed, caller.certificate)
+        caller = signer_of(signed, caller)
         end = read_key_end(signed, self._scope)
         if end.party != caller.party:
             raise SluisError(Code.NOT_YOURS, "the statement names another party; speak for your own keys")

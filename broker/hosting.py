@@ -13,7 +13,7 @@ import structlog
 
 from broker import __version__
 from broker.acceptance import accept
-from broker.config import Config
+from broker.config import Config, reread_parties
 from broker.custody.keys import FileKeys, SystemClock, SystemEntropy
 from broker.custody.voprf_seeds import FileSeeds
 from broker.directory import check_own_certificate, load_directory, log_parties
@@ -187,7 +187,7 @@ class Host(ABC):
                 signers=config.policy.signers,
                 quorum=config.policy.quorum,
                 unsafe_skip_approvals=config.policy.unsafe_skip_approvals,
-                accept=partial(accept, config),
+                accept=lambda policies: accept(self._config, policies),
             ),
         )
         self._policy_files = PolicyFiles(config, in_force)
@@ -258,6 +258,10 @@ class Host(ABC):
 
     def reload_directory(self) -> None:
         """Reads pins and revocation lists again, as housekeeping does every 30 seconds; logs what changed."""
+        try:
+            self._config = reread_parties(self._config)
+        except SluisError as error:  # a file half edited: go on with the certificates it named before
+            log.error("configuration not read again", code=error.code.name)
         loaded = load_directory(self._config, self._in_force.current())
         if loaded.directory != self._identity.directory:
             log_parties(self._sequencer, loaded)

@@ -16,7 +16,7 @@ from broker.intake import Intake, demand_own, signed_members
 from broker.parties import Caller
 from broker.ports import Transaction
 from broker.rectification_statements import read_acknowledgement
-from broker.statements import Signed, verify_signature
+from broker.statements import Signed, signer_of
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Notices:
             SluisError: SIGNATURE_WRONG, STATEMENT_INVALID, STATEMENT_EXPIRED, NOT_YOURS, NOT_FOUND,
                 TOO_MANY_STATEMENTS.
         """
-        verify_signature(signed, caller.certificate)
+        caller = signer_of(signed, caller)
         statement = read_acknowledgement(signed, self._intake.scope)
         demand_own(statement.party, caller)
         stored = self._reader.notice(statement.notice)

@@ -58,6 +58,14 @@ class Oin:
 
 
 @dataclass(frozen=True)
+class SigningCertificate:
+    """A certificate whose key may sign statements for a party. `certificate`: DER; `fingerprint`: its SHA-256, hex."""
+
+    certificate: bytes
+    fingerprint: str
+
+
+@dataclass(frozen=True)
 class Caller:
     """Who is calling, as proved by the connection: never taken from a message."""
 
@@ -69,6 +77,9 @@ class Caller:
     fingerprint: str
     """SHA-256 of the DER, hex."""
     is_auditor: bool = False
+    signing: tuple[SigningCertificate, ...] | None = None
+    """Certificates that sign for the party now, where they are others than those it connects with; None: they are
+    not."""
 
 
 def check_party_name(name: str, field: str) -> str:

@@ -31,7 +31,7 @@ from broker.parties import Caller
 from broker.policy.document import PolicySet, Purpose
 from broker.ports import Clock, LogReader, Transaction
 from broker.register_ports import RegisterStore
-from broker.statements import Scope, Signed, read_register_manifest, verify_signature
+from broker.statements import Scope, Signed, read_register_manifest, signer_of
 
 UPLOAD_KEPT = timedelta(days=7)
 
@@ -145,7 +145,7 @@ class Publication:
             SluisError: SIGNATURE_WRONG, STATEMENT_INVALID, COUNT_WRONG, DIGEST_WRONG, TOO_MANY_PER_PSEUDONYM,
                 UPLOAD_SEALED, POLICY_DENIES; then the version in force still answers.
         """
-        verify_signature(signed, caller.certificate)
+        caller = signer_of(signed, caller)
         manifest = read_register_manifest(signed, self._scope)
         digest = hashlib.sha256(signed.statement).hexdigest()
         with self._swap:
@@ -219,6 +219,7 @@ class Publication:
     def _publish(self, caller: Caller, upload: Upload, version: RegisterVersion, digest: str) -> int:
         manifest = version.manifest
         record = {
+            "certificate": base64.b64encode(caller.certificate).decode(),
             "statement": base64.b64encode(manifest.raw).decode(),
             "signature": base64.b64encode(manifest.signature).decode(),
             "published_at": version.published_at.isoformat(),
@@ -256,6 +257,11 @@ class Publication:
         if upload.sealed != digest:
             raise SluisError(Code.UPLOAD_SEALED, "this upload was sealed with another manifest; begin a new upload")
         return self._as_published(upload), self._receipt(upload.entry)
+
+    def certificate_of(self, register: RegisterVersion) -> bytes:
+        """The certificate (DER) whose key signed a version's manifest; empty for one from before these were kept."""
+        stored = self._reader.document("register-manifest", f"{register.name}/{register.version}")
+        return base64.b64decode(json.loads(stored).get("certificate", "")) if stored is not None else b""
 
     def _as_published(self, upload: Upload) -> RegisterVersion:
         """The version that a sealed upload became, also when another has replaced it."""

@@ -22,7 +22,7 @@ from broker.parties import Caller
 from broker.ports import AnswerSpool, Transaction
 from broker.recipients import Received, Search
 from broker.rectification_statements import RESOLVING, TELLING, Correction, read_correction
-from broker.statements import Signed, verify_signature
+from broker.statements import Signed, signer_of
 
 ASKS_PER_NOTICE = 1_000
 NOTICE_STEP = 4
@@ -58,7 +58,7 @@ class Rectification:
                 FIELD_INVALID, PURPOSE_UNKNOWN, EPOCH_UNKNOWN, NOT_FOUND, DISPUTE_CLOSED, TOO_MANY_STATEMENTS,
                 REQUEST_ID_REUSED, TOO_MANY_STREAMS.
         """
-        verify_signature(signed, caller.certificate)
+        caller = signer_of(signed, caller)
         statement = read_correction(signed, self._intake.scope)
         demand_own(statement.answerer, caller)
         value = _check_record(statement, salt, record)

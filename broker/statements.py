@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from broker.errors import Code, SluisError
 from broker.exchange import AskStatement, RegisterManifest, Want
 from broker.parties import NAME as _NAME
+from broker.parties import Caller
 from broker.statement_members import (
     EPOCH,
     HEX32,
@@ -50,6 +51,7 @@ __all__ = [
     "read_key_end",
     "read_register_manifest",
     "short_digest",
+    "signer_of",
     "verify_signature",
 ]
 
@@ -145,6 +147,29 @@ def verify_signature(signed: Signed, certificate: bytes) -> None:
             "the statement's signature does not verify with the key of the certificate this connection uses "
             "(EC P-256 or P-384, or RSA-PSS of 2048 bits or more)",
         ) from None
+
+
+def signer_of(signed: Signed, caller: Caller) -> Caller:
+    """The caller with the certificate whose key signed: that of the connection, or where the party has certificates
+    for signing apart, one of those and no other.
+
+    Raises:
+        SluisError: SIGNATURE_WRONG.
+    """
+    if caller.signing is None:
+        verify_signature(signed, caller.certificate)
+        return caller
+    for one in caller.signing:
+        try:
+            verify_signature(signed, one.certificate)
+        except SluisError:
+            continue
+        return replace(caller, certificate=one.certificate, fingerprint=one.fingerprint, signing=None)
+    raise SluisError(
+        Code.SIGNATURE_WRONG,
+        "your organisation signs with certificates apart from those it connects with, and the statement's signature "
+        "verifies with none that is valid now; sign with one of those, or give a renewed one to the operator",
+    )
 
 
 def read_ask(signed: Signed, scope: Scope) -> AskStatement:

@@ -25,7 +25,7 @@ from broker.policy.legal_days import day_of
 from broker.policy.purpose import SUBJECT_SEARCHES
 from broker.ports import Transaction
 from broker.statement_members import EPOCH, HEX32, HEX64, UUID4, Scope, Signed, open_statement
-from broker.statements import verify_signature
+from broker.statements import signer_of
 
 PAGE = 1_000
 MAX_MATCH_KEYS = 64
@@ -103,7 +103,7 @@ class SubjectSearch:
                 FIELD_INVALID, PURPOSE_UNKNOWN, EPOCH_UNKNOWN, KEY_ID_WRONG, TOO_MANY_STATEMENTS, REQUEST_ID_REUSED,
                 DEADLINE_PASSED.
         """
-        verify_signature(signed, caller.certificate)
+        caller = signer_of(signed, caller)
         statement = read_subject_search(signed, self._intake.scope)
         demand_own(statement.party, caller)
         _check_record(statement, salt, record)

@@ -20,7 +20,7 @@ from broker.intake import Intake, demand_own, signed_members
 from broker.parties import NAME, Caller
 from broker.ports import Transaction
 from broker.statement_members import HEX32, Members, Scope, Signed, open_statement
-from broker.statements import verify_signature
+from broker.statements import signer_of
 
 KINDS = (
     "equal-run",
@@ -115,7 +115,7 @@ class UnusualUse:
             SluisError: SIGNATURE_WRONG, STATEMENT_INVALID, STATEMENT_EXPIRED, NOT_YOURS, NOT_FOUND,
                 TOO_MANY_STATEMENTS.
         """
-        verify_signature(signed, caller.certificate)
+        caller = signer_of(signed, caller)
         statement = read_explained(signed, self._intake.scope)
         demand_own(statement.party, caller)
         key = f"{caller.party}.{statement.item}.{statement.explanation}"

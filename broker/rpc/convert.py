@@ -292,14 +292,16 @@ def _check_message(check: CheckResult, source: str) -> common_pb2.Check:
     return common_pb2.Check(id=check.id, met=check.met, reason=check.reason, source=source)
 
 
-def answer_messages(answer: Answer, policies: PolicySet, purpose: str) -> Iterator[exchange_pb2.MatchResponse]:
+def answer_messages(
+    answer: Answer, policies: PolicySet, purpose: str, certificate: bytes = b""
+) -> Iterator[exchange_pb2.MatchResponse]:
     """One answerer's part of the response stream: head, rows, receipts."""
     digest = str(json.loads(answer.ask.leaf)["body"]["policy_set"])
     head = exchange_pb2.Answer(
         status=exchange_pb2.AnswerStatus.ValueType(answer.status),
         exchange=answer.exchange,
         decision=decision_message(answer.decision, policies, purpose, digest),
-        register=register_facts(answer.register) if answer.register else None,
+        register=register_facts(answer.register, certificate) if answer.register else None,
         hits=answer.hits,
         count=answer.count,
         band=answer.band,
@@ -355,7 +357,7 @@ def signed_message(value: Signed) -> common_pb2.SignedStatement:
     return common_pb2.SignedStatement(statement=value.statement, signature=value.signature)
 
 
-def register_facts(register: RegisterVersion) -> exchange_pb2.RegisterFacts:
+def register_facts(register: RegisterVersion, certificate: bytes = b"") -> exchange_pb2.RegisterFacts:
     """What an asker may know of a register."""
     manifest = register.manifest
     return exchange_pb2.RegisterFacts(
@@ -365,6 +367,7 @@ def register_facts(register: RegisterVersion) -> exchange_pb2.RegisterFacts:
         coverage=manifest.coverage,
         expires_at=timestamp(manifest.expires_at),
         manifest=signed_message(Signed(manifest.raw, manifest.signature)),
+        certificate=certificate,
     )
 
 

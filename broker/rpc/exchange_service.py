@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 
@@ -14,8 +15,9 @@ from broker.asking import AskGate, bound_asks, suspended
 from broker.coordinator import Coordinator
 from broker.disputing import Disputing
 from broker.errors import Code, SluisError, field_error
-from broker.exchange import AskStatement, ExchangeState, Question, Want
+from broker.exchange import AskStatement, ExchangeState, Question, RegisterVersion, Want
 from broker.exchange_log.append import Sequencer
+from broker.parties import Caller
 from broker.policy.document import PolicySet, Purpose
 from broker.policy.evaluate import Decision, Request, epoch_of, next_midnight
 from broker.ports import Clock, LogReader, Transaction
@@ -23,7 +25,7 @@ from broker.questions import Opened, requests_counter
 from broker.rpc import convert
 from broker.rpc.interceptors import Call, StreamSlots, call_of, check_alive
 from broker.rpc.notice_service import position_opening
-from broker.statements import MAX_ANSWERERS, Scope, read_ask, verify_signature
+from broker.statements import MAX_ANSWERERS, Scope, read_ask, signer_of
 
 TAKEN_UNSEEN = 4096
 """Pseudonyms taken in before the head is judged; a larger question is judged first, and a hopeless one not read."""
@@ -46,6 +48,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         slots: StreamSlots,
         bulk: StreamSlots,
         bulk_from: int,
+        certificate_of: Callable[[RegisterVersion], bytes],
         grid: Callable[[datetime], None],
     ) -> None:
         self._coordinator = coordinator
@@ -59,6 +62,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         self._slots = slots
         self._bulk = bulk
         self._bulk_from = bulk_from
+        self._certificate_of = certificate_of
         self._grid = grid
 
     def Match(
@@ -68,7 +72,8 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         call = call_of(context)
         with self._slots.slot(call.caller.party):
             arrived = self._clock.now()
-            statement, opened, reader = self._head(call, request_iterator)
+            caller, statement, opened, reader = self._head(call, request_iterator)
+            call = replace(call, caller=caller)
             if statement.subjects * statement.match_keys > TAKEN_UNSEEN and self._gate.hopeless(
                 self._reader, statement, arrived
             ):
@@ -86,18 +91,18 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
 
     def _head(
         self, call: Call, messages: Iterator[exchange_pb2.MatchRequest]
-    ) -> tuple[AskStatement, Opened, convert.QuestionReader]:
+    ) -> tuple[Caller, AskStatement, Opened, convert.QuestionReader]:
         first = next(messages, None)
         if first is None or first.WhichOneof("part") != "ask":
             raise SluisError(Code.STREAM_ORDER, "the first message of a question holds `ask`")
         signed = convert.signed(first.ask.signed, "ask.signed")
         statement = read_ask(signed, self._scope)
         call.request_id(statement.request_id)
-        verify_signature(signed, call.caller.certificate)
-        if statement.asker != call.caller.party:
+        caller = signer_of(signed, call.caller)
+        if statement.asker != caller.party:
             raise SluisError(Code.NOT_YOURS, "the statement's asker is not the party this connection belongs to")
         opened = convert.opened(first.ask, statement)
-        return statement, opened, convert.QuestionReader(statement, opened)
+        return caller, statement, opened, convert.QuestionReader(statement, opened)
 
     def _answers(
         self, call: Call, statement: AskStatement, opened: Opened, question: Question | None, arrived: datetime
@@ -105,7 +110,8 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         policies = self._gate.policies()
         for answer in self._coordinator.ask(call.caller, statement, opened, question, call.trace_id):
             self._grid(arrived)
-            for part in convert.answer_messages(answer, policies, statement.purpose):
+            certificate = self._certificate_of(answer.register) if answer.register else b""
+            for part in convert.answer_messages(answer, policies, statement.purpose, certificate):
                 check_alive(call.context)
                 yield part
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from broker.errors import Code, SluisError
-from broker.parties import Caller, Environment, Oin, PartyKind
+from broker.parties import Caller, Environment, Oin, PartyKind, SigningCertificate
 from broker.policy.document import PolicySet
 
 AuthContext = Mapping[str, Sequence[bytes]]
@@ -37,6 +37,20 @@ class Revocations:
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """What is looked at of a certificate."""
+
+    der: bytes
+    fingerprint: str
+    """SHA-256 of the DER, hex."""
+    oin: str | None
+    serial: int
+    issuer: bytes
+    not_before: datetime
+    not_after: datetime
+
+
+@dataclass(frozen=True)
 class Directory:
     """What the operator knows of parties: pinned certificates, and revocation lists per issuer."""
 
@@ -44,17 +58,8 @@ class Directory:
     """Party -> SHA-256 fingerprints (hex) of its certificates."""
     revocations: Mapping[bytes, Revocations]
     revocation_max_age: timedelta
-
-
-@dataclass(frozen=True)
-class _Certificate:
-    der: bytes
-    fingerprint: str
-    oin: str | None
-    serial: int
-    issuer: bytes
-    not_before: datetime
-    not_after: datetime
+    signing: Mapping[str, tuple[Certificate, ...]] = field(default_factory=dict)
+    """Party -> the certificates that sign for it, where they are not those it connects with."""
 
 
 def load_revocations(pem: bytes) -> Revocations:
@@ -75,7 +80,7 @@ class Identity:
         self.directory = directory
         self._policies = policies
         self._environment = environment
-        self._parsed: dict[bytes, _Certificate] = {}
+        self._parsed: dict[bytes, Certificate] = {}
         self._lock = threading.Lock()
 
     def resolve(self, auth: AuthContext, now: datetime) -> Caller:
@@ -94,9 +99,9 @@ class Identity:
         if not certificate.not_before <= now <= certificate.not_after:
             raise SluisError(Code.CERTIFICATE_EXPIRED, "your certificate is not valid now; renew it and reconnect")
         self._check_revocation(certificate, now)
-        return self._party(certificate)
+        return self._party(certificate, now)
 
-    def _party(self, certificate: _Certificate) -> Caller:
+    def _party(self, certificate: Certificate, now: datetime) -> Caller:
         if certificate.oin is None:
             raise SluisError(
                 Code.OIN_INVALID, "the certificate needs exactly one Subject.serialNumber, your organisation's OIN"
@@ -123,9 +128,27 @@ class Identity:
             certificate=certificate.der,
             fingerprint=certificate.fingerprint,
             is_auditor=party.name in policies.catalogue.auditors,
+            signing=self._signing(policies, party.name, now),
         )
 
-    def _check_revocation(self, certificate: _Certificate, now: datetime) -> None:
+    def _signing(self, policies: PolicySet, party: str, now: datetime) -> tuple[SigningCertificate, ...] | None:
+        """The certificates that sign for a party and are good now; None where it signs with those it connects with."""
+        known = self.directory.signing.get(party)
+        if known is None:
+            return None
+        good = []
+        for one in known:
+            owner = policies.party_by_oin(one.oin or "")
+            if owner is None or owner.name != party or not one.not_before <= now <= one.not_after:
+                continue
+            try:
+                self._check_revocation(one, now)
+            except SluisError:
+                continue
+            good.append(SigningCertificate(one.der, one.fingerprint))
+        return tuple(good)
+
+    def _check_revocation(self, certificate: Certificate, now: datetime) -> None:
         """Fails closed: no list, or a stale one, means that nobody of that issuer gets in."""
         known = self.directory.revocations.get(certificate.issuer)
         stale = known is None or now - known.this_update > self.directory.revocation_max_age
@@ -139,7 +162,7 @@ class Identity:
         if certificate.serial in known.serials:
             raise SluisError(Code.CERTIFICATE_REVOKED, "your certificate is revoked; use another and tell the operator")
 
-    def _certificate(self, pem: bytes) -> _Certificate:
+    def _certificate(self, pem: bytes) -> Certificate:
         parsed = self._parsed.get(pem)
         if parsed is None:
             try:
@@ -155,12 +178,16 @@ class Identity:
         return parsed
 
 
-def _parse(pem: bytes) -> _Certificate:
-    certificate = x509.load_pem_x509_certificate(pem)
+def _parse(pem: bytes) -> Certificate:
+    return read_certificate(x509.load_pem_x509_certificate(pem))
+
+
+def read_certificate(certificate: x509.Certificate) -> Certificate:
+    """What is looked at of a certificate. Raises ValueError for one that cannot be read."""
     der = certificate.public_bytes(Encoding.DER)
     numbers = certificate.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
     text = numbers[0].value if len(numbers) == 1 else None
-    return _Certificate(
+    return Certificate(
         der=der,
         fingerprint=hashlib.sha256(der).hexdigest(),
         oin=text if isinstance(text, str) else None,

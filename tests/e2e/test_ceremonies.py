@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
+from cryptography import x509
 from sluis_client import ask, publish
 from sluis_client.custody import create_epoch, fetch_epoch, init_encryption_key
 from sluis_client.destruction import destroy_due, ended, keep_until, overdue
@@ -340,4 +342,78 @@ def test_a_replaced_encryption_key_goes_once_nothing_is_sealed_to_it(world: Worl
     assert (gone.what, gone.key_id) == ("encryption-key-destroyed", old.digest)
     assert agency(world, "utrecht").keystore.replaced_encryption_keys() == ()
     assert create_epoch(agency(world, "snf"), PURPOSE).changed
+    verified(world)
+
+
+def pinned(world: World, **changes: object) -> None:
+    """The operator edits broker.yaml while the broker runs."""
+    file = world.directory / "broker.yaml"
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for name, paths in changes.items():
+        document[name] = {**document.get(name, {}), **paths}  # type: ignore[dict-item]
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    assert world.broker is not None
+    world.broker.reload_directory()
+
+
+def sign_with(world: World, party: str, name: str, tls: str = "") -> None:
+    """The party's profile: another certificate for statements, and perhaps for the connection."""
+    file = world.directory / party / "sluis-client.yaml"
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    document |= {"signing_certificate": f"../pki/{name}.pem", "signing_key": f"../pki/{name}.key"}
+    if tls:
+        document |= {"certificate": f"../pki/{tls}.pem", "private_key": f"../pki/{tls}.key"}
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+
+
+def test_certificates_are_renewed_with_both_pinned_for_a_while_and_signing_apart(world: World) -> None:
+    create_epoch(agency(world, "snf"), PURPOSE)
+    put_in_force(world)
+    oin = world.parties["snf"]
+    for name in ("snf-new", "snf-sign", "snf-sign-new"):
+        world.issue(name, oin)
+    # a renewed certificate is pinned beside the old one, without a restart; for a while both connect and sign
+    write_profile(world, "snf")
+    sign_with(world, "snf", "snf-new", tls="snf-new")
+    assert code_of(put_in_force, world) == "CERTIFICATE_UNKNOWN"
+    pinned(world, parties={"snf": ["pki/snf.pem", "pki/snf-new.pem"]})
+    put_in_force(world)
+    sign_with(world, "snf", "snf", tls="snf")
+    put_in_force(world)
+    pinned(world, parties={"snf": ["pki/snf-new.pem"]})
+    assert code_of(put_in_force, world) == "CERTIFICATE_UNKNOWN"
+    # signing apart: the key of the connection signs no more, and that for signing does not connect
+    pinned(world, signing={"snf": ["pki/snf-sign.pem"]})
+    sign_with(world, "snf", "snf-new", tls="snf-new")
+    assert code_of(put_in_force, world) == "SIGNATURE_WRONG"
+    sign_with(world, "snf", "snf-sign", tls="snf-sign")
+    assert code_of(put_in_force, world) == "CERTIFICATE_UNKNOWN"
+    sign_with(world, "snf", "snf-sign", tls="snf-new")
+    put_in_force(world)
+    assert outcome(asks(world)) == ("2026Q4", "ANSWERED")
+    # and that is renewed in the same way, until it is revoked
+    pinned(world, signing={"snf": ["pki/snf-sign.pem", "pki/snf-sign-new.pem"]})
+    put_in_force(world)
+    sign_with(world, "snf", "snf-sign-new", tls="snf-new")
+    put_in_force(world)
+    assert outcome(asks(world)) == ("2026Q4", "ANSWERED")
+    serial = x509.load_pem_x509_certificate((world.pki / "snf-sign-new.pem").read_bytes()).serial_number
+    crl = world.authority.revocation_list(this_update=world.clock.at, revoked=[serial])
+    (world.pki / "ca.crl").write_bytes(crl)
+    pinned(world)
+    assert code_of(put_in_force, world) == "SIGNATURE_WRONG"
+    sign_with(world, "snf", "snf-sign", tls="snf-new")
+    put_in_force(world)
+    # the encryption key is signed anew under the new certificate; what was sealed to it still opens
+    world.clock.at += timedelta(minutes=1)
+    init_encryption_key(agency(world, "snf"))
+    assert create_epoch(agency(world, "snf"), PURPOSE).changed
+    assert agency(world, "snf").keystore.destroy_epoch_key(PURPOSE, "2026Q4")
+    assert fetch_epoch(agency(world, "snf"), PURPOSE).steward == "snf"
+    assert destroy_due(agency(world, "snf")) == ()
+    # a file half edited takes nobody's certificates away
+    (world.directory / "broker.yaml").write_text("origin: [", encoding="utf-8")
+    assert world.broker is not None
+    world.broker.reload_directory()
+    put_in_force(world)
     verified(world)

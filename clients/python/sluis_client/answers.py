@@ -87,15 +87,18 @@ def check_answers(
     notes = [receipt.checkpoint for answer in answers for receipt in (answer.ask, answer.release) if receipt]
     me.follow(notes)
     me.hold(receipt for answer in answers for receipt in (answer.ask, answer.release) if receipt)
-    named = [answer.answerer for answer in answers if answer.register is not None]
+    named = [one.answerer for one in answers if one.register is not None and not one.register.certificate]
     parties = me.parties(named) if named else {}
     checked = []
     for answer in sorted(answers, key=lambda answer: answer.answerer):
         register, certificate = None, None
         if answer.register is not None:
-            if answer.answerer not in parties:
+            if answer.register.certificate:
+                certificate = me.certificate_of(answer.answerer, answer.register.certificate)
+            elif answer.answerer in parties:
+                certificate = parties[answer.answerer].certificate
+            else:
                 raise _refused(answer.answerer, "the answerer has published no encryption key to verify it with")
-            certificate = parties[answer.answerer].certificate
             register = _check_manifest(posed, statement, answer, answer.register, certificate, entries[answer.answerer])
         rows: tuple[Row, ...] = ()
         if register is not None and answer.runs:

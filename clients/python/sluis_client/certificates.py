@@ -37,6 +37,7 @@ def check_certificate(der: bytes, issuers: bytes, oin: str | Collection[str], no
         raise _wrong("its Subject.serialNumber is not the OIN that the policy names for this party")
     if _is_authority(leaf):
         raise _wrong("it is the certificate of an authority, not of a party")
+    _check_may_sign(leaf)
     _check_period(leaf, now)
     try:
         authorities = x509.load_pem_x509_certificates(issuers)
@@ -151,6 +152,16 @@ def _is_authority(certificate: x509.Certificate) -> bool:
         return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
     except x509.ExtensionNotFound:
         return True
+
+
+def _check_may_sign(certificate: x509.Certificate) -> None:
+    """A certificate that limits the use of its key must allow signatures: statements are all it is checked for here."""
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except (x509.ExtensionNotFound, ValueError):
+        return
+    if not usage.digital_signature and not usage.content_commitment:
+        raise _wrong("its key usage does not allow signing")
 
 
 def _check_period(certificate: x509.Certificate, now: datetime) -> None:

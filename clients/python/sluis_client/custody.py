@@ -24,7 +24,7 @@ from sluis_client.participant import Participant
 from sluis_client.policy import PurposeView
 from sluis_client.pseudonymise import Context, key_id
 from sluis_client.secret import KEY_BYTES, Secret
-from sluis_client.statement_shapes import EPOCH
+from sluis_client.statement_shapes import ENCRYPTION_KEY, EPOCH
 from sluis_client.statements import encryption_key_statement, epoch_statement, utc, verify
 from sluis_client.transport import PublishedEpoch
 
@@ -42,14 +42,16 @@ class Created:
 def init_encryption_key(me: Participant, *, renew: bool = False) -> EncryptionKey:
     """Makes this agency's encryption key unless it has one, and publishes it. Safe to repeat.
 
+    After a change of certificate the same key is signed anew, so that it outlives the certificate that is replaced.
+
     `renew` makes another; every steward must then add this agency again before it can fetch a K.
 
     Raises:
         ClientError: as the transport; RECEIPT_BROKEN, LOG_FORKED, LOG_SHRUNK.
     """
     key = me.keystore.encryption_key()
-    if key is None or renew:
-        private = generate_encryption_key()
+    if key is None or renew or not _is_signed_by(me, key):
+        private = generate_encryption_key() if key is None or renew else key.private
         statement = encryption_key_statement(
             origin=me.profile.origin,
             environment=me.profile.environment,
@@ -64,6 +66,15 @@ def init_encryption_key(me: Participant, *, renew: bool = False) -> EncryptionKe
     statement = parse_canonical(key.statement.statement)
     me.own_entry(receipt, "key", {"action": "encryption-key", "party": me.profile.party, "statement": statement})
     return key
+
+
+def _is_signed_by(me: Participant, key: EncryptionKey) -> bool:
+    """Whether the statement of an encryption key verifies with the certificate in use now."""
+    try:
+        verify(key.statement, me.key.certificate, ENCRYPTION_KEY)
+    except ClientError:
+        return False
+    return True
 
 
 def create_epoch(me: Participant, purpose: str, epoch: str = "") -> Created:

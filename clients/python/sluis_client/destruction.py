@@ -7,6 +7,7 @@ follows from the epoch and the signed policy, not from what the state directory 
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,7 +18,7 @@ from sluis_client.envelopes import escrow_end
 from sluis_client.epoch_choice import newest, open_names
 from sluis_client.errors import ClientError
 from sluis_client.evaluations import destroy_cache
-from sluis_client.keystore import EpochKey, Keystore
+from sluis_client.keystore import EncryptionKey, EpochKey, Keystore
 from sluis_client.participant import Participant
 from sluis_client.statements import SignedStatement, key_end_statement, parse_utc, utc
 
@@ -86,12 +87,18 @@ def destroy_due(me: Participant) -> tuple[Ended, ...]:
             LOG_FORKED, LOG_SHRUNK.
     """
     names = [_destroy_epoch(me, key) for key in me.keystore.epoch_keys() if _is_due(me, key)]
-    replaced = [own.digest for own in me.keystore.replaced_encryption_keys()]
+    replaced = [own.digest for own in me.keystore.replaced_encryption_keys() if not _is_in_use(me, own)]
     awaited = set(_awaited(me)) if replaced else set()
     names += [_destroy_encryption(me, digest) for digest in replaced if digest not in awaited]
     unsaid = [name for name in me.keystore.record_names("ended") if name not in names and not _is_said(me, name)]
     done = [_say(me, name) for name in (*unsaid, *names)]
     return tuple(done)
+
+
+def _is_in_use(me: Participant, own: EncryptionKey) -> bool:
+    """Whether a replaced statement is of the very key in use, which was only signed anew."""
+    newest = me.keystore.encryption_key()
+    return newest is not None and hmac.compare_digest(newest.private.reveal(), own.private.reveal())
 
 
 def _is_due(me: Participant, key: EpochKey) -> bool:

@@ -160,6 +160,15 @@ class Participant:
                     self._parties[published.party] = self._party(published)
         return {name: self._parties[name] for name in wanted if name in self._parties}
 
+    def certificate_of(self, party: str, certificate: bytes) -> bytes:
+        """A certificate (DER) that is shown as one of a party's, once checked against issuers and policy.
+
+        Raises:
+            ClientError: PARTY_UNKNOWN, CERTIFICATE_WRONG, KEY_UNREADABLE, KEY_TYPE_WRONG.
+        """
+        check_certificate(certificate, self.profile.trusted_parties(), self.policy.oins_of(party), self.now())
+        return certificate
+
     def _party(self, published: PublishedKey) -> Party:
         oins = self.policy.oins_of(published.party)
         check_certificate(published.certificate, self.profile.trusted_parties(), oins, self.now())

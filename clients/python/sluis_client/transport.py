@@ -107,6 +107,8 @@ class RegisterFacts:
     coverage: str
     expires_at: datetime
     manifest: SignedStatement
+    certificate: bytes = b""
+    """Whose key signed the manifest (DER); empty where the broker did not keep it."""
 
 
 @dataclass(frozen=True)

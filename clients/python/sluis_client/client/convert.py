@@ -149,6 +149,7 @@ def _register_facts(facts: exchange_pb2.RegisterFacts) -> RegisterFacts:
         coverage=facts.coverage,
         expires_at=moment(facts.expires_at),
         manifest=signed(facts.manifest),
+        certificate=facts.certificate,
     )
 
 

@@ -346,11 +346,16 @@ class RegisterFacts(_message.Message):
     COVERAGE_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     MANIFEST_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """answerer/purpose/epoch/scheme"""
     version: _builtins.int
     coverage: _builtins.str
     """What the register covers, in the answerer's words."""
+    certificate: _builtins.bytes
+    """The certificate whose key signed it, DER; to be checked against the CA and the OIN of the signed policy. Empty for
+    a register from before these were kept: then it is that of the answerer's encryption key.
+    """
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """The date the answerer says its data stood at."""
@@ -370,10 +375,11 @@ class RegisterFacts(_message.Message):
         coverage: _builtins.str = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         manifest: _common_pb2.SignedStatement | None = ...,
+        certificate: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "expires_at", b"expires_at", "manifest", b"manifest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "coverage", b"coverage", "expires_at", b"expires_at", "manifest", b"manifest", "name", b"name", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "certificate", b"certificate", "coverage", b"coverage", "expires_at", b"expires_at", "manifest", b"manifest", "name", b"name", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
