@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -48,15 +48,18 @@ def make_oblivious_world(directory: Path, **pinning: object) -> World:
     return world
 
 
-def put_in_force(world: World, revision: int, **pinning: object) -> None:
-    """Makes the keys of EPOCH where there are none, and signs a set that pins them, for both services."""
+def put_in_force(
+    world: World, revision: int, epoch: str = EPOCH, texts: Mapping[str, str] | None = None, **pinning: object
+) -> None:
+    """Makes the keys of `epoch` where there are none, and signs a set that pins them, for both services."""
     keys = {}
     for name, path in ((OWN, "broker.yaml"), (OTHER, f"{OTHER}/key-service.yaml")):
         seeds = open_seeds(load_config(world.directory / path))
-        public = seeds.public_key(PURPOSE, EPOCH) or seeds.make(PURPOSE, EPOCH, "2026-10-20T09:00:00Z").public
+        public = seeds.public_key(PURPOSE, epoch) or seeds.make(PURPOSE, epoch, "2026-10-20T09:00:00Z").public
         keys[name] = public.hex()
         seeds.close()
-    world.write_bundle(pinned(policy_texts(), {EPOCH: keys}, **pinning), revision)  # type: ignore[arg-type]
+    policies = pinned(texts or policy_texts(), {epoch: keys}, **pinning)  # type: ignore[arg-type]
+    world.write_bundle(policies, revision)
     bundle = (world.directory / "policy.bundle").read_bytes()
     (world.directory / OTHER / "policy.bundle").write_bytes(bundle)
 
