@@ -34,6 +34,7 @@ from broker.errors import Code, SluisError
 from broker.evaluations import MAX_ELEMENTS
 from broker.key_destruction import DestroyRequest
 from broker.own_log import key_requests_of, open_seeds
+from broker.policy.suspension import sign_suspension
 from broker.trust_making import trust_of
 
 LIMIT = 40
@@ -278,6 +279,32 @@ def test_states_and_pins_close_a_purpose(tmp_path):
         assert asker.evaluate(ELEMENTS.elements).proof
         world.broker._sequencer.submit(lambda tx: tx.put_document(RETIRED, f"{PURPOSE}/{EPOCH}", b"{}"))
         assert reason(lambda: asker.evaluate(ELEMENTS.elements)) == "EPOCH_RETIRED"
+    finally:
+        world.stop()
+
+
+def test_an_epoch_that_overlaps_counts_in_the_one_that_runs_and_a_notice_closes_the_purpose(tmp_path):
+    world = make_oblivious_world(tmp_path, datetime(2026, 12, 2, 9, 0, tzinfo=UTC), overlap=3)
+    world.start()
+    try:
+        asker = Evaluates(world, "nla")
+        assert reason(lambda: asker.evaluate(ELEMENTS.elements, epoch="2026-12")) == "SERVICE_KEY_WRONG"
+        assert asker.evaluate(ELEMENTS.elements).proof
+        budget = asker.budget()
+        assert (budget.period, budget.spent, [one.epoch for one in budget.epochs]) == ("2026-12", 10, [EPOCH])
+        notice = sign_suspension(
+            PURPOSE,
+            "an incident at the source",
+            origin=world.config.origin,
+            environment="test",
+            made_at=world.clock.at,
+            key=world.officers.keys["uwv"],
+        )
+        world.broker._in_force.suspend(notice.encode())
+        assert reason(lambda: asker.evaluate(ELEMENTS.elements)) == "POLICY_DENIES"
+        assert reason(asker.budget) == "POLICY_DENIES"
+        report = verify(bundle_lines(world.broker._store.reader), parse_trust(trust_of(world.config)))
+        assert report.findings == ()
     finally:
         world.stop()
 

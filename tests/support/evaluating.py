@@ -41,9 +41,9 @@ def write_configurations(directory: Path, start: datetime = START) -> World:
     return world
 
 
-def make_oblivious_world(directory: Path, **pinning: object) -> World:
+def make_oblivious_world(directory: Path, start: datetime = START, **pinning: object) -> World:
     """As `write_configurations`; the purpose is in force, with keys of both services for EPOCH."""
-    world = write_configurations(directory)
+    world = write_configurations(directory, start)
     put_in_force(world, 2, **pinning)
     return world
 
