@@ -99,12 +99,8 @@ def key_id(key: Secret, context: Context) -> str:
     return _mac(key.reveal(), encode("sluis/v1/key-id", *context.parts()))[:16].hex()
 
 
-class Maker(Protocol):
-    """What makes the pseudonyms and row secrets of one purpose, epoch and identifier scheme, in either mode."""
-
-    context: Context
-    scheme_id: str
-    key_id: str
+class ColumnMaker(Protocol):
+    """What makes the pseudonyms of one purpose, epoch and identifier scheme."""
 
     def columns(self, rows: Sequence[tuple[Fields | None, ...]], match_keys: int) -> tuple[Column, ...]:
         """See `Pseudonymiser`."""
@@ -113,6 +109,14 @@ class Maker(Protocol):
     def column_of_block(self, block: bytes, width: int) -> Column:
         """See `Pseudonymiser`."""
         ...
+
+
+class Maker(ColumnMaker, Protocol):
+    """What makes the pseudonyms and row secrets of one purpose, epoch and identifier scheme, in either mode."""
+
+    context: Context
+    scheme_id: str
+    key_id: str
 
     def row_secret(self, match_key: int, fields: Fields) -> Secret:
         """See `Pseudonymiser`."""

@@ -10,7 +10,7 @@ from sluis_client.attributes import Unfit, attribute_value
 from sluis_client.errors import ClientError
 from sluis_client.headers import named_column
 from sluis_client.policy import AttributeView, PurposeView
-from sluis_client.pseudonymise import Column, Fields, Maker
+from sluis_client.pseudonymise import Column, ColumnMaker, Fields
 from sluis_client.schemes import SCHEMES, Scheme
 from sluis_client.tables import NormalisedTable, Problem, Table, normalise_table, rows_refused
 
@@ -62,7 +62,7 @@ def scheme_named(name: str) -> Scheme:
 
 
 def pseudonym_columns(
-    pseudonymiser: Maker, scheme: Scheme, keys: Sequence[tuple[Fields | None, ...]], block: bytes | None
+    pseudonymiser: ColumnMaker, scheme: Scheme, keys: Sequence[tuple[Fields | None, ...]], block: bytes | None
 ) -> tuple[Column, ...]:
     """The pseudonym columns of a table, by the quick way where the scheme has one field of fixed width."""
     if scheme.width is not None:

@@ -400,6 +400,17 @@ def test_pseudonymise_needs_no_connection(ready):
     assert "keys fetch --purpose snf-locatie" in ready.err
 
 
+@pytest.mark.slow
+def test_pseudonymise_in_two_processes_writes_the_same(ready):
+    ready.run("utrecht", "keys", "fetch", "--purpose", "snf-locatie")
+    words = ("pseudonymise", "addresses.csv", "--purpose", "snf-locatie", "--scheme", "bag", "--out")
+    ready.run("utrecht", *words, "one.csv")
+    ready.run("utrecht", *words, "two.csv", "--processes", 2)
+    one, two = ((ready.world.directory / name).read_bytes() for name in ("one.csv", "two.csv"))
+    assert one == two
+    ready.run("utrecht", *words, "none.csv", "--processes", 0, expect=Exit.USAGE)
+
+
 def test_the_profile_may_stand_before_the_command(ready):
     ready.run("", "--profile", "snf/sluis-client.yaml", "keys", "show")
     ready.run("", "-p", "none.yaml", "keys", "show", expect=Exit.USAGE)

@@ -69,6 +69,9 @@ def pseudonymise(
     restore_zeros: ZerosOption = False,
     in_delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
+    processes: Annotated[
+        int, typer.Option("--processes", min=1, max=64, help="Worker processes; more pay from 100,000 rows on.")
+    ] = 1,
     profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -84,7 +87,7 @@ def pseudonymise(
     from sluis_client.answer_file import csv_bytes
     from sluis_client.making import context_of_kept, maker_of_kept
     from sluis_client.party_keys import keystore_of
-    from sluis_client.pseudonymise import MODE_KEYED, PSEUDONYM_BYTES, Pseudonymiser
+    from sluis_client.pseudonymise import MODE_KEYED, PSEUDONYM_BYTES, Pseudonymiser, PseudonymisingPool
     from sluis_client.register_table import pseudonym_columns, scheme_named
     from sluis_client.tables import normalise_table, read_table
 
@@ -98,7 +101,12 @@ def pseudonymise(
     )
     tell_problems(normal.problems, len(table.rows), normal.duplicates)
     context = context_of_kept(key, read.origin, read.environment)
-    if context.mode == MODE_KEYED:
+    if context.mode != MODE_KEYED and processes > 1:
+        raise typer.BadParameter("works in mode keyed; here key services do the work", param_hint="--processes")
+    if processes > 1:
+        with PseudonymisingPool(key.key, context, known.scheme_id, processes) as pool:
+            columns_made = pseudonym_columns(pool, known, normal.keys, normal.fast_block)
+    elif context.mode == MODE_KEYED:
         maker: Maker = Pseudonymiser(key.key, context, known.scheme_id)
         columns_made = pseudonym_columns(maker, known, normal.keys, normal.fast_block)
     else:
