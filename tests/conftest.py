@@ -26,4 +26,4 @@ if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMOR
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
 # A command line is built from its functions once and not for every run in this process: typer takes 0.1 s for ours.
-typer.main.get_command = typer.testing._get_command = functools.cache(typer.main.get_command)  # type: ignore[attr-defined]
+typer.main.get_command = typer.testing._get_command = functools.cache(typer.main.get_command)

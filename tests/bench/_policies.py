@@ -41,5 +41,5 @@ def questions(size: int) -> list[Request]:
             "want": Want(True, False, ("certificate-status", "beds", "last-inspection")),
             "subjects": 1000,
         }
-        made.append(Request(**(good | wrong[n // 2 % len(wrong)] if n % 2 else good)))  # type: ignore[arg-type]
+        made.append(Request(**(good | wrong[n // 2 % len(wrong)] if n % 2 else good)))
     return made

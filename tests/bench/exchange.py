@@ -107,7 +107,7 @@ def one_subject(utrecht: Participant, echo: Echo, exchanges: int) -> dict[str, f
             for number in range(total)
         ]
 
-        def exchange(number: int, asks: list[list[object]] = asks) -> None:  # type: ignore[assignment]
+        def exchange(number: int, asks: list[list[object]] = asks) -> None:
             replies = list(utrecht.exchanges.Match(iter(asks[number]), timeout=TIMEOUT))
             assert len(replies) == 3, "head, rows and receipts"
 

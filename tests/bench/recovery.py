@@ -47,7 +47,7 @@ def make(path: Path, entries: int, per_batch: int) -> None:
     key = parse_verifier_key(keys.signer.verifier_key)
     store._session.run("PRAGMA synchronous=OFF")  # only to build it sooner
     made, at = 1, clock.now()
-    sqlite_transaction.build_leaf = cut_leaf  # type: ignore[attr-defined]
+    sqlite_transaction.build_leaf = cut_leaf
     bodies = {"release": release_body(), "ask": ask_body(START)}
     while made < entries:
         at += timedelta(microseconds=500)

@@ -25,18 +25,18 @@ from random import Random
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "support"), str(Path(__file__).parent)]
 
-from audit_kit import START, policy_bundle, policy_set  # noqa: E402
-from simulate import plainly, template, timed  # noqa: E402
+from audit_kit import START, policy_bundle, policy_set
+from simulate import plainly, template, timed
 
-from broker.audit.bundle_lines import read_lines  # noqa: E402
-from broker.audit.policies import read_archived  # noqa: E402
-from broker.audit.reading import parts  # noqa: E402
-from broker.audit.replay import asked, decide_again  # noqa: E402
-from broker.audit.replaying import replay_all  # noqa: E402
-from broker.canonical import canonical_json, parse_canonical  # noqa: E402
-from broker.policy.decision import decision_to_log, facts_from_log, facts_to_log, request_from_log  # noqa: E402
-from broker.policy.evaluate import ENGINE, evaluate  # noqa: E402
-from broker.policy.history import cut_decision  # noqa: E402
+from broker.audit.bundle_lines import read_lines
+from broker.audit.policies import read_archived
+from broker.audit.reading import parts
+from broker.audit.replay import asked, decide_again
+from broker.audit.replaying import replay_all
+from broker.canonical import canonical_json, parse_canonical
+from broker.policy.decision import decision_to_log, facts_from_log, facts_to_log, request_from_log
+from broker.policy.evaluate import ENGINE, evaluate
+from broker.policy.history import cut_decision
 
 BUDGET = 0.5
 SAMPLE = 20_000

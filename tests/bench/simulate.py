@@ -23,14 +23,14 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "support")]
 
-from audit_kit import START, World, policy_bundle  # noqa: E402
+from audit_kit import START, World, policy_bundle
 
-from broker.audit.bundle_lines import read_lines  # noqa: E402
-from broker.exchange import Want  # noqa: E402
-from broker.policy.bundle import policy_set_from_texts, read_bundle  # noqa: E402
-from broker.policy.evaluate import evaluate  # noqa: E402
-from broker.policy.history import past_asks  # noqa: E402
-from broker.policy.simulate import Change, simulate  # noqa: E402
+from broker.audit.bundle_lines import read_lines
+from broker.exchange import Want
+from broker.policy.bundle import policy_set_from_texts, read_bundle
+from broker.policy.evaluate import evaluate
+from broker.policy.history import past_asks
+from broker.policy.simulate import Change, simulate
 
 BUDGET_S = 3.0
 SNF = "purposes/snf-locatie.yaml"

@@ -18,11 +18,11 @@ import numpy as np
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
-from log_kit import START, Log  # noqa: E402
+from log_kit import START, Log
 
-from broker.exchange import ExchangeState, PseudonymColumn, Question  # noqa: E402
-from broker.matching.release import tokens_value  # noqa: E402
-from broker.subject_search import Look  # noqa: E402
+from broker.exchange import ExchangeState, PseudonymColumn, Question
+from broker.matching.release import tokens_value
+from broker.subject_search import Look
 
 
 def question(rows: int) -> Question:

@@ -26,24 +26,24 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "support")]
 
-from audit_kit import World, authority, b64, policy_files, signed_bundle  # noqa: E402
-from cryptography.hazmat.primitives import hashes  # noqa: E402
-from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
-from log_kit import ORIGIN, time_text  # noqa: E402
+from audit_kit import World, authority, b64, policy_files, signed_bundle
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from log_kit import ORIGIN, time_text
 
-from broker.audit.bundle_lines import leaf_of, read_lines  # noqa: E402
-from broker.audit.entries import read_entry  # noqa: E402
-from broker.audit.policies import read_archived  # noqa: E402
-from broker.audit.replay import Replayed, decide_again, replay  # noqa: E402
-from broker.audit.tree import GrowingTree, hash_children, hash_leaf  # noqa: E402
-from broker.audit.trust import parse_trust  # noqa: E402
-from broker.audit.verify import verify  # noqa: E402
-from broker.canonical import canonical_json, parse_canonical  # noqa: E402
-from broker.exchange import Want  # noqa: E402
-from broker.exchange_log.checkpoint import parse_verifier_key, sign_checkpoint  # noqa: E402
-from broker.exchange_log.merkle import CompactRange, leaf_hash  # noqa: E402
-from broker.policy.decision import facts_from_log, request_from_log  # noqa: E402
-from broker.policy.evaluate import evaluate  # noqa: E402
+from broker.audit.bundle_lines import leaf_of, read_lines
+from broker.audit.entries import read_entry
+from broker.audit.policies import read_archived
+from broker.audit.replay import Replayed, decide_again, replay
+from broker.audit.tree import GrowingTree, hash_children, hash_leaf
+from broker.audit.trust import parse_trust
+from broker.audit.verify import verify
+from broker.canonical import canonical_json, parse_canonical
+from broker.exchange import Want
+from broker.exchange_log.checkpoint import parse_verifier_key, sign_checkpoint
+from broker.exchange_log.merkle import CompactRange, leaf_hash
+from broker.policy.decision import facts_from_log, request_from_log
+from broker.policy.evaluate import evaluate
 
 BATCH = 32
 WANT = Want(True, False, ("beds",))

@@ -269,7 +269,7 @@ def test_entries_of_a_party(store: LogStore) -> None:
         tx.append("recovery", {"what": "x", "detail": "y"})
 
     write(store, work)
-    indices = lambda party, start=0, limit=99: [e.index for e in store.reader.entries_of(party, start, limit)]  # noqa: E731
+    indices = lambda party, start=0, limit=99: [e.index for e in store.reader.entries_of(party, start, limit)]
     assert indices("utrecht") == [1, 2]
     assert indices("snf") == [1, 2, 3]
     assert indices("snf", 2) == [2, 3]
@@ -297,7 +297,7 @@ def test_fresh_salts_differ(store: LogStore) -> None:
 
     first, second = write(store, work)
     assert first != second
-    assert store.reader.opening(first)[0] != store.reader.opening(second)[0]  # type: ignore[index]
+    assert store.reader.opening(first)[0] != store.reader.opening(second)[0]
 
 
 def test_the_same_commitment_again_is_one_slot(store: LogStore) -> None:
@@ -417,7 +417,7 @@ def test_listing_exchanges(store: LogStore) -> None:
         opened(tx, state("y", asker="nla"))
 
     write(store, ask)
-    listed = lambda **k: [one.exchange for one in store.reader.exchanges("utrecht", **k)]  # noqa: E731
+    listed = lambda **k: [one.exchange for one in store.reader.exchanges("utrecht", **k)]
     assert listed(purpose="", before=0, limit=9) == ["x4", "x3", "x2", "x1", "x0"]
     assert listed(purpose="", before=3, limit=2) == ["x2", "x1"]
     assert listed(purpose="odd", before=0, limit=9) == ["x3", "x1"]

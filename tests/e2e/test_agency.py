@@ -68,7 +68,7 @@ def write_profile(world: World, party: str) -> None:
 def agency(world: World, party: str) -> Participant:
     profile = load_profile(world.directory / party / "sluis-client.yaml")
     transport = connect(profile, Retries(attempts=3, first=0.05))
-    world.channels.append(transport)  # type: ignore[arg-type]  # closed with the world
+    world.channels.append(transport)  # closed with the world
     return Participant(profile, Keystore(profile.state), transport, world.clock.now)
 
 

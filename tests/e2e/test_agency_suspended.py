@@ -48,7 +48,7 @@ def suspend_under_the_match(world: World, monkeypatch: pytest.MonkeyPatch) -> No
     prepare = answering.prepare
 
     def meanwhile(*given: object) -> object:
-        prepared = prepare(*given)  # type: ignore[arg-type]
+        prepared = prepare(*given)
         suspend(world)
         return prepared
 

@@ -104,7 +104,7 @@ def verified(world: World) -> None:
 
 def code_of(call: object, *arguments: object) -> str:
     with pytest.raises(ClientError) as caught:
-        call(*arguments)  # type: ignore[operator]
+        call(*arguments)
     return caught.value.code
 
 

@@ -50,11 +50,11 @@ class Faults:
         self.way = way
 
     def __enter__(self) -> Self:
-        self.sequencer.submit = self.submit  # type: ignore[method-assign]
+        self.sequencer.submit = self.submit
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.sequencer.submit = self.real  # type: ignore[method-assign]
+        self.sequencer.submit = self.real
 
     def submit(self, work: Any) -> Any:
         self.left -= 1

@@ -109,7 +109,7 @@ def test_the_operator_s_trust_file_and_doctor(world: World) -> None:
     ill = CliRunner().invoke(app, ["doctor", "--config", config])
     assert ill.exit_code == 3
     assert "NOT parties" in ill.output
-    world.start = lambda: None  # type: ignore[method-assign]
+    world.start = lambda: None
 
 
 def test_init_writes_a_file_that_the_reader_takes(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_it_goes_on_and_everything_opens(world: World, tmp_path: Path) -> None:
     utrecht, ask, exchange = answered(world)
     turned_back(world)
     utrecht = back(world, utrecht)
-    again = utrecht.send(ask)  # type: ignore[arg-type]
+    again = utrecht.send(ask)
     assert len(again["snf"].rows) == 1, "an answer kept for a day is given again"
     asked(utrecht)
     assert run(world, "keys", "--out", str(tmp_path / "auditor"), config=False).exit_code == 0
@@ -81,7 +81,7 @@ def test_it_goes_on_and_everything_opens(world: World, tmp_path: Path) -> None:
     done = run(world, "erase", "--exchange", f"utrecht/{exchange}", "--reason", "granted", "--key", key)
     assert done.exit_code == 0, done.output
     assert world.broker is not None
-    assert world.broker._store.reader.opening(ask.statement["tokens"]) is None  # type: ignore[attr-defined]
+    assert world.broker._store.reader.opening(ask.statement["tokens"]) is None
     verified(world)
 
 
@@ -98,7 +98,7 @@ def test_what_was_there_is_held_and_goes_in_its_time(world: World) -> None:
     broker = world.broker
     world.clock.at += timedelta(days=731)
     assert broker._erasure.expire() == 0
-    assert broker._store.reader.opening(ask.statement["tokens"]) is not None  # type: ignore[attr-defined]
+    assert broker._store.reader.opening(ask.statement["tokens"]) is not None
     world.clock.at += timedelta(days=100)
     assert broker._erasure.expire() == 4
     assert broker._store.reader.opening(later.statement["tokens"]) is None

@@ -45,7 +45,7 @@ def publish(shell: Shell) -> None:
 
 
 def reconcile(shell: Shell, party: str, *words: str, expect: int = 0) -> dict[str, Any]:
-    return json.loads(shell.run(party, "reconcile", "--json", *words, expect=expect))  # type: ignore[no-any-return]
+    return json.loads(shell.run(party, "reconcile", "--json", *words, expect=expect))
 
 
 def forge(shell: Shell, kind: str, **changes: Any) -> dict[str, Any]:

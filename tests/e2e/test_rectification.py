@@ -414,7 +414,7 @@ def test_nothing_of_rectification_tells_a_pseudonym_or_a_position(cast: Cast, mo
     ):
         with pytest.raises(grpc.RpcError) as caught:
             attempt()
-        errors.append(str(caught.value.details()))  # type: ignore[attr-defined]
+        errors.append(str(caught.value.details()))
     cast.answerer.correct(cast.answerer.correction(PURPOSE, "bag", BAGS[5], dispute=disputed.notice))
     cast.asker.acknowledge(cast.asker.listed()[0].notice)
     page = Participant(cast.world, "privacy-auditor").audit.ListEntries(

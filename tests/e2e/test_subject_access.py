@@ -23,8 +23,8 @@ from stage import logs
 from test_agency import BAGS, PURPOSE, write_profile
 from test_agency_rectifying import Desk, verified
 from test_agency_rectifying import snf as snf  # noqa: PLC0414  # fixtures
-from test_agency_rectifying import utrecht as utrecht  # noqa: PLC0414
-from test_agency_rectifying import world as world  # noqa: PLC0414
+from test_agency_rectifying import utrecht as utrecht  # noqa: PLC0414  # fixtures
+from test_agency_rectifying import world as world  # noqa: PLC0414  # fixtures
 from test_vault_orders import run
 from world import ORIGIN, World
 

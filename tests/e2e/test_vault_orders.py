@@ -86,9 +86,9 @@ def test_a_hold_and_then_an_erasure(world: World) -> None:
     assert "\nerased: order " in f"\n{done.stdout}"
     assert world.broker is not None
     reader = world.broker._store.reader
-    assert reader.opening(ask.statement["tokens"]) is None  # type: ignore[attr-defined]
+    assert reader.opening(ask.statement["tokens"]) is None
     with pytest.raises(grpc.RpcError) as caught:
-        utrecht.send(ask)  # type: ignore[arg-type]
+        utrecht.send(ask)
     assert reason_of(caught.value) == "ANSWER_GONE"
     kinds = verified(world)["kinds"]
     assert isinstance(kinds, dict)
@@ -108,7 +108,7 @@ def test_an_order_made_at_a_desk_and_one_of_a_stranger(world: World, tmp_path: P
     done = run(world, "erase", "--order", order, "--json")
     assert json.loads(last_line(done))["taken"] is True
     assert world.broker is not None
-    assert world.broker._store.reader.opening(ask.statement["tokens"]) is None  # type: ignore[attr-defined]
+    assert world.broker._store.reader.opening(ask.statement["tokens"]) is None
     stranger = key_of(world, "snf", world.officers.keys["snf"])
     refused = run(world, "erase", "--exchange", f"utrecht/{exchange}", "--reason", "x", "--key", stranger)
     assert "must be signed by an officer who signs for the asker" in str(refused.exception)
@@ -120,7 +120,7 @@ def test_retention_is_logged_and_verifies(world: World) -> None:
     world.clock.at += timedelta(days=731)
     assert world.broker is not None
     assert world.broker._erasure.expire() == 2
-    assert world.broker._store.reader.opening(ask.statement["tokens"]) is None  # type: ignore[attr-defined]
+    assert world.broker._store.reader.opening(ask.statement["tokens"]) is None
     kinds = verified(world)["kinds"]
     assert isinstance(kinds, dict)
     assert kinds["erasure"] == 1

@@ -48,7 +48,7 @@ def witnessed(tmp_path: Path, count: int = 2, **section: object) -> Iterator[tup
     for one in made:
         one.stop()
         one.logs = [world.verifier_key]
-        one.clock = world.clock  # type: ignore[assignment]
+        one.clock = world.clock
         one.start()
     try:
         yield world, made

@@ -275,7 +275,7 @@ def test_a_full_disk(log: Log) -> None:
     acknowledged = list(log.sequencer.submit(work).receipts)
 
     def limit(pages: int) -> None:
-        log.sequencer.submit(lambda tx: tx._session.run(f"PRAGMA max_page_count={pages}"))  # type: ignore[attr-defined]
+        log.sequencer.submit(lambda tx: tx._session.run(f"PRAGMA max_page_count={pages}"))
 
     def until_it_is_full() -> None:
         for _ in range(1_000):
@@ -295,7 +295,7 @@ def test_one_callers_fault_is_not_anothers(log: Log) -> None:
     """A work that violates a constraint fails alone; the transaction is sound."""
 
     def broken(tx: Transaction) -> None:
-        tx._to_write().run("INSERT INTO head (id, size) VALUES (1, 0)")  # type: ignore[attr-defined]
+        tx._to_write().run("INSERT INTO head (id, size) VALUES (1, 0)")
 
     outcomes: list[Committed[int]] = []
     threads = [threading.Thread(target=lambda: outcomes.append(log.sequencer.submit(work))) for _ in range(4)]
@@ -354,7 +354,7 @@ def test_asks_are_sent_back_while_the_set_they_hold_is_not_the_log_s(log: Log) -
 def good_posed(now: datetime) -> Posed:
     """A question that is denied for its subjects, so that no epoch is needed."""
     want = {"attributes": [], "count": False, "hit": True}
-    raw = {**ask_body(now)["statement"], "want": want, "subjects": 5000}  # type: ignore[dict-item]
+    raw = {**ask_body(now)["statement"], "want": want, "subjects": 5000}
     statement = read_ask(Signed(canonical_json(raw), b"x" * 70), Scope(ORIGIN, Environment.TEST))
     caller = Caller("utrecht", Oin("00000099000000201000"), PartyKind.PUBLIC, b"", "ab" * 32)
     return Posed(caller, statement, Opened(b"s" * 32), None, None, now, {"snf": "cd" * 16})

@@ -73,7 +73,7 @@ def test_nothing_acknowledged_is_lost_in_many_kills(tmp_path: Path) -> None:
             assert acknowledged.setdefault(int(index), digest) == digest
     assert len(acknowledged) > KILLS
     print(f"{KILLS} kills, {len(acknowledged)} acknowledged entries")
-    with Log(tmp_path, clock=SystemClock()) as log:  # type: ignore[arg-type]
+    with Log(tmp_path, clock=SystemClock()) as log:
         leaves = {entry.index: entry.leaf for entry in log.reader.entries(0, log.reader.size())}
         for index, digest in acknowledged.items():
             assert hashlib.sha256(leaves[index]).hexdigest().encode() == digest

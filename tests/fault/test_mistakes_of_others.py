@@ -240,7 +240,7 @@ def test_a_stalled_log_drops_nothing_of_what_waits(tmp_path: Path) -> None:
             with real(at) as batch:
                 yield batch
 
-        log.store.batch = slow  # type: ignore[method-assign]
+        log.store.batch = slow
         indexes: list[int] = []
         threads = [
             threading.Thread(

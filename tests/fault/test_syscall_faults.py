@@ -136,7 +136,7 @@ def places(count: int, error: str) -> list[int]:
 
 
 def check(directory: Path, told: list[list[str]]) -> None:
-    with Log(directory, Keys(), SystemClock()) as log:  # type: ignore[arg-type]
+    with Log(directory, Keys(), SystemClock()) as log:
         leaves = [entry.leaf for entry in log.reader.entries(0, log.reader.size())]
         for line in told:
             if line[0] == "done":

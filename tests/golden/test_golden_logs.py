@@ -91,6 +91,6 @@ def test_a_changed_word_in_any_check_of_an_engine_fails(engine: str, monkeypatch
         changed = list(evaluate.ENGINES[engine])
         changed[at] = (name, other)
         with monkeypatch.context() as patch:
-            patch.setitem(checks.ENGINES, engine, tuple(changed))  # type: ignore[arg-type]
+            patch.setitem(checks.ENGINES, engine, tuple(changed))
             outcome = replay_all(lines_of(engine))
         assert outcome.count(Replayed.DIFFERS) > 0, name

@@ -129,7 +129,7 @@ def litewitness(tmp_path: Path) -> Iterator[tuple[WitnessEnd, str]]:
 
 def wait_for(what: object, seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
-    while not what():  # type: ignore[operator]
+    while not what():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.05)
 

@@ -20,7 +20,7 @@ SECOND = timedelta(seconds=1)
 
 def given(world: World, bend: object, **trust: object) -> Given:
     """A bundle so bent, under a trust file that demands two of three."""
-    lines = sealed(with_cosigned(world, bend))  # type: ignore[arg-type]
+    lines = sealed(with_cosigned(world, bend))
     return Given(lines, trust=world.trust_text(**{**RULE, **trust}))
 
 
@@ -29,7 +29,7 @@ def at_end(world: World, make: object) -> Given:
     last = len(world.times) - 1
 
     def bend(number: int, note: str, at: datetime) -> Sequence[str]:
-        return make(note, at) if number == last else honest(number, note, at)  # type: ignore[operator,no-any-return]
+        return make(note, at) if number == last else honest(number, note, at)
 
     return given(world, bend)
 

@@ -148,7 +148,7 @@ def signed_at(message: Any, field: str) -> common_pb2.SignedStatement:
     """The signed statement at a dotted path."""
     for name in field.split("."):
         message = getattr(message, name)
-    return message  # type: ignore[no-any-return]
+    return message
 
 
 def restate(field: str, party: str, change: Callable[[dict[str, Any]], Any]) -> Bend:
@@ -247,4 +247,4 @@ def columns(rpc: str, field: str, at: int) -> Iterator[Row]:
 
 
 def _column(message: Any) -> common_pb2.PseudonymColumn:
-    return message.rows.columns[0]  # type: ignore[no-any-return]
+    return message.rows.columns[0]

@@ -16,11 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "golden" / "logs"
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "support")]
 
-from approving import Officers  # noqa: E402
-from audit_kit import SIGNERS, START, World  # noqa: E402
+from approving import Officers
+from audit_kit import SIGNERS, START, World
 
-from broker.exchange import Want  # noqa: E402
-from broker.policy.bundle import build_bundle, sign_bundle  # noqa: E402
+from broker.exchange import Want
+from broker.policy.bundle import build_bundle, sign_bundle
 
 _DAY = timedelta(days=1)
 _TITLE = "title: {nl: voorbeeld, en: sample}"
@@ -189,9 +189,9 @@ def _locations(made: World) -> None:
 
     def ask(want: Want = beds, answer: str | None = None, **how: object) -> None:
         given = {"asker": "utrecht", "answerers": ["snf"], "case_number": "UTR-2026-1", **how}
-        more = {**stated, **given.pop("stated", {})}  # type: ignore[dict-item]
-        facts = {**found, **given.pop("found", {})}  # type: ignore[dict-item]
-        at = made.ask(purpose="locatie", want=want, stated=more, found=facts, **given)  # type: ignore[arg-type]
+        more = {**stated, **given.pop("stated", {})}
+        facts = {**found, **given.pop("found", {})}
+        at = made.ask(purpose="locatie", want=want, stated=more, found=facts, **given)
         if answer is not None:
             made.release(at, answer)
 

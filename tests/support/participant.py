@@ -58,7 +58,7 @@ def reason_of(error: grpc.RpcError) -> str:
 
 def details_of(error: grpc.RpcError) -> error_details_pb2.ErrorInfo:
     """The ErrorInfo of an error."""
-    for key, value in error.trailing_metadata():  # type: ignore[attr-defined]
+    for key, value in error.trailing_metadata():
         if key == "grpc-status-details-bin":
             status = status_pb2.Status.FromString(value)
             info = error_details_pb2.ErrorInfo()
@@ -251,7 +251,7 @@ class Participant:
         request = register_pb2.SealRegisterRequest(
             upload=begun.upload, manifest=self.signed(bend("manifest", manifest))
         )
-        return self.registers.SealRegister(request, timeout=TIMEOUT)  # type: ignore[no-any-return]
+        return self.registers.SealRegister(request, timeout=TIMEOUT)
 
     def _rows(
         self,

@@ -127,6 +127,6 @@ def lived_through(world: World, ask_index: int) -> None:
     ask = world.body(ask_index)
     outcome(world, ask_index)
     acknowledge(world, dispute(world, ask_index), "examining")
-    ends = {"dispute": notice_id(f"dispute {ask_index}"), "blanks": 3}
-    ended = correct(world, ask["answerer"], ask["purpose"], [ask_index], **ends)  # type: ignore[arg-type]
+    named = notice_id(f"dispute {ask_index}")
+    ended = correct(world, ask["answerer"], ask["purpose"], [ask_index], dispute=named, blanks=3)
     acknowledge(world, ended + 1)

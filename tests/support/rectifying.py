@@ -68,7 +68,7 @@ class Rectifier:
 
     def correct(self, request: register_pb2.CorrectRecordRequest) -> register_pb2.CorrectRecordResponse:
         """Sends it."""
-        return self.party.registers.CorrectRecord(request, timeout=TIMEOUT)  # type: ignore[no-any-return]
+        return self.party.registers.CorrectRecord(request, timeout=TIMEOUT)
 
     def _of_hit(self, ask: Ask, position: int, bend: Mapping[str, Any]) -> tuple[dict[str, Any], common_pb2.Opening]:
         salt, value = os.urandom(32), str(position).encode()
@@ -91,7 +91,7 @@ class Rectifier:
 
     def dispute(self, request: exchange_pb2.DisputeHitRequest) -> exchange_pb2.DisputeHitResponse:
         """Sends it."""
-        return self.party.exchanges.DisputeHit(request, timeout=TIMEOUT)  # type: ignore[no-any-return]
+        return self.party.exchanges.DisputeHit(request, timeout=TIMEOUT)
 
     def report_request(
         self, ask: Ask, position: int, outcome: str = "rejected", **bend: Any
@@ -106,7 +106,7 @@ class Rectifier:
     ) -> exchange_pb2.ReportOutcomeResponse:
         """Reports what a person found."""
         request = self.report_request(ask, position, outcome, **bend)
-        return self.party.exchanges.ReportOutcome(request, timeout=TIMEOUT)  # type: ignore[no-any-return]
+        return self.party.exchanges.ReportOutcome(request, timeout=TIMEOUT)
 
     def listed(self, *, unacknowledged: bool = False) -> list[notices_pb2.Notice]:
         """All its notices, two a page."""
@@ -130,4 +130,4 @@ class Rectifier:
     def acknowledge(self, notice: str, done: str = "noted", **bend: Any) -> notices_pb2.AcknowledgeNoticeResponse:
         """Takes note."""
         request = self.acknowledge_request(notice, done, **bend)
-        return self.notices.AcknowledgeNotice(request, timeout=TIMEOUT)  # type: ignore[no-any-return]
+        return self.notices.AcknowledgeNotice(request, timeout=TIMEOUT)

@@ -95,7 +95,7 @@ class Stamper:
     """Stamps whatever it is told to, at whatever time."""
 
     root: Issued = field(default_factory=lambda: issue("Test time-stamp CA", ca=True))
-    signer: Issued = None  # type: ignore[assignment]  # made below
+    signer: Issued = None  # made below
     chain: tuple[Issued, ...] = ()
     """Further certificates that go into tokens, in DER's order, or with `disorder` in another."""
     disorder: bool = False

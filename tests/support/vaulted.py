@@ -31,7 +31,7 @@ def honest(world: World) -> dict[str, tuple[str, bytes, bytes]]:
 def exported(vault: Vault, size: int, origin: str = ORIGIN, seed: bytes = SEED) -> list[bytes]:
     slots: Iterator[OpenedSlot] = (OpenedSlot(name, *opening) for name, opening in vault.items())
     about = {"origin": origin, "size": size, "auditor": "privacy-auditor"}
-    return list(export_lines(slots, public=public_of(seed), entropy=SystemEntropy().token, **about))  # type: ignore[arg-type]
+    return list(export_lines(slots, public=public_of(seed), entropy=SystemEntropy().token, **about))
 
 
 def write_vault(world: World, folder: Path) -> tuple[Path, Path]:

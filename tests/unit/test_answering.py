@@ -80,7 +80,7 @@ class World:
         self.snapshot = Snapshot(self.pseudonyms)
         self.spool = Spool()
         self.pinned: list[tuple[str, int]] = []
-        self.answering = Answering(SimpleNamespace(pin=self._pin), self.spool)  # type: ignore[arg-type]
+        self.answering = Answering(SimpleNamespace(pin=self._pin), self.spool)
 
     def _pin(self, name: str, version: int) -> Snapshot:
         self.pinned.append((name, version))
@@ -140,7 +140,7 @@ def test_a_large_answer_waits_in_the_spool_whole() -> None:
     runs = list(prepared.runs())
     assert positions(runs) == list(range(rows))
     assert json.loads(prepared.result)["rows"] == rows_digest(runs)
-    assert list(stored_runs(None, world.spool, prepared.head)) == runs  # type: ignore[arg-type]
+    assert list(stored_runs(None, world.spool, prepared.head)) == runs
 
 
 def test_an_answer_of_nothing_is_an_answer() -> None:

@@ -200,7 +200,7 @@ def tx() -> Tx:
 
 
 def ask(tx: Tx, question: Posed) -> Asked:
-    return GATE.open(tx, question)  # type: ignore[arg-type]
+    return GATE.open(tx, question)
 
 
 def test_a_permitted_ask_is_one_entry_one_debit_and_a_kept_question(tx: Tx) -> None:

@@ -201,7 +201,7 @@ def test_witnesses_are_read(tmp_path: Path) -> None:
     assert witness is not None
     assert [str(key) for key in witness.keys] == [one, two]
     assert (witness.quorum, witness.grace_minutes, witness.ca_file) == (2, 0, tmp_path / "pki/ca.pem")
-    assert load(tmp_path, witnesses(one)).witness.grace_minutes == 15  # type: ignore[union-attr]
+    assert load(tmp_path, witnesses(one)).witness.grace_minutes == 15
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_several_certificates_of_a_party_are_all_pinned(world: World) -> None:
     paths = [world.pki / "nla.pem", world.pki / "nla-2.pem"]
     loaded = load(world, parties=parties(world.config, nla=paths))
     assert len(loaded.directory.pins["nla"]) == 2
-    assert len(loaded.entries["nla"]["certificates"]) == 2  # type: ignore[arg-type]
+    assert len(loaded.entries["nla"]["certificates"]) == 2
 
 
 def _gone(path: Path) -> None:

@@ -72,7 +72,7 @@ def thread(log: Log, ask: Callable[[bytes], bytes], root: Issued = TSA.root, **o
         ask=ask,
         roots=[root.certificate],
         every=HOUR,
-        **options,  # type: ignore[arg-type]
+        **options,
     )
 
 

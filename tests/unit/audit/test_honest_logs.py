@@ -26,7 +26,7 @@ def world(**stated: object) -> World:
 
 
 def ask(made: World, **how: timedelta) -> int:
-    return made.ask("utrecht", ["snf"], PURPOSE, HIT, **how)  # type: ignore[arg-type]
+    return made.ask("utrecht", ["snf"], PURPOSE, HIT, **how)
 
 
 def quiet(made: World, after: timedelta) -> None:

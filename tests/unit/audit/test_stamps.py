@@ -56,7 +56,7 @@ def checked(*stamps: tuple[int, bytes], roots: tuple[Issued, ...] = (STAMPER.roo
 
 
 def good(at: int, **options: object) -> tuple[int, bytes]:
-    return at, stamp(at, STAMPER.token(note_text(at), LATE, **options))  # type: ignore[arg-type]
+    return at, stamp(at, STAMPER.token(note_text(at), LATE, **options))
 
 
 def test_good_stamps_are_told() -> None:
@@ -76,7 +76,7 @@ def test_without_time_stampers_in_the_trust_file_nothing_is_said_of_them() -> No
 
 
 def other(**options: object) -> Stamper:
-    return Stamper(root=STAMPER.root, signer=issue("signer", STAMPER.root, **options))  # type: ignore[arg-type]
+    return Stamper(root=STAMPER.root, signer=issue("signer", STAMPER.root, **options))
 
 
 def of(stamper: Stamper, at: int = LAST, when: datetime = LATE) -> tuple[int, bytes]:

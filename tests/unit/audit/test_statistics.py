@@ -192,7 +192,7 @@ def test_no_cell_is_a_formula() -> None:
 @pytest.mark.parametrize("lang", ["en", "nl"])
 def test_the_picture_says_everything_to_who_does_not_see_it(told: Told, lang: str) -> None:
     month = told.month()
-    report = report_of(month, by="purpose", lang=lang, verified=True)  # type: ignore[arg-type]
+    report = report_of(month, by="purpose", lang=lang, verified=True)
     bars = bars_of(month, report.lang)
     root = ET.fromstring(svg_of(report, bars))
     space = "{http://www.w3.org/2000/svg}"

@@ -257,7 +257,7 @@ def a_log() -> tuple[World, Opened]:
     tokens = (hashlib.sha256(b"%d" % n).hexdigest() for n in count())
 
     def ask(*arguments: object, **how: object) -> int:
-        return world.ask(*arguments, stated={"tokens": next(tokens)}, **how)  # type: ignore[arg-type]
+        return world.ask(*arguments, stated={"tokens": next(tokens)}, **how)
 
     ask("utrecht", ["snf"], "snf-locatie", hit, subjects=1_500)
     for _ in range(2):

@@ -174,7 +174,7 @@ def test_a_secret_does_not_leave_by_pickle_copy_or_hash():
         bytes(KEY)
     assert Secret(bytes(range(32))) == KEY
     assert Secret(bytes(32)) != KEY
-    assert not bytes(range(32)) == KEY  # noqa: SIM201
+    assert not bytes(range(32)) == KEY  # noqa: SIM201  # this asks __eq__, not __ne__
     for size in (0, 31, 33):
         with pytest.raises(ClientError):
             Secret(bytes(size))

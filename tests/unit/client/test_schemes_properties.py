@@ -140,7 +140,7 @@ def test_the_catalogue_of_schemes() -> None:
         assert not set(scheme.columns) & set(scheme.optional)
     assert [name for name, scheme in SCHEMES.items() if scheme.match_keys > 1] == ["name-birthdate"]
     with pytest.raises(TypeError):
-        SCHEMES["bsn"] = SCHEMES["kvk"]  # type: ignore[index]
+        SCHEMES["bsn"] = SCHEMES["kvk"]
 
 
 def test_reasons_are_short_and_hold_no_placeholders() -> None:

@@ -62,7 +62,7 @@ def together(log: Log, works: list[object]) -> list[Committed[object] | BaseExce
 
     def go(number: int) -> None:
         try:
-            outcomes[number] = log.sequencer.submit(works[number])  # type: ignore[arg-type]
+            outcomes[number] = log.sequencer.submit(works[number])
         except BaseException as error:
             outcomes[number] = error
 
@@ -77,7 +77,7 @@ def together(log: Log, works: list[object]) -> list[Committed[object] | BaseExce
     held.release()
     for thread in threads:
         thread.join()
-    return outcomes  # type: ignore[return-value]  # every thread has set its own
+    return outcomes  # every thread has set its own
 
 
 def test_what_is_submitted_is_durable_with_its_receipts(log: Log) -> None:

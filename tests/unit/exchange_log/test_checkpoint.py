@@ -101,7 +101,7 @@ def test_a_note_of_another_origin_signed_by_our_key_is_refused() -> None:
     ],
 )
 def test_what_is_not_a_checkpoint_is_refused(change: object) -> None:
-    changed = change(NOTE)  # type: ignore[operator]
+    changed = change(NOTE)
     if changed == NOTE:
         pytest.fail("the change changes nothing")
     with pytest.raises(SluisError):

@@ -66,7 +66,7 @@ def damaged(proof: tuple[bytes, ...], place: int, bit: int) -> tuple[bytes, ...]
 def test_published_vectors() -> None:
     if not VECTORS.exists():
         pytest.skip("../shared/vectors is not here")
-    decode = lambda text: base64.b64decode(text) if text else b""  # noqa: E731
+    decode = lambda text: base64.b64decode(text) if text else b""
     refused, seen = [], 0
     for line in VECTORS.read_text().splitlines():
         case = json.loads(line)

@@ -126,7 +126,7 @@ def test_a_tree_of_70_000_has_the_tiles_that_the_standard_names() -> None:
 @pytest.mark.parametrize("size", [1, 2, 255, 256, 257, 511, 512, 700, pytest.param(66_000, marks=pytest.mark.slow)])
 def test_the_tree_is_rebuilt_from_tiles_alone(size: int) -> None:
     leaves, shelf = Leaves(size), Memory()
-    count = write_tiles(leaves, shelf, size, leaves.note(size))  # type: ignore[arg-type]
+    count = write_tiles(leaves, shelf, size, leaves.note(size))
     assert check_tiles(shelf.files) == leaves.leaves
     assert count == len(shelf.written) == len(shelf.files)
     assert shelf.written[-1] == "checkpoint"
@@ -136,24 +136,24 @@ def test_it_grows_without_making_again_what_is_there() -> None:
     leaves, shelf = Leaves(2_000), Memory()
     for size in (1, 200, 256, 300, 300, 767, 768, 1_500, 2_000):
         shelf.written.clear()
-        count = write_tiles(leaves, shelf, size, leaves.note(size))  # type: ignore[arg-type]
+        count = write_tiles(leaves, shelf, size, leaves.note(size))
         assert check_tiles(shelf.files) == leaves.leaves[:size]
         assert count == len(shelf.written)
     assert [path for path in shelf.files if ".p/" in path and path.startswith("tile/0/")] == [
         f"tile/0/{2_000 // 256:03d}.p/{2_000 % 256}"
     ]
     shelf.written.clear()
-    assert write_tiles(leaves, shelf, 2_000, leaves.note(2_000)) == 0  # type: ignore[arg-type]
+    assert write_tiles(leaves, shelf, 2_000, leaves.note(2_000)) == 0
 
 
 def test_another_shorter_forked_or_damaged_log_is_refused_and_changes_no_checkpoint() -> None:
     leaves, shelf = Leaves(600), Memory()
-    write_tiles(leaves, shelf, 600, leaves.note(600))  # type: ignore[arg-type]
+    write_tiles(leaves, shelf, 600, leaves.note(600))
     whole = dict(shelf.files)
 
     def refused(reader: Leaves, size: int, note: str) -> Code:
         with pytest.raises(SluisError) as caught:
-            write_tiles(reader, shelf, size, note)  # type: ignore[arg-type]
+            write_tiles(reader, shelf, size, note)
         assert shelf.files["checkpoint"] == whole["checkpoint"]
         return caught.value.code
 
@@ -170,15 +170,15 @@ def test_another_shorter_forked_or_damaged_log_is_refused_and_changes_no_checkpo
     assert refused(more, 700, more.note(700)) in (Code.LOG_FORKED, Code.STORE_CORRUPT)
     shelf.files = {**whole, "checkpoint": b"nonsense"}
     with pytest.raises(SluisError) as caught:
-        write_tiles(more, shelf, 700, more.note(700))  # type: ignore[arg-type]
+        write_tiles(more, shelf, 700, more.note(700))
     assert caught.value.code is Code.CONFIG_INVALID
 
 
 def test_a_torn_tile_is_made_again() -> None:
     leaves, shelf = Leaves(300), Memory()
-    write_tiles(leaves, shelf, 300, leaves.note(300))  # type: ignore[arg-type]
+    write_tiles(leaves, shelf, 300, leaves.note(300))
     shelf.files["tile/0/000"] = shelf.files["tile/0/000"][:100]
-    write_tiles(leaves, shelf, 300, leaves.note(300))  # type: ignore[arg-type]
+    write_tiles(leaves, shelf, 300, leaves.note(300))
     assert check_tiles(shelf.files) == leaves.leaves
 
 

@@ -50,7 +50,7 @@ class Following:
         self.follower = Follower(
             log.reader,
             self.cursor,
-            mapping or mapped(log),  # type: ignore[arg-type]
+            mapping or mapped(log),
             send,
             resource={"service.name": "sluis"},
             version="1",
@@ -68,7 +68,7 @@ class Following:
 def exchanges(log: Log, count: int) -> None:
     for _ in range(count):
         ask = log.sequencer.submit(lambda tx: tx.append("ask", ask_body(log.clock.at)))
-        log.sequencer.submit(lambda tx, at=ask.value: tx.append("release", release_body(at)))  # type: ignore[misc]
+        log.sequencer.submit(lambda tx, at=ask.value: tx.append("release", release_body(at)))
 
 
 def wanted(log: Log) -> list[str]:

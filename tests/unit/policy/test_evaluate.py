@@ -336,7 +336,7 @@ def test_facts_that_cannot_be_read_deny(broken):
 
 
 def test_even_a_broken_policy_set_denies():
-    decision = evaluate(None, None, None)  # type: ignore[arg-type]
+    decision = evaluate(None, None, None)
     assert not decision.permitted
     assert decision.obligations == ()
     assert {check.reason for check in decision.checks} == {"could not be evaluated"}

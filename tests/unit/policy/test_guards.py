@@ -60,7 +60,7 @@ def test_a_share_of_hits_that_is_not_known_yet_holds() -> None:
 
 @pytest.mark.parametrize("bad", ["7", [], {}])
 def test_a_fact_that_is_no_number_denies(bad: object) -> None:
-    odd = ProbingFacts(bad, 0, 0, 1, 1, None)  # type: ignore[arg-type]  # what a damaged log may hold
+    odd = ProbingFacts(bad, 0, 0, 1, 1, None)  # what a damaged log may hold
     assert not evaluate(one_guard("same-question", "report"), request(subjects=3), facts(probing=odd)).permitted
 
 

@@ -286,11 +286,11 @@ def test_lines_are_those_of_the_texts():
 def test_what_was_loaded_cannot_be_changed():
     policies = load()
     with pytest.raises(TypeError):
-        policies.purposes["x"] = policies.purposes["bezetting"]  # type: ignore[index]
+        policies.purposes["x"] = policies.purposes["bezetting"]
     with pytest.raises(ValueError, match="frozen"):
-        policies.purposes["bezetting"].state = "active"  # type: ignore[misc]
+        policies.purposes["bezetting"].state = "active"
     with pytest.raises(AttributeError):
-        policies.digest = ""  # type: ignore[misc]
+        policies.digest = ""
 
 
 def test_reading_never_changes_what_it_is_given():

@@ -275,7 +275,7 @@ def test_openings_are_checked_against_the_statement() -> None:
             if isinstance(one, common_pb2.Opening):
                 getattr(message, name).CopyFrom(one)
             elif one is None:
-                message.ClearField(name)  # type: ignore[arg-type]
+                message.ClearField(name)
             else:
                 setattr(message, name, one)
         return message

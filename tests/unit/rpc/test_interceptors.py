@@ -88,7 +88,7 @@ class World:
         self.identity_error: Exception | None = None
         self.refusal_error: Exception | None = None
         self.edge = Edge(
-            SimpleNamespace(resolve=self._resolve),  # type: ignore[arg-type]
+            SimpleNamespace(resolve=self._resolve),
             SimpleNamespace(now=lambda: datetime(2026, 11, 23, tzinfo=UTC)),
             self._refused,
             lambda rpc, outcome, seconds: self.calls.append((rpc, outcome)),
@@ -105,7 +105,7 @@ class World:
             raise self.refusal_error
 
     def handler(self, made: grpc.RpcMethodHandler, method: str = "/sluis.v1.ExchangeService/GetBudget") -> Any:
-        return self.edge.intercept_service(lambda _: made, SimpleNamespace(method=method))  # type: ignore[arg-type]
+        return self.edge.intercept_service(lambda _: made, SimpleNamespace(method=method))
 
     def unary(self, behaviour: Callable[[Any, Any], Any], context: Context, request: object = REQUEST) -> Any:
         made = grpc.unary_unary_rpc_method_handler(behaviour, exchange_pb2.GetBudgetRequest.FromString)
@@ -142,7 +142,7 @@ def test_a_good_call_goes_through_with_its_caller(world: World) -> None:
     assert (seen[0].caller, seen[0].rpc, seen[0].trace_id) == (CALLER, "ExchangeService/GetBudget", trace)
     assert world.calls == [("ExchangeService/GetBudget", "OK")]
     with pytest.raises(KeyError):
-        call_of(context)  # type: ignore[arg-type]
+        call_of(context)
 
 
 @pytest.mark.parametrize(
@@ -375,7 +375,7 @@ def test_good_bytes_are_the_message(world: World) -> None:
 def test_other_services_pass_through_untouched(world: World) -> None:
     made = grpc.unary_unary_rpc_method_handler(lambda *_: "SERVING")
     assert world.handler(made, "/grpc.health.v1.Health/Check") is made
-    assert world.edge.intercept_service(lambda _: None, SimpleNamespace(method="/sluis.v1.X/Y")) is None  # type: ignore[arg-type]
+    assert world.edge.intercept_service(lambda _: None, SimpleNamespace(method="/sluis.v1.X/Y")) is None
 
 
 def test_slots_are_bounded_in_all_and_per_party_and_come_back() -> None:

@@ -73,7 +73,7 @@ def resolve(
 
 def refused(code: Code, issued: Issued | None, known: Directory, **changes: object) -> SluisError:
     with pytest.raises(SluisError) as caught:
-        resolve(issued, known, **changes)  # type: ignore[arg-type]
+        resolve(issued, known, **changes)
     assert caught.value.code is code
     return caught.value
 

@@ -79,7 +79,7 @@ def test_a_failing_append_loses_nothing_acknowledged(
             acknowledged = store.append("u1", 20, t.chunk(20, 40))
             reached = faults.left is None
         except SluisError as raised:
-            assert raised.code is Code.STORE_UNAVAILABLE  # noqa: PT017
+            assert raised.code is Code.STORE_UNAVAILABLE  # noqa: PT017  # raised midway, or not at all
         except Crash:
             store = open_store(root)
         faults.left = None
@@ -115,7 +115,7 @@ def test_a_failing_build_leaves_the_old_version_and_can_be_retried(
             store.build("u2", rows=40, digest=new.digest, rows_per_pseudonym=1)
             reached, built = faults.left is None, True
         except SluisError as raised:
-            assert raised.code is Code.STORE_UNAVAILABLE  # noqa: PT017
+            assert raised.code is Code.STORE_UNAVAILABLE  # noqa: PT017  # raised midway, or not at all
         except Crash:
             store = open_store(root)
         faults.left = None

@@ -23,7 +23,7 @@ def refusal(path: Path) -> Code:
 
 def test_durability_is_what_it_says(tmp_path: Path) -> None:
     connection = connect_writer(tmp_path / "log.db")
-    read = lambda name: connection.execute(f"PRAGMA {name}").fetchone()[0]  # noqa: E731
+    read = lambda name: connection.execute(f"PRAGMA {name}").fetchone()[0]
     assert (read("journal_mode"), read("synchronous")) == ("wal", 2)
     assert (read("application_id"), read("user_version")) == (APPLICATION_ID, SCHEMA_VERSION)
     connection.close()

@@ -289,7 +289,7 @@ def test_a_log_that_cannot_be_written_loses_the_cosignature_and_gets_it_again(tm
         def sometimes(work: object) -> bool:
             if failing[0]:
                 raise SluisError(Code.LOG_UNAVAILABLE, "no")
-            return submit(work)  # type: ignore[arg-type]
+            return submit(work)
 
         fed.standing._submit = sometimes
         with fed:
