@@ -350,7 +350,7 @@ def pinned(world: World, **changes: object) -> None:
     file = world.directory / "broker.yaml"
     document = yaml.safe_load(file.read_text(encoding="utf-8"))
     for name, paths in changes.items():
-        document[name] = {**document.get(name, {}), **paths}  # type: ignore[dict-item]
+        document[name] = {**document.get(name, {}), **paths}
     file.write_text(yaml.safe_dump(document), encoding="utf-8")
     assert world.broker is not None
     world.broker.reload_directory()

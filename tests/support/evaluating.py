@@ -58,7 +58,7 @@ def put_in_force(
         public = seeds.public_key(PURPOSE, epoch) or seeds.make(PURPOSE, epoch, "2026-10-20T09:00:00Z").public
         keys[name] = public.hex()
         seeds.close()
-    policies = pinned(texts or policy_texts(), {epoch: keys}, **pinning)  # type: ignore[arg-type]
+    policies = pinned(texts or policy_texts(), {epoch: keys}, **pinning)
     world.write_bundle(policies, revision)
     bundle = (world.directory / "policy.bundle").read_bytes()
     (world.directory / OTHER / "policy.bundle").write_bytes(bundle)
@@ -107,7 +107,7 @@ class Evaluates:
     """A party at the wire of a key service."""
 
     def __init__(self, world: World, party: str) -> None:
-        self.stub = pseudonym_pb2_grpc.PseudonymServiceStub(world.channel(party))  # type: ignore[no-untyped-call]
+        self.stub = pseudonym_pb2_grpc.PseudonymServiceStub(world.channel(party))
 
     def evaluate(
         self, elements: bytes, request_id: str | None = None, purpose: str = PURPOSE, epoch: str = EPOCH
@@ -116,14 +116,14 @@ class Evaluates:
         request = pseudonym_pb2.EvaluateRequest(
             request_id=request_id or str(uuid.uuid4()), purpose=purpose, epoch=epoch, blinded_elements=elements
         )
-        return self.stub.Evaluate(request, timeout=TIMEOUT)  # type: ignore[no-any-return]
+        return self.stub.Evaluate(request, timeout=TIMEOUT)
 
     def budget(self, purpose: str = PURPOSE) -> pseudonym_pb2.GetEvaluationBudgetResponse:
         """What is left."""
         request = pseudonym_pb2.GetEvaluationBudgetRequest(purpose=purpose)
-        return self.stub.GetEvaluationBudget(request, timeout=TIMEOUT)  # type: ignore[no-any-return]
+        return self.stub.GetEvaluationBudget(request, timeout=TIMEOUT)
 
     def public_key(self, purpose: str = PURPOSE, epoch: str = EPOCH) -> bytes:
         """The service's key."""
         request = pseudonym_pb2.GetPublicKeyRequest(purpose=purpose, epoch=epoch)
-        return self.stub.GetPublicKey(request, timeout=TIMEOUT).public_key  # type: ignore[no-any-return]
+        return self.stub.GetPublicKey(request, timeout=TIMEOUT).public_key
