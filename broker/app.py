@@ -10,6 +10,7 @@ from datetime import datetime
 import structlog
 
 from broker.asking import KEYED, KEYED_AND_OBLIVIOUS, AskGate
+from broker.canaries import Canaries
 from broker.coordinator import Coordinator
 from broker.custody.keys import SystemClock, SystemEntropy
 from broker.disputing import Disputing
@@ -56,6 +57,7 @@ class Broker(Host):
         self._spool = FileAnswerSpool(config.data / "answers", at_rest, self._entropy)
         self._modes = KEYED_AND_OBLIVIOUS if self._evaluations is not None else KEYED
         self._gate = AskGate(policies, scope, self._modes)
+        self._canaries = Canaries(self._intake)
         self._coordinator = Coordinator(
             sequencer=self._sequencer,
             reader=reader,
@@ -65,6 +67,7 @@ class Broker(Host):
             repeating=Repeating(reader, policies, scope),
             clock=self._clock,
             entropy=self._entropy,
+            canaries=self._canaries,
             unwitnessed=self._watched.refusal,
         )
         self._publication = Publication(
@@ -121,6 +124,7 @@ class Broker(Host):
             register=RegisterServicer(
                 publication=self._publication,
                 rectification=Rectification(self._intake, self._spool),
+                canaries=self._canaries,
                 reader=reader,
                 clock=self._clock,
                 slots=self._slots,

@@ -14,6 +14,7 @@ from functools import partial
 
 from broker.answering import Answering, Prepared, stored_runs, withheld
 from broker.asking import AskGate
+from broker.canaries import Canaries, Watch, note_met
 from broker.disputed import Marking, marks_of, marks_to_head, with_marks
 from broker.errors import Code, SluisError
 from broker.exchange import (
@@ -64,6 +65,15 @@ class Answer:
     """Hits whose record is disputed."""
 
 
+@dataclass(frozen=True)
+class _Ready:
+    """An answer that waits for its release entry, with what is looked for before and again inside the transaction."""
+
+    prepared: Prepared
+    marking: Marking
+    watch: Watch
+
+
 class Coordinator:
     """Runs exchanges. Holds no state of its own but the ports it was given."""
 
@@ -78,10 +88,12 @@ class Coordinator:
         repeating: Repeating,
         clock: Clock,
         entropy: Entropy,
+        canaries: Canaries,
         unwitnessed: Callable[[], SluisError | None],
     ) -> None:
         """`unwitnessed`: why no new question may be taken for want of witnesses, or None."""
         self._unwitnessed = unwitnessed
+        self._canaries = canaries
         self._sequencer = sequencer
         self._reader = reader
         self._gate = gate
@@ -182,18 +194,20 @@ class Coordinator:
         marking = Marking(question, prepared.runs)
         if prepared.status is AnswerStatus.ANSWERED and not statement.want.count:
             marking.look(self._reader, self._reader.open_disputes(state.answerer, state.purpose, state.epoch))
-        return self._release(head, statement, ask, prepared, marking, terms.vault_until)
+        watch = self._canaries.watch(statement, state.answerer, question)
+        watch.look(self._reader)
+        return self._release(head, statement, ask, _Ready(prepared, marking, watch), terms.vault_until)
 
     def _release(
         self,
         head: Answer,
         statement: AskStatement,
         ask: AskedOf,
-        prepared: Prepared,
-        marking: Marking,
+        ready: _Ready,
         vault_until: datetime,
     ) -> Answer:
         state, register = ask.state, ask.register
+        prepared, marking = ready.prepared, ready.marking
         nonce = self._entropy.token(16).hex()
         salt = self._entropy.token(32)
         kept_until = self._clock.now() + ANSWER_KEPT
@@ -219,6 +233,7 @@ class Coordinator:
                 answer["disputed"] = marks_to_head(marks)
             if leaving.small is not None:
                 answer["rows"] = tx.commit_to(ANSWER_LABEL, leaving.small, keep_until=kept_until, ask_index=mine)
+            note_met(tx, state, ready.watch.look(tx))
             index = tx.append("release", _release_entry(statement, ask, leaving, result, nonce))
             if not tx.close_exchange(state, leaving.status, index, answer):
                 raise SluisError(

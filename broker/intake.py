@@ -14,7 +14,7 @@ from broker.errors import Code, SluisError, field_error
 from broker.exchange import Receipt
 from broker.exchange_log.append import Sequencer
 from broker.parties import Caller
-from broker.policy.document import PolicySet
+from broker.policy.document import PolicySet, Purpose
 from broker.policy.legal_days import day_of
 from broker.ports import Clock, Entropy, LogReader, Transaction
 from broker.questions import DEFAULT_VAULT_DAYS
@@ -102,6 +102,18 @@ class Intake:
                 f"your organisation has made {ENTRIES_PER_DAY} entries today by correcting, disputing and reporting; "
                 "go on tomorrow",
             )
+
+
+def answering_purpose(policies: PolicySet, caller: Caller, name: str) -> Purpose:
+    """The purpose, when the caller answers it and it is in use. Raises PURPOSE_UNKNOWN, POLICY_DENIES."""
+    purpose = policies.purposes.get(name)
+    if purpose is None:
+        raise SluisError(Code.PURPOSE_UNKNOWN, "no purpose of that name is in the policy set; see ListPurposes")
+    if caller.party not in purpose.answers:
+        raise SluisError(Code.POLICY_DENIES, "your organisation does not answer this purpose")
+    if purpose.state not in {"active", "shadow"}:
+        raise SluisError(Code.POLICY_DENIES, f"this purpose is {purpose.state}: nothing can be published for it")
+    return purpose
 
 
 def demand_own(stated: str, caller: Caller) -> None:

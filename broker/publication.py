@@ -27,8 +27,9 @@ from broker.exchange import (
     register_name,
 )
 from broker.exchange_log.append import Sequencer
+from broker.intake import answering_purpose
 from broker.parties import Caller
-from broker.policy.document import PolicySet, Purpose
+from broker.policy.document import PolicySet
 from broker.ports import Clock, LogReader, Transaction
 from broker.register_ports import RegisterStore
 from broker.statements import Scope, Signed, read_register_manifest, signer_of
@@ -317,18 +318,6 @@ class Publication:
                 Code.STATEMENT_INVALID,
                 f"manifest.rules has rules the purpose does not ask; it asks: {', '.join(asked) or 'none'}",
             )
-
-
-def answering_purpose(policies: PolicySet, caller: Caller, name: str) -> Purpose:
-    """The purpose, when the caller answers it and it is in use. Raises PURPOSE_UNKNOWN, POLICY_DENIES."""
-    purpose = policies.purposes.get(name)
-    if purpose is None:
-        raise SluisError(Code.PURPOSE_UNKNOWN, "no purpose of that name is in the policy set; see ListPurposes")
-    if caller.party not in purpose.answers:
-        raise SluisError(Code.POLICY_DENIES, "your organisation does not answer this purpose")
-    if purpose.state not in {"active", "shadow"}:
-        raise SluisError(Code.POLICY_DENIES, f"this purpose is {purpose.state}: nothing can be published for it")
-    return purpose
 
 
 def _dump_upload(upload: Upload) -> bytes:

@@ -198,6 +198,14 @@ _CODES: Mapping[Code, Advice] = {
         "counts that differ by a few persons tell about those persons; whether that was prevented is not shown",
         "have the asker open the two questions to you, and compare them",
     ),
+    Code.CANARIES: Advice(
+        "an entry says that a party set subjects whom nobody should ask for, and it cannot have done so in that way",
+        "ask that party for the receipt of its canaries",
+    ),
+    Code.CANARY: Advice(
+        "a party is said to have asked for a subject that does not exist, and the log does not bear it out",
+        "hold it against nobody; have the answerer open its list and the asker its question to you",
+    ),
     Code.COUNTER_PROBING: Advice(
         "whether a party asked the same again, in parts, or about ever more people was not watched as agreed",
         "have the asker open its questions to you, and look for them with `sluis audit unusual --openings`",

@@ -9,6 +9,7 @@ from collections import Counter
 
 from broker.audit.accesses import Accesses
 from broker.audit.callers import Callers
+from broker.audit.canaries import Canaries
 from broker.audit.closing import Closing
 from broker.audit.continuity import Continuity
 from broker.audit.counting import Counting
@@ -52,6 +53,7 @@ class EntryRules:
         self._rectifications = Rectifications(trust, findings, self.policies)
         self._erasures = Erasures(trust, findings, self.policies)
         self._explanations = Explanations(trust, findings)
+        self._canaries = Canaries(trust, findings, self.policies, self._keys)
         self.replayed: Counter[Replayed] = Counter()
         self._read = b""
         """The bytes of the entry that is being checked."""
@@ -150,7 +152,7 @@ class EntryRules:
         self._erasures.release(entry)
 
     def _notice(self, entry: LogEntry) -> None:
-        signers = {"dispute-notice": "asker", "acknowledged": "party", "unusual-use": "party"}
+        signers = {"dispute-notice": "asker", "acknowledged": "party", "unusual-use": "party", "canaries": "party"}
         what = entry.body["what"]
         if what == "policy-suspension":
             self._closing.notice(entry)
@@ -159,6 +161,13 @@ class EntryRules:
             self._callers.check(entry, entry.body[signers[what]])
         if what == "unusual-use":
             self._explanations.notice(entry)
+            return
+        if what == "canary":
+            self._canaries.met(entry, self.releases.waiting(entry.body["ask_index"]))
+            return
+        if what == "canaries":
+            self._canaries.list(entry)
+            self._erasures.rectification(entry)
             return
         self._rectifications.notice(entry)
         self._erasures.rectification(entry)

@@ -159,6 +159,15 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, str]]]] = {
             "correction-blank": {"correction": "number"},
             "acknowledged": {"party": "text", "statement": "map", "signature": "text", "certificate": "hex"},
             "unusual-use": {"party": "text", "statement": "map", "signature": "text", "certificate": "hex"},
+            "canaries": {"party": "text", "statement": "map", "signature": "text", "certificate": "hex"},
+            "canary": {
+                "answerer": "text",
+                "asked_by": "text",
+                "exchange": "text",
+                "ask_index": "number",
+                "list": "number",
+                "rows": "number",
+            },
         },
     ),
     "config": (

@@ -176,6 +176,11 @@ class Code(Enum):
         Fault.EXCHANGE,
         "a correction says that another number of exchanges was searched than the log shows",
     )
+    CANARIES = (
+        Fault.EXCHANGE,
+        "canaries are set by a party that does not answer, under another key, twice or too many",
+    )
+    CANARY = (Fault.EXCHANGE, "an entry on canaries that were asked for fits no list in force and no ask before it")
     UNUSUAL_USE = (
         Fault.EXCHANGE,
         "an explanation of unusual use is not about that party's own questions, is of another item, or stands twice",

@@ -8,8 +8,9 @@ from datetime import datetime
 import grpc
 from sluis.v1 import register_pb2, register_pb2_grpc
 
+from broker.canaries import MOST_CANARIES, Canaries
 from broker.errors import Code, SluisError, field_error
-from broker.exchange import Question
+from broker.exchange import PSEUDONYM_BYTES, Question
 from broker.ports import Clock, LogReader
 from broker.publication import BeginUpload, Publication
 from broker.rectifying import Rectification
@@ -27,6 +28,7 @@ class RegisterServicer(register_pb2_grpc.RegisterServiceServicer):
         *,
         publication: Publication,
         rectification: Rectification,
+        canaries: Canaries,
         reader: LogReader,
         clock: Clock,
         slots: StreamSlots,
@@ -34,6 +36,7 @@ class RegisterServicer(register_pb2_grpc.RegisterServiceServicer):
     ) -> None:
         self._publication = publication
         self._rectification = rectification
+        self._canaries = canaries
         self._reader = reader
         self._clock = clock
         self._slots = slots
@@ -170,3 +173,20 @@ class RegisterServicer(register_pb2_grpc.RegisterServiceServicer):
             searched=done.searched,
             unsearched=done.unsearched,
         )
+
+    def SetCanaries(
+        self, request: register_pb2.SetCanariesRequest, context: grpc.ServicerContext
+    ) -> register_pb2.SetCanariesResponse:
+        """See register.proto."""
+        call = call_of(context)
+        signed = convert.signed(request.signed, "signed")
+        if len(request.canaries_salt) != 32:
+            raise field_error(Code.LENGTH_WRONG, "canaries_salt", "has 32 bytes")
+        if len(request.columns) > MAX_MATCH_KEYS:
+            raise field_error(Code.COUNT_WRONG, "columns", "has one column for each match key")
+        if any(len(column.pseudonyms) > MOST_CANARIES * PSEUDONYM_BYTES for column in request.columns):
+            raise field_error(Code.COUNT_WRONG, "columns", f"has at most {MOST_CANARIES} rows")
+        columns = convert.pseudonym_columns(request.columns, len(request.columns), "columns") if request.columns else ()
+        canaries = Question(columns) if columns else None
+        receipt = self._canaries.set(call.caller, signed, request.canaries_salt, canaries)
+        return register_pb2.SetCanariesResponse(receipt=convert.receipt_message(receipt))

@@ -81,8 +81,8 @@ for _fault, _names in {
     "SUBJECT_SEARCH_PARTY SUBJECT_SEARCH_KEY SUBJECT_SEARCH "
     "SEAL_OPEN CARRIED COUNTER_REQUESTS COUNTER_COUNTS COUNT_DISTANCE COUNTER_PROBING FACTS_MODES "
     "EVALUATION_RIGHT EVALUATION_KEY EVALUATION_QUOTA SERVICE_KEY HIT_UNKNOWN RECTIFIED_TWICE "
-    "STATEMENT_AGE NOT_ANSWERER CORRECTION_SEARCH UNUSUAL_USE CORRECTION_NOTICES NOTICE_ASK DISPUTE_UNKNOWN "
-    "ACKNOWLEDGEMENT FACTS",
+    "STATEMENT_AGE NOT_ANSWERER CORRECTION_SEARCH CANARIES CANARY UNUSUAL_USE CORRECTION_NOTICES NOTICE_ASK "
+    "DISPUTE_UNKNOWN ACKNOWLEDGEMENT FACTS",
     17: "REPLAY_DIFFERS NOT_REPLAYABLE",
     18: "COSIGNED_FORM COSIGNED_DIFFERS COSIGNATURE_WRONG COSIGNATURE_TIME WITNESS_QUORUM WITNESS_GAP",
     19: "ERASURE_ORDER ORDER_AGE ERASURE_UNORDERED ERASURE_UNKNOWN ERASURE_TWICE ERASURE_EARLY ERASURE_HELD",
@@ -323,6 +323,9 @@ notice correction-notice   | what:text purpose:text notice:text party:text corre
 notice correction-blank    | what:text purpose:text notice:text correction:number
 notice acknowledged        | what:text purpose:text notice:text party:text &signed
 notice unusual-use         | what:text purpose:text notice:text party:text &signed
+notice canaries            | what:text purpose:text notice:text party:text &signed
+notice canary              | what:text purpose:text notice:text answerer:text asked_by:text exchange:text
+                           | ask_index:number list:number rows:number
 correction                 | answerer:text purpose:text epoch:text searched:number unsearched:number notices:number
                            | &signed
 outcome                    | asker:text answerer:text exchange:text ask_index:number purpose:text &signed
@@ -376,6 +379,8 @@ sluis/v1/acknowledgement   | &head not_after:time party:text notice:text
 sluis/v1/unusual-use       | &head not_after:time party:text item:text purpose:text day:date first:number last:number
 | kind:=equal-run|hit-ratio|hours|limit|nested|probing|repeated|same-subjects|single-run|split|volume
                            | explanation:=planned|backlog|urgent|test|technical|mistake|examining
+sluis/v1/canaries          | &head not_after:time answerer:text request_id:text purpose:text epoch:text key_id:text
+                           | scheme:text match_keys:number rows:number record:hex
 sluis/v1/subject-search    | &latest party:text purpose:text epoch:text key_id:text scheme:text match_keys:number
                            | pseudonyms:hex
 sluis/v1/erasure-order     | &made exchanges:exchanges case:hex?
@@ -1637,6 +1642,7 @@ SIGNERS = {
     "notice dispute-notice": "asker",
     "notice acknowledged": "party",
     "notice unusual-use": "party",
+    "notice canaries": "party",
     "access subject-search": "party",
 }
 """Form of an entry with a party's signature -> the member that names who signed it."""
@@ -1688,7 +1694,7 @@ class Story:
         self.shadows_due: list[str] = []
         self.decisions: Counter[str] = Counter()
         self.life, self.rectified, self.vault = Life(self, before), Rectified(self), Vault(self)
-        self.service = KeyService(self)
+        self.service, self.canaries = KeyService(self), Canaries(self)
         self.steps = self._steps()
 
     def _steps(self) -> dict[str, tuple[Callable[[Entry], None], ...]]:
@@ -1714,6 +1720,8 @@ class Story:
             "notice correction-blank": (rectified.blank,),
             "notice acknowledged": (rectified.acknowledged,),
             "notice unusual-use": (self._unusual_use,),
+            "notice canaries": (self.canaries.set, vault.rectification),
+            "notice canary": (self.canaries.met,),
             "correction": (rectified.correction, vault.rectification),
             "outcome": (rectified.outcome, vault.rectification),
             "access answer-repeated": (self._repeated,),
@@ -1965,7 +1973,7 @@ class Story:
         self.key_ends.add(said)
         self.retired |= {epoch} if retires else set()
 
-    def _usable_key(self, stated: Mapping[str, Any]) -> str | None:
+    def usable_key(self, stated: Mapping[str, Any]) -> str | None:
         """The id of the key that may be used for an epoch now."""
         epoch = (stated["purpose"], stated["epoch"])
         return None if epoch in self.retired else self.epoch_keys.get(epoch)
@@ -1995,7 +2003,7 @@ class Story:
             "REGISTER_ORDER": version <= self.versions.get(name, 0),
             "REGISTER_PARTY": stranger,
             "REGISTER_TERMS": not stranger and purpose is not None and not self._in_terms(entry, stated, purpose),
-            "REGISTER_KEY": self._usable_key(stated) != stated["key_id"],
+            "REGISTER_KEY": self.usable_key(stated) != stated["key_id"],
         }
         self.find_all(faults, entry.index)
         self.versions[name] = version
@@ -2055,7 +2063,7 @@ class Story:
             self.fate[entry.index] = "RELEASE_DENIED"
             return
         exchange.permitted = True
-        if self._usable_key(stated) != stated["key_id"]:
+        if self.usable_key(stated) != stated["key_id"]:
             self.find("ASK_KEY", entry.index)
         if stated["want"]["count"]:
             purpose = policies.purpose(stated["purpose"]) if policies else None
@@ -2423,6 +2431,58 @@ def _may_differ(
 
 
 # Corrections, disputes, outcomes and their notices
+
+
+class Canaries:
+    """Subjects that do not exist, set by answerers, and the questions that asked for one."""
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+        self.lists: dict[tuple[str, str, str, str], tuple[int, str, int]] = {}
+        """Answerer, purpose, epoch, scheme -> entry, key id and rows of the list in force."""
+        self.requests: set[tuple[str, str]] = set()
+        self.told: set[int] = set()
+
+    def set(self, entry: Entry) -> None:
+        """An answerer sets subjects that do not exist, in the place of its list before."""
+        body, policies = entry.body, self.story.policies
+        stated = self.story.statement(
+            entry, "sluis/v1/canaries", {"answerer": body["party"], "purpose": body["purpose"]}
+        )
+        if stated is None:
+            return
+        if not in_time(entry, stated):
+            self.story.find("STATEMENT_AGE", entry.index)
+        place = (stated["answerer"], stated["purpose"], stated["epoch"], stated["scheme"])
+        purpose = policies.purpose(body["purpose"]) if policies else None
+        request = (body["party"], stated["request_id"])
+        good = (
+            body["notice"] == digest_of(stated)[:32]
+            and request not in self.requests
+            and (not policies or (purpose is not None and body["party"] in purpose["answers"]))
+            and self.story.usable_key(stated) == stated["key_id"]
+            and stated["rows"] <= 1000
+        )
+        if not good:
+            self.story.find("CANARIES", entry.index)
+        self.requests.add(request)
+        self.lists[place] = (entry.index, stated["key_id"], stated["rows"])
+
+    def met(self, entry: Entry) -> None:
+        """A question asked for some of them: told once, before the release of its ask."""
+        body, ask = entry.body, self.story.waiting.get(entry.body["ask_index"])
+        same = {"answerer": "answerer", "purpose": "purpose", "exchange": "exchange", "asked_by": "asker"}
+        lists = [one for place, one in self.lists.items() if place[:2] == (body["answerer"], body["purpose"])]
+        good = (
+            ask is not None
+            and all(body[mine] == ask.body[its] for mine, its in same.items())
+            and body["rows"] >= 1
+            and any(one[0] == body["list"] and one[1] == ask.stated["key_id"] and one[2] for one in lists)
+            and body["ask_index"] not in self.told
+        )
+        if not good:
+            self.story.find("CANARY", entry.index)
+        self.told.add(body["ask_index"])
 
 
 class KeyService:

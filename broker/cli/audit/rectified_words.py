@@ -27,4 +27,11 @@ def rectified_words(entry: LogEntry) -> str:
         return f"{body['purpose']}: tells nobody, behind correction {body['correction']}"
     if body["what"] == "acknowledged":
         return f"{body['purpose']}: acknowledged, {statement.get('done')}; notice {body['notice'][:8]}"
+    if body["what"] == "unusual-use":
+        return f"{body['purpose']}: unusual use explained as {statement.get('explanation')}; item {body['notice'][:8]}"
+    if body["what"] == "canaries":
+        rows = f"{statement.get('rows')} subjects that do not exist, under {statement.get('epoch')}"
+        return f"{body['purpose']}: canaries set, {rows}; notice {body['notice'][:8]}"
+    if body["what"] == "canary":
+        return f"{body['purpose']}: {body['asked_by']} asked for {body['rows']:,} canaries, in ask {body['ask_index']}"
     return f"{body['purpose']}: suspended by notice {body['notice']}"

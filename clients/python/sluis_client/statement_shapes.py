@@ -19,6 +19,7 @@ DISPUTE = "sluis/v1/dispute"
 OUTCOME = "sluis/v1/outcome"
 ACKNOWLEDGEMENT = "sluis/v1/acknowledgement"
 UNUSUAL_USE = "sluis/v1/unusual-use"
+CANARIES = "sluis/v1/canaries"
 SUBJECT_SEARCH = "sluis/v1/subject-search"
 SUBJECT_ANSWER = "sluis/v1/subject-answer"
 SUBJECT_PSEUDONYMS = "sluis/v1/subject-pseudonyms"
@@ -269,6 +270,16 @@ _SHAPES: dict[str, dict[str, Shape]] = {
         "party": _like(_NAME),
         "notice": _like(_KEY_ID),
         "done": _one_of(*DONE),
+        "not_after": is_time,
+    },
+    CANARIES: {
+        **_SUBJECT,
+        "request_id": _like(_UUID4),
+        "answerer": _like(_NAME),
+        "scheme": _like(_NAME),
+        "match_keys": _number(1, 64),
+        "rows": _number(0, 1_000),
+        "record": _like(_DIGEST),
         "not_after": is_time,
     },
     SUBJECT_SEARCH: {

@@ -534,3 +534,57 @@ class CorrectRecordResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CorrectRecordResponse: _TypeAlias = CorrectRecordResponse  # noqa: Y015
+
+@_typing.final
+class SetCanariesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNED_FIELD_NUMBER: _builtins.int
+    CANARIES_SALT_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    canaries_salt: _builtins.bytes
+    """32 random bytes; opens the statement's commitment to the list."""
+    @_builtins.property
+    def signed(self) -> _common_pb2.SignedStatement:
+        """Statement of type "sluis/v1/canaries" (docs/formats.md, Canaries), signed by the answerer."""
+
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.PseudonymColumn]:
+        """One column for each match key, at most 1000 rows; none: there are no canaries any more."""
+
+    def __init__(
+        self,
+        *,
+        signed: _common_pb2.SignedStatement | None = ...,
+        canaries_salt: _builtins.bytes = ...,
+        columns: _abc.Iterable[_common_pb2.PseudonymColumn] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["canaries_salt", b"canaries_salt", "columns", b"columns", "signed", b"signed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetCanariesRequest: _TypeAlias = SetCanariesRequest  # noqa: Y015
+
+@_typing.final
+class SetCanariesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """The `notice` entry."""
+
+    def __init__(
+        self,
+        *,
+        receipt: _common_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetCanariesResponse: _TypeAlias = SetCanariesResponse  # noqa: Y015

@@ -78,6 +78,11 @@ class RegisterServiceStub:
                 request_serializer=sluis_dot_v1_dot_register__pb2.CorrectRecordRequest.SerializeToString,
                 response_deserializer=sluis_dot_v1_dot_register__pb2.CorrectRecordResponse.FromString,
                 _registered_method=True)
+        self.SetCanaries = channel.unary_unary(
+                '/sluis.v1.RegisterService/SetCanaries',
+                request_serializer=sluis_dot_v1_dot_register__pb2.SetCanariesRequest.SerializeToString,
+                response_deserializer=sluis_dot_v1_dot_register__pb2.SetCanariesResponse.FromString,
+                _registered_method=True)
 
 
 class RegisterServiceServicer:
@@ -149,6 +154,15 @@ class RegisterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetCanaries(self, request, context):
+        """Sets the canaries of a register, in the place of those before: pseudonyms of subjects that do not exist and should
+        never be asked for. They stand in no register, so they are never a hit. That one was asked for is an entry, which
+        the caller sees among its own and the asker does not. Idempotent by the statement's request_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RegisterServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -191,6 +205,11 @@ def add_RegisterServiceServicer_to_server(servicer, server):
                     servicer.CorrectRecord,
                     request_deserializer=sluis_dot_v1_dot_register__pb2.CorrectRecordRequest.FromString,
                     response_serializer=sluis_dot_v1_dot_register__pb2.CorrectRecordResponse.SerializeToString,
+            ),
+            'SetCanaries': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetCanaries,
+                    request_deserializer=sluis_dot_v1_dot_register__pb2.SetCanariesRequest.FromString,
+                    response_serializer=sluis_dot_v1_dot_register__pb2.SetCanariesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -413,6 +432,33 @@ class RegisterService:
             '/sluis.v1.RegisterService/CorrectRecord',
             sluis_dot_v1_dot_register__pb2.CorrectRecordRequest.SerializeToString,
             sluis_dot_v1_dot_register__pb2.CorrectRecordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetCanaries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sluis.v1.RegisterService/SetCanaries',
+            sluis_dot_v1_dot_register__pb2.SetCanariesRequest.SerializeToString,
+            sluis_dot_v1_dot_register__pb2.SetCanariesResponse.FromString,
             options,
             channel_credentials,
             insecure,

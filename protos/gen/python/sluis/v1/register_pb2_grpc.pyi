@@ -64,6 +64,11 @@ class RegisterServiceStub:
     corrected or withdrawn record under this purpose and epoch gets a notice in the same commit. It does not change
     the register: publish that first. Idempotent by the statement's request_id.
     """
+    SetCanaries: _grpc.UnaryUnaryMultiCallable[_register_pb2.SetCanariesRequest, _register_pb2.SetCanariesResponse]
+    """Sets the canaries of a register, in the place of those before: pseudonyms of subjects that do not exist and should
+    never be asked for. They stand in no register, so they are never a hit. That one was asked for is an entry, which
+    the caller sees among its own and the asker does not. Idempotent by the statement's request_id.
+    """
 
 @_typing.type_check_only
 class RegisterServiceAsyncStub(RegisterServiceStub):
@@ -100,6 +105,11 @@ class RegisterServiceAsyncStub(RegisterServiceStub):
     """Says what became of one record: corrected, withdrawn, or, of a disputed one, upheld. Everybody who was given a
     corrected or withdrawn record under this purpose and epoch gets a notice in the same commit. It does not change
     the register: publish that first. Idempotent by the statement's request_id.
+    """
+    SetCanaries: _aio.UnaryUnaryMultiCallable[_register_pb2.SetCanariesRequest, _register_pb2.SetCanariesResponse]  # type: ignore[assignment]
+    """Sets the canaries of a register, in the place of those before: pseudonyms of subjects that do not exist and should
+    never be asked for. They stand in no register, so they are never a hit. That one was asked for is an entry, which
+    the caller sees among its own and the asker does not. Idempotent by the statement's request_id.
     """
 
 class RegisterServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -182,6 +192,17 @@ class RegisterServiceServicer(metaclass=_abc_1.ABCMeta):
         """Says what became of one record: corrected, withdrawn, or, of a disputed one, upheld. Everybody who was given a
         corrected or withdrawn record under this purpose and epoch gets a notice in the same commit. It does not change
         the register: publish that first. Idempotent by the statement's request_id.
+        """
+
+    @_abc_1.abstractmethod
+    def SetCanaries(
+        self,
+        request: _register_pb2.SetCanariesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_register_pb2.SetCanariesResponse, _abc.Awaitable[_register_pb2.SetCanariesResponse]]:
+        """Sets the canaries of a register, in the place of those before: pseudonyms of subjects that do not exist and should
+        never be asked for. They stand in no register, so they are never a hit. That one was asked for is an entry, which
+        the caller sees among its own and the asker does not. Idempotent by the statement's request_id.
         """
 
 def add_RegisterServiceServicer_to_server(servicer: RegisterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
