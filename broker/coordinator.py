@@ -252,7 +252,7 @@ class Coordinator:
             band=prepared.band,
             attributes=statement.want.attributes if prepared.status is AnswerStatus.ANSWERED else (),
             runs=prepared.runs(),
-            release=committed.receipts[0],
+            release=committed.receipts[-1],  # a canary's entry stands before it
             result=(salt, prepared.result),
             marks=marks,
         )

@@ -60,6 +60,10 @@ class RectificationTransport(Protocol):
         """Logs a correction of the one row in `record`."""
         ...
 
+    def set_canaries(self, signed: SignedStatement, salt: bytes, canaries: tuple[Column, ...]) -> Receipt:
+        """Sets canaries in the place of those before; no columns: there are none any more."""
+        ...
+
     def dispute(self, signed: SignedStatement, position: Opening) -> tuple[str, Receipt]:
         """Disputes a hit; the dispute's id."""
         ...

@@ -59,7 +59,7 @@ def reconcile(
     start = standing.next_index
     head, _ = me.newest_checkpoint()
     reconciler = Reconciler(me.profile.party, me.key.certificate, record, standing)
-    log = _Proven(me, head)
+    log = ProvenLog(me, head)
     lines: list[dict[str, Any]] = []
     listed: dict[int, bytes] = {}
     for entry in log.entries(start, progress):
@@ -95,7 +95,7 @@ def accept(me: Participant, index: int, because: str) -> tuple[Finding, ...]:
     return tuple(_finding(one) for one in still)
 
 
-class _Proven:
+class ProvenLog:
     """The log under one checkpoint: what it lists, and what it proves."""
 
     def __init__(self, me: Participant, head: Checkpoint) -> None:

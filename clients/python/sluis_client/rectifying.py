@@ -8,14 +8,12 @@ again, and the broker does it once.
 from __future__ import annotations
 
 import json
-import os
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from sluis_client.canonical import SALT_BYTES, canonical_json, commitment, tokens_value
+from sluis_client.canonical import canonical_json, commitment, tokens_value
 from sluis_client.errors import ClientError, Exit
 from sluis_client.headers import named_column
 from sluis_client.making import maker_of_kept
@@ -29,11 +27,8 @@ from sluis_client.receipt_file import Expected, verify_file
 from sluis_client.receipts import receipt_broken
 from sluis_client.rectification_statements import correction_statement, dispute_statement, outcome_statement
 from sluis_client.register_table import scheme_named
-from sluis_client.statements import SignedStatement
+from sluis_client.sending import once
 from sluis_client.transport import Opening, Receipt
-
-T = TypeVar("T")
-_KIND = "statements"
 
 
 @dataclass(frozen=True)
@@ -122,7 +117,7 @@ def correct_record(me: Participant, plan: Plan, epoch: str, columns: tuple[Colum
         )
 
     described = canonical_json([plan.purpose, plan.scheme, plan.what, plan.reason, epoch, plan.dispute])
-    done = _once(
+    done = once(
         me, [b"correction", described, value], build, lambda signed, salt: me.transport.correct(signed, salt, columns)
     )
     me.own_entry(done.receipt, "correction", {"answerer": me.profile.party, "purpose": plan.purpose, "epoch": epoch})
@@ -137,7 +132,7 @@ def dispute(me: Participant, hit: Hit, reason: str) -> tuple[str, Receipt]:
         return dispute_statement(**_head(me, request_id), **_about(me, hit, salt, value), reason=reason)
 
     parts = [b"dispute", canonical_json([hit.exchange, hit.answerer, reason]), value]
-    notice, receipt = _once(me, parts, build, lambda signed, salt: me.transport.dispute(signed, Opening(salt, value)))
+    notice, receipt = once(me, parts, build, lambda signed, salt: me.transport.dispute(signed, Opening(salt, value)))
     expected = {"what": "dispute-notice", "notice": notice, "exchange": hit.exchange, "answerer": hit.answerer}
     me.own_entry(receipt, "notice", expected)
     return notice, receipt
@@ -151,7 +146,7 @@ def report_outcome(me: Participant, hit: Hit, outcome: str, role: str) -> Receip
         return outcome_statement(**_head(me, request_id), **_about(me, hit, salt, value), outcome=outcome, role=role)
 
     parts = [b"outcome", canonical_json([hit.exchange, hit.answerer, outcome, role]), value]
-    receipt = _once(me, parts, build, lambda signed, salt: me.transport.report_outcome(signed, Opening(salt, value)))
+    receipt = once(me, parts, build, lambda signed, salt: me.transport.report_outcome(signed, Opening(salt, value)))
     body = me.own_entry(receipt, "outcome", {"exchange": hit.exchange, "answerer": hit.answerer})
     if body["statement"].get("outcome") != outcome:
         raise receipt_broken("it proves another outcome")
@@ -215,41 +210,3 @@ def _about(me: Participant, hit: Hit, salt: bytes, value: bytes) -> dict[str, An
         "exchange": hit.exchange,
         "position": commitment("position", salt, value),
     }
-
-
-def _once(
-    me: Participant,
-    parts: Sequence[bytes],
-    build: Callable[[str, bytes], Mapping[str, Any]],
-    send: Callable[[SignedStatement, bytes], T],
-) -> T:
-    """Sends a statement that is kept until it is logged; an expired one was not logged, and is made anew."""
-    name = me.keystore.fingerprint(b"rectification", *parts)
-    record = me.keystore.record(_KIND, name)
-    try:
-        if record is not None:
-            try:
-                return _send(record, send)
-            except ClientError as error:
-                if error.code != "STATEMENT_EXPIRED":
-                    raise
-        salt = os.urandom(SALT_BYTES)
-        signed = me.key.sign(build(str(uuid.uuid4()), salt))
-        record = {
-            "statement": signed.statement.decode(),
-            "signature": signed.signature.hex(),
-            "salt": salt.hex(),
-        }
-        me.keystore.keep_record(_KIND, name, record)
-        done = _send(record, send)
-    except ClientError as error:
-        if error.exit_code is not Exit.BROKER_UNREACHABLE:
-            me.keystore.drop_record(_KIND, name)
-        raise
-    me.keystore.drop_record(_KIND, name)
-    return done
-
-
-def _send(record: Mapping[str, Any], send: Callable[[SignedStatement, bytes], T]) -> T:
-    signed = SignedStatement(record["statement"].encode(), bytes.fromhex(record["signature"]))
-    return send(signed, bytes.fromhex(record["salt"]))

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from sluis_client import __version__
-from sluis_client.cli import answerer, asker, keys, log, proofs, reconciling, rectify, subject, unusual
+from sluis_client.cli import answerer, asker, canaries, keys, log, proofs, reconciling, rectify, subject, unusual
 from sluis_client.cli.session import profile_before
 from sluis_client.errors import ClientError, Exit
 
@@ -30,6 +30,7 @@ app = typer.Typer(
 keys.mount(app)
 asker.mount(app)
 answerer.mount(app)
+canaries.mount(app)
 rectify.mount(app)
 proofs.mount(app)
 log.mount(app)

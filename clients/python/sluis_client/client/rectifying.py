@@ -42,6 +42,16 @@ class RectifyingCalls:
         reply = self._retries.run(lambda: self._registers.CorrectRecord(request, timeout=LONG_SECONDS))
         return Corrected(convert.receipt(reply.receipt), reply.searched, reply.unsearched)
 
+    def set_canaries(self, signed: SignedStatement, salt: bytes, canaries: tuple[Column, ...]) -> Receipt:
+        """See RectificationTransport."""
+        request = register_pb2.SetCanariesRequest(
+            signed=convert.signed_message(signed),
+            canaries_salt=salt,
+            columns=[convert.column_message(column) for column in canaries],
+        )
+        reply = self._retries.run(lambda: self._registers.SetCanaries(request, timeout=UNARY_SECONDS))
+        return convert.receipt(reply.receipt)
+
     def dispute(self, signed: SignedStatement, position: Opening) -> tuple[str, Receipt]:
         """See RectificationTransport."""
         request = exchange_pb2.DisputeHitRequest(signed=convert.signed_message(signed), position=_opening(position))
