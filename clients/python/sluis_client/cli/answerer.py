@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,8 +34,9 @@ from sluis_client.private_files import write_private
 from sluis_client.statements import utc
 
 if TYPE_CHECKING:
+    from sluis_client.normalised import NormalisedTable
     from sluis_client.policy import PurposeView
-    from sluis_client.pseudonymise import Maker
+    from sluis_client.pseudonymise import Column, Maker
     from sluis_client.publish import Prepared, Published
 
 FileArgument = Annotated[Path, typer.Argument(help="CSV file with a header line.")]
@@ -113,13 +115,7 @@ def pseudonymise(
         with participant(profile) as me, progress() as show:
             maker = maker_of_kept(me, key, known.scheme_id, progress=show)
             columns_made = pseudonym_columns(maker, known, normal.keys, normal.fast_block)
-    made = [column.pseudonyms for column in columns_made]
-    lines = [["row", *(f"pseudonym {number}" for number in range(1, len(made) + 1))]]
-    for index, row in enumerate(normal.row_numbers):
-        cut = slice(index * PSEUDONYM_BYTES, (index + 1) * PSEUDONYM_BYTES)
-        has = [fields is not None for fields in normal.keys[index]]
-        lines.append([str(row), *(part[cut].hex() if there else "" for part, there in zip(made, has, strict=True))])
-    write_private(out, csv_bytes(iter(lines), ","))
+    write_private(out, csv_bytes(_pseudonym_lines(normal, columns_made, PSEUDONYM_BYTES), ","))
     value = {
         "out": str(out),
         "key_id": key.key_id,
@@ -129,6 +125,16 @@ def pseudonymise(
         "problems": problems_json(normal.problems),
     }
     emit(value, [f"{len(normal.keys)} subjects pseudonymised under key {key.key_id}; wrote {out}"], as_json)
+
+
+def _pseudonym_lines(normal: NormalisedTable, columns: Sequence[Column], width: int) -> Iterator[list[str]]:
+    """A head, and for each row its number and its pseudonyms in hex; empty where a row lacks the match key."""
+    yield ["row", *(f"pseudonym {number}" for number in range(1, len(columns) + 1))]
+    for index, row in enumerate(normal.row_numbers):
+        cut = slice(index * width, (index + 1) * width)
+        has = [fields is not None for fields in normal.keys[index]]
+        parts = zip((column.pseudonyms[cut] for column in columns), has, strict=True)
+        yield [str(row), *(part.hex() if there else "" for part, there in parts)]
 
 
 def _stored_key(keystore: Keystore, purpose: str, epoch: str) -> EpochKey:
