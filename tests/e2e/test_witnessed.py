@@ -16,6 +16,9 @@ import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from participant import Ask, Participant, details_of, reason_of
 from sluis.v1 import audit_pb2
+from sluis_client.witness_cover import covered
+from sluis_client.witnessed import seen_under
+from test_agency import agency, write_profile
 from typer.testing import CliRunner
 from witnesses import OwnWitness
 from world import ORIGIN, World, make_world
@@ -198,6 +201,24 @@ def test_without_witnesses_it_runs_and_says_so(tmp_path: Path) -> None:
         assert "ok  witnesses: none: the log runs unwitnessed" in result.output
     finally:
         world.stop()
+
+
+def test_a_client_asks_who_saw_the_log_and_trusts_the_witnesses_keys_alone(tmp_path: Path) -> None:
+    with witnessed(tmp_path) as (world, made):
+        world.start()
+        write_profile(world, "utrecht")
+        path = world.directory / "utrecht" / "sluis-client.yaml"
+        document = yaml.safe_load(path.read_text())
+        named = {"witnesses": [one.vkey for one in made], "witness_quorum": 2}
+        path.write_text(yaml.safe_dump({**document, **named, "demand_witnessed": True, "witness_wait_seconds": 60}))
+        me = agency(world, "utrecht")
+        _, note = me.newest_checkpoint()
+        saw, cover = covered(me, [note])
+        assert saw is not None
+        assert (len(saw.by), saw.of) == (2, 2)
+        rule = me.profile.witness_rule
+        assert rule is not None
+        assert seen_under([note], cover, me.profile.log_keys, rule) == saw
 
 
 def test_a_seal_soon_after_a_change_of_key_is_cosigned_and_says_so(tmp_path: Path) -> None:

@@ -242,6 +242,8 @@ class Broker:
         self.uploads: dict[str, Stored] = {}
         self.registers: dict[str, Stored] = {}
         self.answers: dict[str, tuple[bytes, tuple[Answer, ...]]] = {}
+        self.cosign: Callable[[], str] = str
+        """The newest cosigned checkpoint; "" as long as there are no witnesses."""
         self.debits = 0
         self.deny: dict[str, Check] = {}
         self.status: dict[str, int] = {}
@@ -590,6 +592,9 @@ class FakeTransport:
 
     def checkpoint(self) -> str:
         return self._do("checkpoint", self.broker.log.checkpoint)
+
+    def cosigned(self) -> str:
+        return self._do("cosigned", self.broker.cosign)
 
     def consistency(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
         def found() -> tuple[bytes, ...]:

@@ -21,12 +21,16 @@ Every key, once; unknown keys are refused; paths are relative to the file. `slui
     policy_quorum: 2                    # how many of them must have signed
     unsafe_skip_approvals: true         # only in test, for trials: take purposes that their sides did not approve
     party_issuers: trust/party-ca.pem   # the CAs (PEM) that vouch for the other parties
+    witnesses: [witness.example/a+1a2b3c4d+BA...]       # only if: verifier keys of the log's witnesses
+    witness_quorum: 2                   # with witnesses: how many of them must have cosigned
+    demand_witnessed: true              # only if: refuse what is log-signed only
+    witness_wait_seconds: 30            # with demand_witnessed: how long cosignatures are waited for
     state: state                        # directory for keys, checkpoints and unfinished work
     key_services:                       # only for purposes about persons: the key services of other operators, by id
       oost: {target: keys.example.nl:8444, ca_file: trust/oost-ca.pem}  # and server_name, if it carries another name
 
-What stands under `broker_issuers`, `origin`, `log_keys`, `policy_signers` and `party_issuers` comes to you by another
-way than the broker: it is what the broker is checked against.
+What stands under `broker_issuers`, `origin`, `log_keys`, `policy_signers`, `party_issuers` and `witnesses` comes to you
+by another way than the broker: it is what the broker is checked against.
 """
 
 from __future__ import annotations
@@ -48,6 +52,7 @@ from sluis_client.profile_services import ServiceAddress, service_addresses
 from sluis_client.receipts import check_verifier_key
 from sluis_client.statements import PartyKey
 from sluis_client.store_protection import custody_errors
+from sluis_client.witnessed import WitnessRule, read_rule
 
 DEFAULT_NAME = "sluis-client.yaml"
 IN_STORE = "store"
@@ -86,6 +91,15 @@ class Profile:
     key_store_ca_file: Path | None = None
     unsafe_skip_approvals: bool = False
     key_services: Mapping[str, ServiceAddress] = field(default_factory=dict)
+    witnesses: tuple[str, ...] = ()
+    witness_quorum: int = 0
+    demand_witnessed: bool = False
+    witness_wait_seconds: int = 30
+
+    @property
+    def witness_rule(self) -> WitnessRule | None:
+        """Whose cosignatures count; None where the profile names no witnesses."""
+        return read_rule(self.witnesses, self.witness_quorum) if self.witnesses else None
 
     def party_key(self) -> PartyKey:
         """Certificate and private key with which statements are signed.
@@ -132,12 +146,12 @@ def load_profile(path: Path) -> Profile:
     values, lines = _mapping(path, text)
     base = path.resolve().parent
     for name in values:
-        if name not in _READERS:
-            raise _wrong(path, lines[name], f"{name} is not a key of a profile{_suggest(name)}")
+        if name not in READERS:
+            raise _wrong(path, lines[name], f"{name} is not a key of a profile{suggest(name)}")
     read: dict[str, Any] = {}
-    for name, reader in _READERS.items():
+    for name, reader in READERS.items():
         if values.get(name, "") in ("", []):
-            if name not in _OPTIONAL:
+            if name not in OPTIONAL:
                 raise _wrong(path, lines.get(name, 1), f"{name} is missing; `sluis-client init` shows what it is")
             continue
         try:
@@ -153,7 +167,18 @@ def load_profile(path: Path) -> Profile:
         raise _wrong(path, lines["unsafe_skip_approvals"], text)
     if any(key.partition("+")[0] != read["origin"] for key in read["log_keys"]):
         raise _wrong(path, lines["log_keys"], "log_keys has a key of another log than origin names")
+    _check_witnesses(path, read, lines)
     return Profile(path=path.resolve(), **read)
+
+
+def _check_witnesses(path: Path, read: Mapping[str, Any], lines: Mapping[str, int]) -> None:
+    named = [
+        name for name in ("witnesses", "witness_quorum", "demand_witnessed", "witness_wait_seconds") if name in read
+    ]
+    if named and not {"witnesses", "witness_quorum"} <= set(named):
+        raise _wrong(path, lines[named[0]], f"{named[0]} needs witnesses and witness_quorum beside it")
+    if named and read["witness_quorum"] > len(read["witnesses"]):
+        raise _wrong(path, lines["witness_quorum"], "witness_quorum is more than there are witnesses")
 
 
 def _text(pattern: re.Pattern[str], words: str) -> Callable[[Any, Path], str]:
@@ -212,6 +237,21 @@ def _flag(value: Any, _: Path) -> bool:
     return bool(value == "true")
 
 
+def _number(least: int, most: int) -> Callable[[Any, Path], int]:
+    def reader(value: Any, _: Path) -> int:
+        if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,4}", value) or not least <= int(value) <= most:
+            raise ValueError(f"must be a number from {least} to {most}")
+        return int(value)
+
+    return reader
+
+
+def _witnesses(value: Any, _: Path) -> tuple[str, ...]:
+    texts = _list(value)
+    read_rule(texts, 1)
+    return texts
+
+
 def _log_keys(value: Any, _: Path) -> tuple[str, ...]:
     keys = _list(value)
     for key in keys:
@@ -232,7 +272,7 @@ def _list(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-_READERS: Mapping[str, Callable[[Any, Path], Any]] = {
+READERS: Mapping[str, Callable[[Any, Path], Any]] = {
     "party": _text(_PARTY, "your name in the policy catalogue, such as utrecht"),
     "broker": _text(_ADDRESS, "host:port, such as sluis.example.nl:8443"),
     "server_name": _text(re.compile(r"[A-Za-z0-9.-]{1,253}"), "the host name in the broker's certificate"),
@@ -252,10 +292,14 @@ _READERS: Mapping[str, Callable[[Any, Path], Any]] = {
     "policy_quorum": _quorum,
     "unsafe_skip_approvals": _flag,
     "party_issuers": _path,
+    "witnesses": _witnesses,
+    "witness_quorum": _number(1, 99),
+    "demand_witnessed": _flag,
+    "witness_wait_seconds": _number(0, 600),
     "state": _path,
     "key_services": service_addresses,
 }
-_OPTIONAL = frozenset(
+OPTIONAL = frozenset(
     {
         "server_name",
         "private_key_password_file",
@@ -266,6 +310,10 @@ _OPTIONAL = frozenset(
         "key_store_ca_file",
         "unsafe_skip_approvals",
         "key_services",
+        "witnesses",
+        "witness_quorum",
+        "demand_witnessed",
+        "witness_wait_seconds",
     }
 )
 
@@ -307,68 +355,11 @@ def _plain(path: Path, node: yaml.Node, key: str, depth: int = 0) -> Any:
     raise _wrong(path, node.start_mark.line + 1, "must be a text or a list of texts")
 
 
-def _suggest(name: str) -> str:
-    close = difflib.get_close_matches(name, list(_READERS), n=1)
-    return f"; did you mean {close[0]}?" if close else f"; the keys are {', '.join(_READERS)}"
+def suggest(name: str) -> str:
+    """The key that was meant, or all there are."""
+    close = difflib.get_close_matches(name, list(READERS), n=1)
+    return f"; did you mean {close[0]}?" if close else f"; the keys are {', '.join(READERS)}"
 
 
 def _wrong(path: Path, line: int, why: str) -> ClientError:
     return ClientError("PROFILE_INVALID", f"{path}:{line}: {why}")
-
-
-_TEMPLATE: tuple[tuple[str, str | list[str], str], ...] = (
-    ("party", "your-name", "Your organisation's name in the policy catalogue."),
-    ("broker", "sluis.example.nl:8443", "Where the broker listens: host:port."),
-    ("server_name", "", "Only if the broker's certificate carries another name than the host above."),
-    ("broker_issuers", "trust/broker-ca.pem", "The CA (PEM) that vouches for the broker."),
-    ("certificate", "certificate.pem", "Your certificate (PEM); your OIN stands in its Subject.serialNumber."),
-    ("private_key", "certificate.key", "Its private key (PEM); readable by you only (chmod 600). Or: store."),
-    ("private_key_password_file", "", "Only if that key is encrypted: a file with the password (chmod 600)."),
-    ("signing_certificate", "", "Only if you sign with another certificate of your OIN than you connect with."),
-    ("signing_key", "", "And its key: a file, store, pkcs11:... (a token) or transit:https://... (OpenBao, Vault)."),
-    ("key_store", "", "What protects the state directory: passphrase, keyring, pkcs11:... or transit:https://..."),
-    ("key_store_secret", "", "Where passphrase, PIN or access token comes from: prompt, file:, fd:, credential:."),
-    ("key_store_ca_file", "", "Only for a transit server with a CA of its own (PEM)."),
-    ("origin", "sluis.example/test-2026", "The name of the exchange log."),
-    ("environment", "test", "test or production."),
-    (
-        "log_keys",
-        [],
-        "Verifier keys of the log (C2SP: name+hash+base64), oldest first. Ask by telephone, not by the broker.",
-    ),
-    ("policy_signers", [], "Ed25519 public keys (64 hex digits) of the people who sign policies."),
-    ("policy_quorum", "2", "How many of them must have signed."),
-    ("unsafe_skip_approvals", "", "Only for trials in test: true takes purposes that their two sides did not approve."),
-    ("party_issuers", "trust/party-ca.pem", "The CAs (PEM) that vouch for the other parties."),
-    ("state", "state", "Directory for keys, checkpoints and unfinished work. Back it up; keep it secret."),
-    (
-        "key_services",
-        "",
-        "Only for purposes about persons: other operators' key services, {id: {target: host:port, ca_file: path}}.",
-    ),
-)
-
-
-def template(values: Mapping[str, str | list[str]] | None = None) -> str:
-    """A commented profile with `values` filled in; an empty optional key stands as a comment.
-
-    Raises:
-        ClientError: PROFILE_INVALID for a key that no profile has.
-    """
-    given = dict(values or {})
-    for name in given:
-        if name not in _READERS:
-            raise ClientError("PROFILE_INVALID", f"{name} is not a key of a profile{_suggest(name)}")
-    lines = ["# Profile of sluis-client. Paths are relative to this file.", ""]
-    for name, default, comment in _TEMPLATE:
-        value = given.get(name, default)
-        lines.append(f"# {comment}")
-        shown = f"[{', '.join(map(_quoted, value))}]" if isinstance(value, list) else _quoted(value)
-        lines.append(f"{name}: {shown}" if value or name not in _OPTIONAL else f"# {name}:")
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _quoted(value: str) -> str:
-    plain = re.fullmatch(r"[A-Za-z0-9_./-][A-Za-z0-9_./:+=-]*", value)
-    return value if plain else "'" + value.replace("'", "''") + "'"

@@ -23,6 +23,7 @@ from sluis_client.receipts import ReceiptError, parse_checkpoint, receipt_broken
 from sluis_client.statement_shapes import ASK, REGISTER
 from sluis_client.statements import SignedStatement, verify
 from sluis_client.transport import Opening, Receipt
+from sluis_client.witnessed import Seen, WitnessRule, seen_under
 
 FORMAT = "sluis-client/receipts/1"
 
@@ -40,8 +41,13 @@ class Proven:
     says: str
 
 
-def asker_file(signed: SignedStatement, certificate: bytes, answers: Sequence[CheckedAnswer]) -> dict[str, Any]:
-    """The file of an asker. Holds no row, no identifier and no pseudonym."""
+def asker_file(
+    signed: SignedStatement,
+    certificate: bytes,
+    answers: Sequence[CheckedAnswer],
+    cover: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The file of an asker. Holds no row, no identifier and no pseudonym. `cover`: see `witnessed.cover_json`."""
     return {
         "format": FORMAT,
         "question": {**_signed_json(signed), "certificate": _base64(certificate)},
@@ -58,12 +64,14 @@ def asker_file(signed: SignedStatement, certificate: bytes, answers: Sequence[Ch
             }
             for answer in answers
         ],
+        **({} if cover is None else {"witnessed": dict(cover)}),
     }
 
 
-def answerer_file(receipts: Sequence[Receipt]) -> dict[str, Any]:
+def answerer_file(receipts: Sequence[Receipt], cover: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The file of an answerer."""
-    return {"format": FORMAT, "receipts": [receipt_json(receipt) for receipt in receipts]}
+    witnessed = {} if cover is None else {"witnessed": dict(cover)}
+    return {"format": FORMAT, "receipts": [receipt_json(receipt) for receipt in receipts], **witnessed}
 
 
 @dataclass(frozen=True)
@@ -89,9 +97,10 @@ def verify_file(data: bytes, expected: Expected) -> tuple[Proven, ...]:
         value = json.loads(data)
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             raise _unreadable()
-        if set(value) == {"format", "receipts"}:
+        members = set(value) - {"witnessed"}
+        if members == {"format", "receipts"}:
             return _verify_receipts([receipt_of(item) for item in value["receipts"]], expected)
-        if set(value) == {"format", "question", "answers"}:
+        if members == {"format", "question", "answers"}:
             return _verify_asker(value, expected)
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error):
         # from None: the parser's message quotes what it read
@@ -105,6 +114,19 @@ def receipts_in(data: bytes) -> tuple[Receipt, ...]:
     if "receipts" in value:
         return tuple(receipt_of(item) for item in value["receipts"])
     return tuple(receipt_of(item[part]) for item in value["answers"] for part in ("ask", "release") if item[part])
+
+
+def seen_in(data: bytes, log_keys: Sequence[str], rule: WitnessRule) -> Seen | None:
+    """Who saw the log of all receipts in a file that `verify_file` took; None: one at least is log-signed only.
+
+    Raises:
+        ClientError: RECEIPT_BROKEN for a wrong cosignature or proof; FILE_UNREADABLE.
+    """
+    try:
+        notes = [receipt.checkpoint for receipt in receipts_in(data)]
+        return seen_under(notes, json.loads(data).get("witnessed"), log_keys, rule)
+    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error):
+        raise _unreadable() from None
 
 
 def _verify_asker(value: Mapping[str, Any], expected: Expected) -> tuple[Proven, ...]:

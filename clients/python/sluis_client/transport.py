@@ -335,6 +335,10 @@ class Transport(RectificationTransport, SubjectTransport, Protocol):
         """The newest signed checkpoint."""
         ...
 
+    def cosigned(self) -> str:
+        """The newest checkpoint that enough witnesses cosigned, as the broker says; "" when there is none."""
+        ...
+
     def consistency(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
         """The proof that the tree of `old_size` is a prefix of that of `new_size`."""
         ...

@@ -4,7 +4,8 @@ import hashlib
 import pytest
 import yaml
 from sluis_client.errors import ClientError, Exit
-from sluis_client.profile import load_profile, template
+from sluis_client.profile import load_profile
+from sluis_client.profile_template import template
 
 ORIGIN = "sluis.example/t-2026"
 RAW = b"\x01" + bytes(range(32))

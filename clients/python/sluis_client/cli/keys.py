@@ -23,7 +23,8 @@ from sluis_client.cli.session import (
 from sluis_client.errors import ClientError
 from sluis_client.keystore import EpochKey
 from sluis_client.private_files import write_private
-from sluis_client.profile import DEFAULT_NAME, template
+from sluis_client.profile import DEFAULT_NAME
+from sluis_client.profile_template import template
 from sluis_client.statements import utc
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sluis_client.caution import keep_apart
-from sluis_client.cli.session import JsonOption, ProfileOption, emit, participant, the_profile
+from sluis_client.cli.session import JsonOption, ProfileOption, emit, participant, the_profile, witnessed_json
 from sluis_client.errors import ClientError, Exit
 from sluis_client.private_files import write_private
 
@@ -66,6 +66,8 @@ def log_compare(
 ) -> None:
     """Compare checkpoints of other parties with this agency's: a broker that shows two logs is found here.
 
+    Says too whether the profile's witnesses saw this agency's newest, or whether it is log-signed only.
+
     Exit codes: 0 all are of one log, 6 a fork, or the broker gives no proof, or a file is not signed by the log, 7 the
     broker is out of reach and the sizes differ.
 
@@ -73,6 +75,8 @@ def log_compare(
     Example: sluis-client log compare checkpoint-snf.txt checkpoint-auditor.txt
     """
     from sluis_client.compare import compare
+    from sluis_client.witness_cover import covered
+    from sluis_client.witnessed import LOG_SIGNED_ONLY
 
     if evidence is not None:
         keep_apart([evidence], *files)
@@ -84,17 +88,23 @@ def log_compare(
             for one in found.compared
             if one.evidence is not None
         ]
+        sound = found.online and all(one.verdict == "same" for one in found.compared)
+        saw = covered(me, [found.own.note])[0] if sound else None
     forks = [one.evidence for one in found.compared if one.verdict == "fork" and one.evidence is not None]
     if forks and evidence is not None:
         write_private(evidence, json.dumps(forks[0].as_json("LOG_FORKED"), indent=1, sort_keys=True).encode() + b"\n")
         kept.append(str(evidence))
     value = {
-        "own": {"size": found.own.head.size, "root": found.own.head.root.hex()},
+        "own": {
+            "size": found.own.head.size,
+            "root": found.own.head.root.hex(),
+            "witnessed": witnessed_json(saw),
+        },
         "online": found.online,
         "compared": [_json(one) for one in found.compared],
         "evidence": kept,
     }
-    emit(value, _told(found, kept), as_json)
+    emit(value, _told(found, kept, LOG_SIGNED_ONLY if saw is None else str(saw)), as_json)
     code = _exit_of(found)
     if code:
         raise typer.Exit(int(code))
@@ -157,9 +167,9 @@ def _json(one: Compared) -> dict[str, object]:
     }
 
 
-def _told(found: Comparison, kept: Sequence[str]) -> Iterator[str]:
+def _told(found: Comparison, kept: Sequence[str], seen: str) -> Iterator[str]:
     where = "newest" if found.online else "kept (the broker is out of reach)"
-    yield f"yours, {where}: {found.own.head.size} entries, root {found.own.head.root.hex()}"
+    yield f"yours, {where}: {found.own.head.size} entries, root {found.own.head.root.hex()}; {seen}"
     for one in found.compared:
         size = "" if one.size is None else f" ({one.size} entries)"
         yield f"{one.source}{size}: {_WORDS[one.verdict]}: {one.why}"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -45,6 +45,7 @@ from sluis_client.cli.session import (
     problems_json,
     progress,
     tell_problems,
+    witnessed_json,
 )
 from sluis_client.epochs import AMSTERDAM
 from sluis_client.errors import ClientError, Exit
@@ -55,7 +56,8 @@ if TYPE_CHECKING:
     from sluis_client.ask import Asked, Plan
     from sluis_client.participant import Participant
     from sluis_client.tables import NormalisedTable, Table
-    from sluis_client.transport import Decision
+    from sluis_client.transport import Decision, Receipt
+    from sluis_client.witnessed import Seen
 
 _WITHOUT_KEY = frozenset({"MODE_NOT_AVAILABLE", "EPOCH_UNKNOWN", "NOT_PARTICIPANT"})
 
@@ -150,8 +152,8 @@ class _Sheet:
 
         csv_bytes(answer_lines(self.table, self.normal, (), self.keep), self.delimiter)
 
-    def write(self, asked: Asked, certificate: bytes, *, count: bool) -> None:
-        """Writes answers and receipts, readable by their owner only."""
+    def write(self, asked: Asked, certificate: bytes, cover: Mapping[str, Any] | None, *, count: bool) -> None:
+        """Writes answers and receipts, readable by their owner only. `cover`: who saw the log, as receipts hold it."""
         from sluis_client.answer_file import answer_lines, count_lines, csv_bytes
         from sluis_client.receipt_file import asker_file
 
@@ -160,7 +162,7 @@ class _Sheet:
         else:
             lines = answer_lines(self.table, self.normal, asked.answers, self.keep)
         write_private(self.out, csv_bytes(lines, self.delimiter))
-        receipts = asker_file(asked.posed.signed, certificate, asked.answers)
+        receipts = asker_file(asked.posed.signed, certificate, asked.answers, cover)
         write_private(self.receipts, json.dumps(receipts, indent=1).encode() + b"\n")
 
 
@@ -171,6 +173,7 @@ def _receipts_of(out: Path) -> Path:
 def _ask_and_write(me: Participant, plan: Plan, sheet: _Sheet, *, as_json: bool, request_id: str, anew: bool) -> Exit:
     from sluis_client.answer_file import answer_summary
     from sluis_client.ask import ask, finish
+    from sluis_client.witness_cover import covered
 
     normal = sheet.normal
     try:
@@ -184,7 +187,8 @@ def _ask_and_write(me: Participant, plan: Plan, sheet: _Sheet, *, as_json: bool,
         lines = [line for who, one in decisions for line in decision_lines(who, one, all_checks=False)]
         emit({"exchange": None, "decisions": [decision_json(who, one) for who, one in decisions]}, lines, as_json)
         return Exit.POLICY_DENIED
-    sheet.write(asked, me.key.certificate, count=plan.want.count)
+    saw, cover = covered(me, [one.checkpoint for answer in asked.answers for one in _receipts(answer)])
+    sheet.write(asked, me.key.certificate, cover, count=plan.want.count)
     finish(me, asked)
     if asked.note:
         note(asked.note)
@@ -198,12 +202,13 @@ def _ask_and_write(me: Participant, plan: Plan, sheet: _Sheet, *, as_json: bool,
         "epoch": asked.posed.context.epoch,
         "out": str(sheet.out),
         "receipts": str(sheet.receipts),
+        "witnessed": witnessed_json(saw),
         "subjects": len(normal.keys),
         "duplicates": normal.duplicates,
         "problems": problems_json(normal.problems),
         "answers": [answer_summary(answer) for answer in asked.answers],
     }
-    emit(value, _told(asked, sheet, count=plan.want.count), as_json)
+    emit(value, _told(asked, sheet, saw, count=plan.want.count), as_json)
     return _exit_of(asked.answers, count=plan.want.count)
 
 
@@ -217,12 +222,19 @@ def _denials(me: Participant, plan: Plan, subjects: int, error: ClientError) -> 
     return decisions
 
 
-def _told(asked: Asked, sheet: _Sheet, *, count: bool) -> Iterator[str]:
+def _told(asked: Asked, sheet: _Sheet, saw: Seen | None, *, count: bool) -> Iterator[str]:
     yield f"exchange {asked.request_id}: {len(sheet.normal.keys)} subjects asked"
     for answer in asked.answers:
         yield from _answer_told(answer, count=count)
     yield f"answers: {sheet.out}"
-    yield f"receipts: {sheet.receipts} (verified)"
+    yield f"receipts: {sheet.receipts} (verified{f', {saw}' if saw else ''})"
+
+
+def _receipts(answer: CheckedAnswer) -> Iterator[Receipt]:
+    if answer.received.ask is not None:
+        yield answer.received.ask
+    if answer.received.release is not None:
+        yield answer.received.release
 
 
 def _answer_told(answer: CheckedAnswer, *, count: bool) -> Iterator[str]:

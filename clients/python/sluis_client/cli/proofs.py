@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluis_client.cli.session import JsonOption, ProfileOption, columned, emit, note, participant, the_profile
+from sluis_client.cli.session import (
+    JsonOption,
+    ProfileOption,
+    columned,
+    emit,
+    note,
+    participant,
+    the_profile,
+    witnessed_json,
+)
 from sluis_client.errors import ClientError, Exit
 from sluis_client.private_files import write_private
 
@@ -40,6 +49,8 @@ def receipts_fetch(
     """
     from sluis_client.receipt_file import Expected, answerer_file, verify_file
     from sluis_client.transport import Receipt
+    from sluis_client.witness_cover import covered
+    from sluis_client.witnessed import LOG_SIGNED_ONLY
 
     with participant(profile) as me:
         found: list[Receipt] = []
@@ -49,15 +60,17 @@ def receipts_fetch(
             if not page:
                 break
             found += page
-        data = json.dumps(answerer_file(found), indent=1).encode() + b"\n"
-        verify_file(data, Expected(me.profile.log_keys))
+        verify_file(json.dumps(answerer_file(found)).encode(), Expected(me.profile.log_keys))
         if found:
             me.follow([receipt.checkpoint for receipt in found])
             known = me.journal.read().entries
             me.hold(receipt for receipt in found if receipt.index not in known)
+        saw, cover = covered(me, [receipt.checkpoint for receipt in found])
+        data = json.dumps(answerer_file(found, cover), indent=1).encode() + b"\n"
     write_private(out, data)
-    value = {"out": str(out), "receipts": len(found), "next_index": at}
-    emit(value, [f"{len(found)} receipts verified; wrote {out}; go on later with --from-index {at}"], as_json)
+    told = str(saw or LOG_SIGNED_ONLY)
+    value = {"out": str(out), "receipts": len(found), "next_index": at, "witnessed": witnessed_json(saw)}
+    emit(value, [f"{len(found)} receipts verified, {told}; wrote {out}; go on later with --from-index {at}"], as_json)
 
 
 def receipt_verify(
@@ -73,10 +86,13 @@ def receipt_verify(
     What is wrong is told apart: another log, another key, a checkpoint or an entry that was altered, the proof of
     another entry, contents that do not fit the question, or an exchange of others.
 
+    Says too whether the profile's witnesses saw the log that holds them, or whether they are log-signed only.
+
     \b
     Example: sluis-client receipt verify answers.csv.receipts.json
     """
-    from sluis_client.receipt_file import Expected, verify_file
+    from sluis_client.receipt_file import Expected, seen_in, verify_file
+    from sluis_client.witnessed import LOG_SIGNED_ONLY, demand
 
     try:
         data = file.read_bytes()
@@ -86,6 +102,9 @@ def receipt_verify(
     whose = party or known.party
     try:
         proven = verify_file(data, Expected(known.log_keys, whose, _own_oin(known) if whose == known.party else ""))
+        rule = known.witness_rule
+        saw = None if rule is None else seen_in(data, known.log_keys, rule)
+        demand(saw, demanded=known.demand_witnessed and bool(proven))
     except ClientError as error:
         if as_json and error.exit_code is Exit.VERIFICATION_FAILED:
             why = getattr(error, "why", "signature")
@@ -95,8 +114,9 @@ def receipt_verify(
     rows += [(str(one.index), one.kind, one.asker, one.answerer, one.says, one.sequenced_at) for one in proven]
     if not proven:
         note("the file holds no receipts")
-    value = {"verified": True, "receipts": [vars(one) for one in proven]}
-    emit(value, [*columned(rows), "verified"], as_json)
+    told = str(saw or LOG_SIGNED_ONLY) if rule is not None else f"{LOG_SIGNED_ONLY}: the profile names no witnesses"
+    value = {"verified": True, "witnessed": witnessed_json(saw), "receipts": [vars(one) for one in proven]}
+    emit(value, [*columned(rows), told, "verified"], as_json)
 
 
 def _own_oin(known: Profile) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sluis_client.participant import Participant
     from sluis_client.tables import Problem
     from sluis_client.transport import Decision, Progress
+    from sluis_client.witnessed import Seen
 
 PROBLEMS_SHOWN = 20
 
@@ -94,6 +95,11 @@ def emit(value: Mapping[str, Any], lines: Iterable[str], as_json: bool) -> None:
         return
     for line in lines:
         print(line)
+
+
+def witnessed_json(saw: Seen | None) -> dict[str, Any] | None:
+    """Who saw a log, for programs; None: log-signed only."""
+    return None if saw is None else {"by": list(saw.by), "of": saw.of, "at": saw.at.isoformat()}
 
 
 def note(text: str) -> None:

@@ -265,6 +265,11 @@ class GrpcTransport(RectifyingCalls, SubjectCalls):
         request = audit_pb2.GetCheckpointRequest()
         return self._retries.run(lambda: self._audit.GetCheckpoint(request, timeout=UNARY_SECONDS)).checkpoint
 
+    def cosigned(self) -> str:
+        """See Transport."""
+        request = audit_pb2.GetCheckpointRequest()
+        return self._retries.run(lambda: self._audit.GetCheckpoint(request, timeout=UNARY_SECONDS)).cosigned
+
     def consistency(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
         """See Transport."""
         request = audit_pb2.GetConsistencyProofRequest(old_size=old_size, new_size=new_size)
