@@ -5,6 +5,7 @@ only module that knows concrete stores and key holders.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
@@ -140,6 +141,9 @@ class Broker(Host):
         if width:
             gone = (self._clock.now() - arrived).total_seconds()
             time.sleep(max(0.0, width - gone % width))
+
+    def _rekeyed(self) -> Sequence[Callable[[], bool]]:
+        return (self._registers.rewrap, self._spool.rewrap)
 
     def _quick_chores(self) -> tuple[Chore, ...]:
         return (("orders", self._take_orders),)

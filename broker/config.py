@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from sluis_custody.choosing import check_protection
+from sluis_custody.errors import CustodyError
+from sluis_custody.secret_sources import secret_source
 
 from broker.errors import Code, SluisError
 from broker.exchange_log.checkpoint import VerifierKey
@@ -104,6 +107,18 @@ class KeyServiceRole(BaseModel):
     """Whether this is a key service and no broker: `sluis key-service serve` runs it."""
 
 
+class KeyStore(BaseModel):
+    """What protects the files under `keys`."""
+
+    model_config = _Closed
+    by: str
+    """`passphrase`, `keyring`, `pkcs11:...` or `transit:https://...` (docs/key-custody.md)."""
+    secret: str = "prompt"  # noqa: S105 - where it comes from
+    """Where passphrase, PIN or access token comes from: `prompt`, `file:PATH`, `fd:N` or `credential:NAME`."""
+    ca_file: Path | None = None
+    """CAs (PEM) of a transit server, instead of the machine's."""
+
+
 class Limits(BaseModel):
     """How much at once."""
 
@@ -128,6 +143,8 @@ class Config(BaseModel):
     listen: Annotated[str, Field(pattern=r"^[^\s]+:[0-9]{1,5}$")]
     data: Path
     keys: Path
+    key_store: KeyStore | None = None
+    """None: the files under `keys` lie in the clear, readable by the broker's user only."""
     tls: Tls
     policy: Policy
     parties: dict[str, list[Path]]
@@ -174,6 +191,8 @@ class Config(BaseModel):
         update |= {"policy": policy, "parties": parties, "signing": signing}
         if self.witness is not None and self.witness.ca_file is not None:
             update["witness"] = self.witness.model_copy(update={"ca_file": base / self.witness.ca_file})
+        if self.key_store is not None and self.key_store.ca_file is not None:
+            update["key_store"] = self.key_store.model_copy(update={"ca_file": base / self.key_store.ca_file})
         if self.high_water is not None:
             update["high_water"] = base / self.high_water
         if self.time_stamps is not None:
@@ -218,6 +237,7 @@ def load_config(path: Path) -> Config:
             line = document.line(("parties", party))
             raise SluisError(Code.CONFIG_INVALID, f"{path}:{line}: {error.message}") from error
     _check_policy(config, document, path)
+    _check_key_store(config, document, path)
     if config.environment is Environment.PRODUCTION and config.high_water is None:
         text = f"{path}: high_water is missing: production keeps a high-water file, on another volume than data"
         raise SluisError(Code.CONFIG_INVALID, text)
@@ -255,6 +275,20 @@ def _check_policy(config: Config, document: YamlFile, path: Path) -> None:
         raise SluisError(Code.CONFIG_INVALID, text)
 
 
+def _check_key_store(config: Config, document: YamlFile, path: Path) -> None:
+    if config.key_store is None:
+        return
+    for name, check in (
+        ("by", lambda: check_protection(config.key_store.by)),
+        ("secret", lambda: secret_source(config.key_store.secret, path.parent)),
+    ):
+        try:
+            check()
+        except CustodyError as error:
+            where = f"{path}:{document.line(('key_store', name))}: key_store.{name}"
+            raise SluisError(Code.CONFIG_INVALID, f"{where}: {error.text}") from None
+
+
 def _check_witness(witness: Witnessing, document: YamlFile, path: Path) -> None:
     """Keys and addresses that can be used, and as many different keys as the quorum needs."""
     seen: set[bytes] = set()
@@ -277,7 +311,7 @@ def _check_witness(witness: Witnessing, document: YamlFile, path: Path) -> None:
 
 def _known_keys(where: tuple[str | int, ...]) -> list[str]:
     inner: dict[str, type[BaseModel]] = {"tls": Tls, "policy": Policy, "limits": Limits, "witness": Witnessing}
-    inner |= {"time_stamps": TimeStamps, "key_service": KeyServiceRole}
+    inner |= {"time_stamps": TimeStamps, "key_service": KeyServiceRole, "key_store": KeyStore}
     if where[0] == "witness" and len(where) > 2:
         return list(WitnessAddress.model_fields)
     return list((inner.get(str(where[0]), Config) if len(where) > 1 else Config).model_fields)

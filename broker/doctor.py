@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
+from broker import key_store
 from broker.acceptance import read_policies
 from broker.asking import POLICY_STATE, policy_state
 from broker.config import Config
@@ -52,6 +53,7 @@ def examine(config: Config) -> tuple[Finding, ...]:
         return read_policies(config, read_bundle_file(config), datetime.now(UTC))
 
     look("keys", lambda: verifier_key(config))
+    look("key store", lambda: key_store.told(config))
     look("own certificate", lambda: check_own_certificate(config, datetime.now(UTC)))
     if look("policy set", lambda: f"{policies().digest[:16]}, revision {policies().revision}"):
         look("parties", lambda: f"{len(load_directory(config, policies()).entries)} with valid certificates")

@@ -7,6 +7,7 @@ knows concrete stores and key holders.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
@@ -14,7 +15,7 @@ import structlog
 from broker import __version__
 from broker.acceptance import accept
 from broker.config import Config, reread_parties
-from broker.custody.keys import FileKeys, SystemClock, SystemEntropy
+from broker.custody.keys import SystemClock, SystemEntropy
 from broker.custody.voprf_seeds import FileSeeds
 from broker.directory import check_own_certificate, load_directory, log_parties
 from broker.errors import Code, SluisError
@@ -29,6 +30,7 @@ from broker.housekeeping import Chore, Housekeeping
 from broker.in_force import InForce, PolicyRules
 from broker.intake import Intake
 from broker.key_destruction import MAX_REQUEST_BYTES, KeyDestruction
+from broker.key_store import keys_of
 from broker.own_log import (
     check_not_begun,
     key_requests_of,
@@ -41,6 +43,7 @@ from broker.parties import Caller
 from broker.policy.evaluate import ENGINE
 from broker.policy_files import PolicyFiles, read_bundle_file
 from broker.ports import CheckpointSigner, Clock, LogReader
+from broker.rekeying import Rekeying
 from broker.rpc.audit_service import AuditServicer
 from broker.rpc.identity import Identity
 from broker.rpc.interceptors import Edge, StreamSlots
@@ -63,7 +66,7 @@ class Host(ABC):
         self._config = config
         self._clock: Clock = clock or SystemClock()
         self._entropy = SystemEntropy()
-        self._keys = FileKeys.load(config.keys, origin=config.origin)
+        self._keys = keys_of(config)
         check_own_certificate(config, self._clock.now())
         bundle = read_bundle_file(config)
         config.data.mkdir(parents=True, exist_ok=True)
@@ -88,6 +91,10 @@ class Host(ABC):
     @abstractmethod
     def _services(self, audit: AuditServicer) -> Services:
         """The servicers, made once everything stands that they call."""
+
+    def _rekeyed(self) -> Sequence[Callable[[], bool]]:
+        """What moves to a new storage key, beside the database: each is called until it says that nothing is left."""
+        return ()
 
     def _slow_chores(self) -> tuple[Chore, ...]:
         """What is to be done every half minute beside what every service does."""
@@ -116,6 +123,8 @@ class Host(ABC):
         self._open_key_service()
         self._pseudonyms = PseudonymServicer(self._evaluations, config.limits.workers)
         self._furnish()
+        seeds = () if self._seeds is None else (self._seeds.rewrap,)
+        self._rekeying = Rekeying(self._keys, self._sequencer, (*self._rekeyed(), *seeds))
         self._stamper = stamper_of(config, reader, self._sequencer, self._clock)
         self._housekeeping = Housekeeping(self._often, self._chores)
         audit = AuditServicer(
@@ -241,6 +250,7 @@ class Host(ABC):
             ("policy", partial(self._look_at_policy, again=again)),
             ("witnesses", self._look_at_witnesses),
             ("service keys", self._destroy_keys),
+            ("storage key", self._rekeying.step),
             *self._quick_chores(),
         )
 
@@ -273,7 +283,8 @@ class Host(ABC):
             self._tell_health()
 
     def _tell_health(self) -> None:
-        self._server.ready(is_ready=self._sequencer.ready() and self._watched.refusal() is None)
+        writes = not self._keys.locked and self._sequencer.ready()
+        self._server.ready(is_ready=writes and self._watched.refusal() is None)
 
 
 def _log_call(rpc: str, outcome: str, seconds: float) -> None:

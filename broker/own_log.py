@@ -21,6 +21,7 @@ from broker.errors import Code, SluisError
 from broker.exchange import ANSWER_KEPT
 from broker.exchange_log.ending import close_mark
 from broker.exchange_log.high_water import check_mark, empty_mark
+from broker.key_store import keys_of
 from broker.ports import LogReader, Mark
 from broker.rematching import Rematching
 from broker.storage.answers import FileAnswerSpool
@@ -106,7 +107,7 @@ def open_seeds(config: Config, keys: FileKeys | None = None) -> FileSeeds:
     if config.key_service is None:
         text = "key_service: is not set: give the id that the signed policy has for this key service"
         raise SluisError(Code.CONFIG_INVALID, text)
-    keys = keys or FileKeys.load(config.keys, origin=config.origin)
+    keys = keys or keys_of(config)
     return FileSeeds(
         config.keys,
         keys.at_rest,
@@ -134,7 +135,7 @@ def open_rematching(config: Config) -> Iterator[Rematching]:
     path = config.data / "sluis.db"
     if not path.is_file() or not (config.data / "registers").is_dir():
         raise SluisError(Code.NOT_FOUND, f"{config.data}: there is no broker's data here")
-    keys, entropy = FileKeys.load(config.keys, origin=config.origin), SystemEntropy()
+    keys, entropy = keys_of(config), SystemEntropy()
     reader = open_vault_reader(path, keys.at_rest, entropy)
     try:
         yield Rematching(reader, FileRegisterStore(config.data / "registers", keys.at_rest, entropy))
@@ -145,26 +146,20 @@ def open_rematching(config: Config) -> Iterator[Rematching]:
 def open_log_and_vault(config: Config, use: str) -> tuple[SqliteLogReader, bytes]:
     """As `open_log`, with what opens commitments, and a key for `use` alone. The broker's keys must be readable."""
     open_log(config).close()
-    keys = FileKeys.load(config.keys, origin=config.origin).at_rest
+    keys = keys_of(config).at_rest
     reader = open_vault_reader(config.data / "sluis.db", keys, SystemEntropy())
     return reader, keys.key(use, config.origin.encode())
 
 
 def open_vault(config: Config) -> SqliteLogReader:
     """The log with what opens its commitments, for reading beside a running broker; needs the broker's keys."""
-    keys = FileKeys.load(config.keys, origin=config.origin)
+    keys = keys_of(config)
     return open_vault_reader(config.data / "sluis.db", keys.at_rest, SystemEntropy())
 
 
 def verifier_key(config: Config) -> str:
     """The log's verifier key; the broker's keys must be there and readable."""
-    return FileKeys.load(config.keys, origin=config.origin).signer.verifier_key
-
-
-def make_keys(config: Config) -> str:
-    """Creates the broker's keys where there are none; returns the log's verifier key."""
-    keys = FileKeys.create(config.keys, origin=config.origin)
-    return keys.signer.verifier_key
+    return keys_of(config).signer.verifier_key
 
 
 @dataclass(frozen=True)
@@ -179,7 +174,7 @@ class OwnLog:
 @contextmanager
 def own_log(config: Config, now: datetime, *, followed_by: str = "") -> Iterator[OwnLog]:
     """Opens it, once it is found to hold what its high-water file says. CONFIG_INVALID while a broker has it open."""
-    keys = FileKeys.load(config.keys, origin=config.origin)
+    keys = keys_of(config)
     config.data.mkdir(parents=True, exist_ok=True)
     store = SqliteLogStore(config.data / "sluis.db", keys.at_rest, SystemEntropy())
     high_water = None

@@ -62,7 +62,22 @@ class AtRest(Protocol):
     """Derives the keys that protect what the broker stores. The root lies outside the database."""
 
     def key(self, use: str, *context: bytes) -> bytes:
-        """32 bytes for one use and context: HKDF-SHA-256(storage key, encode(use, context...)). Same in, same out."""
+        """32 bytes for one use and context: HKDF-SHA-256(storage key, encode(use, context...)).
+
+        Same in, same out, until the storage key is changed: what is stored under it is found with `keys`.
+        """
+        ...
+
+    def keys(self, use: str, *context: bytes) -> tuple[bytes, ...]:
+        """`key`, and behind it that of the storage key before, while what hangs on that one is moved."""
+        ...
+
+    def seal(self, use: str, data: bytes, bound: bytes) -> bytes:
+        """Nonce (12 random bytes), then AES-256-GCM of `data` under `key(use)` with `bound` as associated data."""
+        ...
+
+    def open(self, use: str, sealed: bytes, bound: bytes) -> tuple[bytes, bool]:
+        """The inverse of `seal`, and whether it hangs on the newest storage key. Raises STORE_CORRUPT."""
         ...
 
 
@@ -271,6 +286,10 @@ class AnswerSpool(Protocol):
 
     def drop(self, name: str) -> None:
         """Drops an answer, durably. Idempotent."""
+        ...
+
+    def rewrap(self) -> bool:
+        """Moves answers to the newest storage key; False while one is being written under an older one: call again."""
         ...
 
     def sweep(self, older_than: datetime) -> int:

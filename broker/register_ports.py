@@ -84,6 +84,10 @@ class RegisterStore(Protocol):
         """Drops an upload and what was built of it. Idempotent."""
         ...
 
+    def rewrap(self) -> bool:
+        """Moves the keys of all versions and uploads to the newest storage key, durably; True: nothing is left."""
+        ...
+
     def sweep(self, keep: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
         """Drops every built version not in `keep`; returns what was dropped, after checking that it is gone."""
         ...

@@ -98,6 +98,13 @@ class VaultWrites(Openings, Protocol):
         """As `drop_answers` for at most `limit` exchanges asked earlier than that; returns how many things went."""
         ...
 
+    def rewrap(self, at: str, limit: int) -> str | None:
+        """Moves what hangs on an older storage key to the newest: at most `limit` slots or kept answers after `at`.
+
+        `at`: what it returned last, "" to begin; None: there are no more. What opens under neither key is left.
+        """
+        ...
+
     def note_erased(self, commitments: Sequence[str], entry: int) -> None:
         """Remembers which entry erased what, without touching a slot."""
         ...

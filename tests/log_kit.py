@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from storage_roots import Roots
 
 from broker.custody.keys import LogSigner, SystemEntropy
 from broker.errors import Code, SluisError
@@ -24,17 +25,14 @@ ENGINE = "sluis-engine/2"
 START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
 
-class Keys:
+class Keys(Roots):
     """An `AtRest` and a `CheckpointSigner`; the signer can be locked."""
 
     def __init__(self, seed: str = "a", origin: str = ORIGIN) -> None:
-        self._seed = seed
+        super().__init__(seed)
         self.locked = False
         self.private = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(f"log {seed}".encode()).digest())
         self.signer = LogSigner(origin, self._key)
-
-    def key(self, use: str, *context: bytes) -> bytes:
-        return hashlib.sha256(repr((self._seed, use, context)).encode()).digest()
 
     def _key(self) -> Ed25519PrivateKey:
         if self.locked:

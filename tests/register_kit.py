@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from storage_roots import Roots
 
 from broker.canonical import encode
 from broker.errors import Code, SluisError
@@ -146,9 +146,8 @@ def register_digest(spec: UploadSpec, records: list[dict[str, object]]) -> str:
     return hashlib.sha256(encode(b"sluis/v1/register-digest", *parts)).hexdigest()
 
 
-class AtRest:
-    def key(self, use: str, *context: bytes) -> bytes:
-        return hmac.digest(b"r" * 32, repr((use, context)).encode(), "sha256")
+class AtRest(Roots):
+    pass
 
 
 class Entropy:

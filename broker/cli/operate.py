@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from broker.cli.keys import mount as mount_keys
 from broker.cli.log_life import rotate_log_key
 from broker.config import Config, load_config
 from broker.errors import Code, SluisError
@@ -28,6 +29,7 @@ environment: test                      # test or production; fixed in the log's 
 listen: 127.0.0.1:7443
 data: data                             # database, registers, answers
 keys: keys                             # log key and storage key; back them up apart from data
+# key_store: {by: passphrase, secret: "credential:sluis-keys"}   # what protects the files there (docs/key-custody.md)
 # high_water: /mnt/other/sluis.mark    # what was acknowledged, on another volume; required in production
 tls:
   certificate: pki/broker.pem
@@ -61,6 +63,7 @@ def mount(app: typer.Typer) -> None:
     keys = typer.Typer(help="The broker's own keys.", no_args_is_help=True, rich_markup_mode=None)
     keys.command("init")(keys_init)
     keys.command("rotate-log-key")(rotate_log_key)
+    mount_keys(keys)
     app.add_typer(keys, name="keys")
     app.command("serve")(serve)
     app.command("doctor")(doctor)
@@ -111,7 +114,7 @@ def keys_init(config: _Config = _DEFAULT) -> None:
     Prints the log's verifier key: give it to every party and auditor by another way than the broker.
     Example: sluis keys init --config broker.yaml
     """
-    from broker.own_log import make_keys
+    from broker.key_store import make_keys
 
     print(make_keys(load_config(config)))
 

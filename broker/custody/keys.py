@@ -14,55 +14,34 @@ import hashlib
 import hmac
 import os
 import re
-import stat
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn, SupportsIndex, TypeVar
+from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sluis_custody.directory import Unlock
+from sluis_custody.ports import Wrapper
 
-from broker.canonical import encode
+from broker.custody.key_files import (
+    BEGUN_FILE,
+    NEXT_FILE,
+    NEXT_STORAGE_FILE,
+    SIGNING_FILE,
+    STORAGE_FILE,
+    KeyDirectory,
+    no_unlock,
+)
+from broker.custody.secret import Secret
+from broker.custody.storage_keys import StorageKeys
 from broker.errors import Code, SluisError
 from broker.ports import Entropy
 
-SIGNING_FILE = "log-signing.key"
-NEXT_FILE = "log-signing.key.next"
-BEGUN_FILE = "log-begun"
-"""There from the first start on: data that are gone, or not mounted, do not pass for a new log."""
-"""The key that will sign once its entry is logged; it then takes the place of the other."""
-STORAGE_FILE = "storage-root.key"
 _ED25519 = b"\x01"
 _STORAGE_LABEL = "sluis/v1/storage-root"
 _ORIGIN = re.compile(r"[!-*,-~]{1,200}")  # C2SP signed-note: no spaces, no plus sign
 
 _Key = TypeVar("_Key")
-
-
-class Secret:
-    """Bytes that do not print, pickle, hash or copy themselves; `==` takes the same time wherever they differ."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: bytes) -> None:
-        self._value = bytes(value)
-
-    def reveal(self) -> bytes:
-        """The bytes. Call it where they are used, and nowhere else."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret()"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._value, other._value)
-
-    __hash__ = None  # type: ignore[assignment]  # a hash would be a digest of the secret
-
-    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
-        raise TypeError("a Secret does not leave the process")
 
 
 class SystemEntropy:
@@ -103,131 +82,143 @@ class LogSigner:
         return self._key().sign(message)
 
 
-class StorageKeys:
-    """`ports.AtRest`: HKDF-SHA-256 (RFC 5869) from the storage root."""
-
-    def __init__(self, root: Callable[[], Secret]) -> None:
-        self._root = root
-
-    def key(self, use: str, *context: bytes) -> bytes:
-        """32 bytes: HKDF-SHA-256(root, info=encode(use, context...)). Raises STORE_UNAVAILABLE while locked."""
-        derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=encode(use.encode(), *context))
-        return derivation.derive(self._root().reveal())
-
-
 class FileKeys:
     """The broker's key files under one directory, held in memory from `unlock` to `lock`.
 
-    `signer` and `at_rest` may be handed out while locked; they raise STORE_UNAVAILABLE until unlocked.
+    `signer` and `at_rest` may be handed out while locked; they raise STORE_UNAVAILABLE until unlocked. `unlocking`
+    opens a directory that is protected (`KeyDirectory`).
     """
 
-    def __init__(self, directory: Path, origin: str) -> None:
-        self._directory, self._origin = directory, check_origin(origin)
+    def __init__(
+        self, directory: Path, origin: str, unlocking: Unlock = no_unlock, entropy: Entropy | None = None
+    ) -> None:
+        self._origin, self._entropy = check_origin(origin), entropy or SystemEntropy()
+        self.files = KeyDirectory(directory, origin, unlocking)
         self._signing: Ed25519PrivateKey | None = None
-        self._root: Secret | None = None
+        self._roots: tuple[Secret, ...] | None = None
         self.signer = LogSigner(origin, lambda: self._held(self._signing))
-        self.at_rest = StorageKeys(lambda: self._held(self._root))
+        self.at_rest = StorageKeys(lambda: self._held(self._roots), self._entropy)
 
     @classmethod
-    def create(cls, directory: Path, origin: str, entropy: Entropy | None = None) -> FileKeys:
+    def create(
+        cls,
+        directory: Path,
+        origin: str,
+        entropy: Entropy | None = None,
+        *,
+        unlocking: Unlock = no_unlock,
+        wrapper: Wrapper | None = None,
+    ) -> FileKeys:
         """Makes the key files (0600, in a directory of 0700), durably, and returns them unlocked.
 
-        Raises CONFIG_INVALID when a key file exists: a key is never overwritten.
+        With `wrapper` they are sealed from the first byte on. Raises CONFIG_INVALID when a key file exists: a key is
+        never overwritten.
         """
-        keys, entropy = cls(directory, origin), entropy or SystemEntropy()
-        try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _check_private(directory, directory.stat(), "700")
-            if any((directory / name).exists() for name in (SIGNING_FILE, STORAGE_FILE)):
-                raise SluisError(Code.CONFIG_INVALID, "keys: key files exist here already and are never overwritten")
-            _write_new(directory / STORAGE_FILE, f"{_STORAGE_LABEL} {entropy.token(32).hex()}\n")
-            _write_new(directory / SIGNING_FILE, f"{_signing_text(origin, entropy.token(32))}\n")
-            _sync_directory(directory)
-        except OSError as error:
-            raise SluisError(
-                Code.CONFIG_INVALID,
-                f"keys: the key directory cannot be written ({type(error).__name__}): check its owner",
-            ) from error
+        keys = cls(directory, origin, unlocking, entropy)
+        keys.files.make()
+        if any(keys.files.has(name) for name in (SIGNING_FILE, STORAGE_FILE)):
+            raise SluisError(Code.CONFIG_INVALID, "keys: key files exist here already and are never overwritten")
+        if wrapper is not None:
+            keys.files.protect(wrapper)
+        keys.files.write(STORAGE_FILE, _root_text(keys._entropy.token(32)))
+        keys.files.write(SIGNING_FILE, _signing_text(origin, keys._entropy.token(32)))
         keys.unlock()
         return keys
 
     @classmethod
-    def load(cls, directory: Path, origin: str) -> FileKeys:
+    def load(cls, directory: Path, origin: str, unlocking: Unlock = no_unlock) -> FileKeys:
         """The keys of a directory, unlocked. Raises as `unlock`."""
-        keys = cls(directory, origin)
+        keys = cls(directory, origin, unlocking)
         keys.unlock()
         return keys
 
     @property
     def locked(self) -> bool:
         """Whether the keys are out of reach; a broker with locked keys is not ready."""
-        return self._signing is None or self._root is None
+        return self._signing is None or self._roots is None
 
     def unlock(self) -> None:
         """Reads the key files.
 
-        Raises CONFIG_INVALID when one is missing, can be read by others, does not parse, or names another log.
+        Raises CONFIG_INVALID when one is missing, can be read by others, does not parse, or names another log;
+        STORE_UNAVAILABLE when what protects them does not open now, or not with the secret given.
         """
-        try:
-            _check_private(self._directory, self._directory.stat(), "700")
-        except FileNotFoundError as error:
-            raise SluisError(Code.CONFIG_INVALID, _missing(self._directory.name)) from error
-        label, _, root = _read(self._directory / STORAGE_FILE).partition(" ")
-        if label != _STORAGE_LABEL or not re.fullmatch(r"[0-9a-f]{64}", root):
-            raise SluisError(Code.CONFIG_INVALID, f"{STORAGE_FILE}: not a storage root key: restore it from its backup")
-        seed = _seed_of(_read(self._directory / SIGNING_FILE), self._origin)
-        self._root = Secret(bytes.fromhex(root))
+        self.files.demand_private()
+        roots = [self._root(STORAGE_FILE)]
+        if self.files.has(NEXT_STORAGE_FILE):
+            roots.insert(0, self._root(NEXT_STORAGE_FILE))
+        seed = _seed_of(self.files.read(SIGNING_FILE), self._origin)
+        self._roots = tuple(roots)
         self._signing = Ed25519PrivateKey.from_private_bytes(seed)
 
     def next_signer(self, entropy: Entropy | None = None, *, make: bool) -> LogSigner | None:
         """The signer of the key to come: as it lies there, or made now, durably, with `make`. Raises CONFIG_INVALID."""
-        path = self._directory / NEXT_FILE
-        try:
-            if make and not path.exists():
-                part = self._directory / f".{NEXT_FILE}.part"
-                part.unlink(missing_ok=True)
-                _write_new(part, f"{_signing_text(self._origin, (entropy or SystemEntropy()).token(32))}\n")
-                part.replace(path)
-                _sync_directory(self._directory)
-        except OSError as error:
-            text = f"keys: the key directory cannot be written ({type(error).__name__}): check its owner"
-            raise SluisError(Code.CONFIG_INVALID, text) from error
-        if not path.exists():
+        if make and not self.files.has(NEXT_FILE):
+            self.files.write(NEXT_FILE, _signing_text(self._origin, (entropy or self._entropy).token(32)))
+        if not self.files.has(NEXT_FILE):
             return None
-        key = Ed25519PrivateKey.from_private_bytes(_seed_of(_read(path), self._origin))
+        key = Ed25519PrivateKey.from_private_bytes(_seed_of(self.files.read(NEXT_FILE), self._origin))
         return LogSigner(self._origin, lambda: key)
 
     def take_next(self) -> None:
         """Puts the next key in the place of the signing key, which is gone then. Raises CONFIG_INVALID."""
-        try:
-            (self._directory / NEXT_FILE).replace(self._directory / SIGNING_FILE)
-            _sync_directory(self._directory)
-        except OSError as error:
-            text = f"keys: the new log key cannot be put in place ({type(error).__name__}): check the directory's owner"
-            raise SluisError(Code.CONFIG_INVALID, text) from error
+        self.files.take_place(NEXT_FILE, SIGNING_FILE, destroy=False)
+        self.unlock()
+
+    @property
+    def rotating(self) -> bool:
+        """Whether a storage root to come lies there: what hangs on the old one is being moved."""
+        return self.files.has(NEXT_STORAGE_FILE)
+
+    def begin_rotation(self) -> bool:
+        """Makes the storage root to come, durably; False when there is one already. Raises CONFIG_INVALID."""
+        if self.rotating:
+            return False
+        self.files.write(NEXT_STORAGE_FILE, _root_text(self._entropy.token(32)))
+        return True
+
+    def take_up_rotation(self) -> bool:
+        """Reads the root to come when it is there and not read yet: from now on everything is written under it.
+
+        Returns whether a rotation is under way. Raises as `unlock`.
+        """
+        if self.rotating and len(self._held(self._roots)) == 1:
+            self.unlock()
+        return self.rotating
+
+    def end_rotation(self) -> None:
+        """Puts the new root in the place of the old one, which is destroyed. Only once nothing hangs on the old one."""
+        if len(self._held(self._roots)) != 2:
+            raise SluisError(Code.INTERNAL, "no rotation of the storage key is under way")
+        self.files.take_place(NEXT_STORAGE_FILE, STORAGE_FILE, destroy=True)
         self.unlock()
 
     @property
     def begun(self) -> bool:
         """Whether the log of these keys was begun, as far as this directory tells."""
-        return (self._directory / BEGUN_FILE).exists()
+        return self.files.has(BEGUN_FILE)
 
     def note_begun(self) -> bool:
         """Notes, durably, that the log of these keys was begun; False where the directory cannot be written."""
         try:
             if not self.begun:
-                _write_new(self._directory / BEGUN_FILE, f"{self._origin}\n")
-                _sync_directory(self._directory)
-        except OSError:
+                self.files.write(BEGUN_FILE, self._origin)
+        except SluisError:
             return False
         return True
 
     def lock(self) -> None:
         """Lets go of the keys."""
-        self._signing = self._root = None
+        self._signing = self._roots = None
 
     def __repr__(self) -> str:
         return f"FileKeys({'locked' if self.locked else 'unlocked'})"
+
+    def _root(self, name: str) -> Secret:
+        label, _, root = self.files.read(name).partition(" ")
+        if label != _STORAGE_LABEL or not re.fullmatch(r"[0-9a-f]{64}", root):
+            raise SluisError(Code.CONFIG_INVALID, f"{name}: not a storage root key: restore it from its backup")
+        return Secret(bytes.fromhex(root))
 
     @staticmethod
     def _held(key: _Key | None) -> _Key:
@@ -248,6 +239,10 @@ def check_origin(origin: str) -> str:
             Code.CONFIG_INVALID, "origin: printable ASCII without spaces and plus signs, at most 200 characters"
         )
     return origin
+
+
+def _root_text(root: bytes) -> str:
+    return f"{_STORAGE_LABEL} {root.hex()}"
 
 
 def _signing_text(origin: str, seed: bytes) -> str:
@@ -272,44 +267,6 @@ def _seed_of(text: str, origin: str) -> bytes:
             Code.CONFIG_INVALID, f"{SIGNING_FILE}: this key signs for another log than the configured origin"
         )
     return seed
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("r", encoding="ascii") as file:
-            _check_private(path, os.fstat(file.fileno()), "600")
-            return file.read().strip()
-    except FileNotFoundError as error:
-        raise SluisError(Code.CONFIG_INVALID, _missing(path.name)) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise SluisError(Code.CONFIG_INVALID, f"{path.name}: cannot be read ({type(error).__name__})") from error
-
-
-def _missing(name: str) -> str:
-    return f"{name}: not found: make keys with `sluis keys init`, or restore them from their backup"
-
-
-def _check_private(path: Path, found: os.stat_result, wanted: str) -> None:
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        raise SluisError(Code.CONFIG_INVALID, f"{path.name}: others on this machine can reach it: chmod {wanted}")
-    if found.st_uid not in (os.geteuid(), 0):
-        raise SluisError(Code.CONFIG_INVALID, f"{path.name}: owned by another user: chown it to the broker's user")
-
-
-def _write_new(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _base64(data: bytes) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from broker.custody.keys import Secret
+from broker.custody.secret import Secret
 from broker.errors import Code, SluisError, field_error
 from broker.evaluation_ports import Evaluated
 from broker.ports import Entropy

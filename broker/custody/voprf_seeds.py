@@ -15,12 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sluis_custody.directory import sync_directory, write_whole
 
 from broker.canonical import canonical_json, encode
 from broker.custody import voprf
-from broker.custody.keys import _check_private, _sync_directory
+from broker.custody.key_files import check_private
 from broker.errors import Code, SluisError
 from broker.evaluation_ports import Evaluated
 from broker.ports import AtRest, Entropy
@@ -28,7 +27,8 @@ from broker.ports import AtRest, Entropy
 FOLDER = "voprf"
 _LABEL = "sluis/v1/voprf"
 _TYPE = "sluis/v1/voprf-seed"
-_SEED_BYTES, _NONCE_BYTES = 32, 12
+_SEED_BYTES = 32
+_USE = "voprf-seed"
 _NAME = re.compile(
     r"(?P<purpose>[a-z][a-z0-9-]{0,62})\.(?P<epoch>[0-9]{4}(?:Q[1-4]|-(?:0[1-9]|1[0-2]))?(?:\.[1-9][0-9]?)?)\.json"
 )
@@ -75,8 +75,7 @@ class FileSeeds:
             raise SluisError(Code.CONFIG_INVALID, "key: give a purpose and an epoch such as 2026-11, 2026Q4 or 2026")
         seed = self._entropy.token(_SEED_BYTES)
         public = self._derive(purpose, epoch, seed).public
-        nonce = self._entropy.token(_NONCE_BYTES)
-        sealed = nonce + self._cipher().encrypt(nonce, seed, self._place(purpose, epoch, public))
+        sealed = self._at_rest.seal(_USE, seed, self._place(purpose, epoch, public))
         value = {
             "type": _TYPE,
             "service": self._service,
@@ -135,10 +134,28 @@ class FileSeeds:
                     file.flush()
                     os.fsync(file.fileno())
                 path.unlink()
-                _sync_directory(self._folder)
+                sync_directory(self._folder)
             except OSError as error:
                 text = f"{path.name}: the key cannot be destroyed ({type(error).__name__}): check the file's owner"
                 raise SluisError(Code.STORE_UNAVAILABLE, text) from error
+        return True
+
+    def rewrap(self) -> bool:
+        """Moves every seed to the newest storage key, durably; True: nothing is left. Damaged ones stay as they are."""
+        for key in self.list():
+            path, place = self._path(key.purpose, key.epoch), self._place(key.purpose, key.epoch, key.public)
+            with self._lock:
+                sealed = self._read(key.purpose, key.epoch)[1]
+                try:
+                    seed, newest = self._at_rest.open(_USE, sealed, place)
+                    if not newest:
+                        moved = base64.b64encode(self._at_rest.seal(_USE, seed, place)).decode()
+                        write_whole(path, canonical_json(json.loads(path.read_bytes()) | {"sealed": moved}))
+                except SluisError as error:
+                    if error.code is not Code.STORE_CORRUPT:
+                        raise
+                except OSError as error:
+                    raise _unreadable(path, error) from error
         return True
 
     def close(self) -> None:
@@ -169,7 +186,7 @@ class FileSeeds:
         path = self._path(purpose, epoch)
         try:
             with path.open("rb") as file:
-                _check_private(path, os.fstat(file.fileno()), "600")
+                check_private(path, os.fstat(file.fileno()), "600")
                 value = json.loads(file.read(4096))
             if value.keys() != _MEMBERS or value["type"] != _TYPE:
                 raise _damaged(path)
@@ -189,16 +206,15 @@ class FileSeeds:
         key, sealed = self._read(purpose, epoch)
         place = self._place(purpose, epoch, key.public)
         try:
-            seed = self._cipher().decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place)
-        except (InvalidTag, ValueError):
+            seed, _ = self._at_rest.open(_USE, sealed, place)
+        except SluisError as error:
+            if error.code is not Code.STORE_CORRUPT:
+                raise
             raise _damaged(self._path(purpose, epoch)) from None
         return self._derive(purpose, epoch, seed)
 
     def _derive(self, purpose: str, epoch: str, seed: bytes) -> voprf.KeyPair:
         return voprf.derive_key_pair(seed, encode(_LABEL.encode(), *self._named(purpose, epoch)))
-
-    def _cipher(self) -> AESGCM:
-        return AESGCM(self._at_rest.key("voprf-seed"))
 
     def _place(self, purpose: str, epoch: str, public: bytes) -> bytes:
         return encode(_TYPE.encode(), *self._named(purpose, epoch), public)
@@ -227,7 +243,7 @@ def _write_whole(path: Path, data: bytes) -> None:
         path.hardlink_to(part)
     finally:
         part.unlink()
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 def _unreadable(path: Path, error: OSError) -> SluisError:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import struct
+import threading
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from broker.errors import Code, SluisError
 from broker.exchange import AnswerRows
 from broker.matching.release import RowsDigest, encode_run
 from broker.ports import AtRest, Clock, Entropy
-from broker.storage.durable import make_directory, safe_name, storage_errors, sync_directory, write_all
+from broker.storage.durable import make_directory, name_of, safe_name, storage_errors, sync_directory, write_all
 
 MAGIC = b"SLUISAN1"
 _HEADER = struct.Struct("<8sQ16s")
@@ -39,6 +40,9 @@ class FileAnswerSpool:
 
     def __init__(self, root: Path, at_rest: AtRest, entropy: Entropy, clock: Clock | None = None) -> None:
         self._root, self._at_rest, self._entropy = root, at_rest, entropy
+        self._writing: list[bytes] = []
+        """For each answer being written, what tells its storage key from another."""
+        self._turn = threading.Lock()
         self._now = clock.now if clock else lambda: datetime.now(UTC)
         with storage_errors("opening the answer spool"):
             make_directory(root)
@@ -48,14 +52,17 @@ class FileAnswerSpool:
 
         Raises FIELD_INVALID, FIELD_TOO_LONG for a name that cannot be a file's.
         """
+        return self._write(name, runs, _microseconds(self._now()))
+
+    def _write(self, name: str, runs: Iterable[AnswerRows], written: int) -> str:
         final = self._path(name)
         temporary = self._root / f".writing-{self._entropy.token(8).hex()}"
-        header = _HEADER.pack(MAGIC, _microseconds(self._now()), self._entropy.token(16))
+        header = _HEADER.pack(MAGIC, written, self._entropy.token(16))
         digest = RowsDigest()
-        with storage_errors("keeping an answer"):
+        with storage_errors("keeping an answer"), self._noted():
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
-                cipher, bound = self._cipher(name, header)
+                cipher, bound = self._ciphers(name, header)[0], _place(name, header)
                 write_all(descriptor, header)
                 number = 0
                 for run in runs:
@@ -111,7 +118,7 @@ class FileAnswerSpool:
             header = file.read(_HEADER.size)
             if len(header) != _HEADER.size or not header.startswith(MAGIC):
                 raise SluisError(Code.STORE_CORRUPT, _CORRUPT)
-            cipher, bound = self._cipher(name, header)
+            ciphers, bound = self._ciphers(name, header), _place(name, header)
             size = os.fstat(file.fileno()).st_size
             number = 0
             while True:
@@ -120,21 +127,73 @@ class FileAnswerSpool:
                 if length > size - file.tell():
                     raise SluisError(Code.STORE_CORRUPT, _CORRUPT)
                 last = file.tell() + length == size
-                try:
-                    body = cipher.decrypt(number.to_bytes(12, "big"), file.read(length), _bound(bound, number, last))
-                except InvalidTag as error:
-                    raise SluisError(Code.STORE_CORRUPT, _CORRUPT) from error
+                body = _opened(ciphers, number, file.read(length), _bound(bound, number, last))
                 if last:
                     return
                 yield decode_run(body)
                 number += 1
 
-    def _cipher(self, name: str, header: bytes) -> tuple[AESGCM, bytes]:
-        key = self._at_rest.key("answer", name.encode(), header)  # fresh per file, so frame numbers can be nonces
-        return AESGCM(key), encode(b"sluis/v1/answer-spool", name.encode(), header)
+    def rewrap(self) -> bool:
+        """As `ports.AnswerSpool.rewrap`."""
+        with storage_errors("moving kept answers"):
+            for path in sorted(self._root.glob(f"*{_SUFFIX}")):
+                name = name_of(path.name.removesuffix(_SUFFIX))
+                if name is not None:
+                    self._move(name, path)
+        with self._turn:
+            return all(one == self._mark() for one in self._writing)
+
+    def _move(self, name: str, path: Path) -> None:
+        """Writes an answer anew under the newest storage key, dated as before; a damaged one is left as it is."""
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            header = file.read(_HEADER.size)
+            start = file.read(_LENGTH.size)
+            if len(header) + len(start) != _HEADER.size + _LENGTH.size or not header.startswith(MAGIC):
+                return
+            first = file.read(_LENGTH.unpack(start)[0])
+            last = file.tell() == os.fstat(file.fileno()).st_size
+            try:
+                _opened(self._ciphers(name, header)[:1], 0, first, _bound(_place(name, header), 0, last))
+            except SluisError:
+                with suppress(SluisError):
+                    self._write(name, self.read(name), _HEADER.unpack(header)[1])
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        mark = self._mark()
+        with self._turn:
+            self._writing.append(mark)
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._writing.remove(mark)
+
+    def _mark(self) -> bytes:
+        return self._at_rest.key("answer-mark")
+
+    def _ciphers(self, name: str, header: bytes) -> list[AESGCM]:
+        """For each storage key, the newest first; fresh for a file, so frame numbers can be nonces."""
+        return [AESGCM(key) for key in self._at_rest.keys("answer", name.encode(), header)]
 
     def _path(self, name: str) -> Path:
         return self._root / (safe_name(name) + _SUFFIX)
+
+
+def _place(name: str, header: bytes) -> bytes:
+    return encode(b"sluis/v1/answer-spool", name.encode(), header)
+
+
+def _opened(ciphers: list[AESGCM], number: int, sealed: bytes, bound: bytes) -> bytes:
+    """A frame, under whichever key opens it; the others are dropped from `ciphers`. Raises STORE_CORRUPT."""
+    for cipher in tuple(ciphers):
+        try:
+            plain = cipher.decrypt(number.to_bytes(12, "big"), sealed, bound)
+        except InvalidTag:
+            continue
+        ciphers[:] = [cipher]
+        return plain
+    raise SluisError(Code.STORE_CORRUPT, _CORRUPT)
 
 
 def decode_run(data: bytes) -> AnswerRows:

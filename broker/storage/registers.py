@@ -24,6 +24,7 @@ from broker.errors import Code, SluisError
 from broker.exchange import COMMITMENT_BYTES, WRAP_BYTES, Pseudonyms, RegisterChunk, UploadSpec
 from broker.ports import AtRest, Entropy
 from broker.register_ports import Snapshot
+from broker.storage.data_keys import DataKeys
 from broker.storage.durable import (
     clear_dropped,
     drop_tree,
@@ -40,6 +41,7 @@ from broker.storage.uploads import UploadSpool
 
 OPEN_VERSIONS = 128
 UNPUBLISHED_SECONDS = 3600.0
+_USE = "register"
 
 
 class FileSnapshot:
@@ -107,6 +109,10 @@ class FileSnapshot:
         return self._version
 
 
+def _named(name: str, version: int) -> tuple[bytes, bytes]:
+    return name.encode(), b"%d" % version
+
+
 def _placed(plain: bytes, width: int, at: npt.NDArray[np.intp], rows: int) -> bytes:
     out = np.zeros((rows, width), np.uint8)
     out[at] = np.frombuffer(plain, np.uint8).reshape(-1, width)
@@ -130,7 +136,7 @@ class FileRegisterStore:
         unpublished_seconds: float = UNPUBLISHED_SECONDS,
     ) -> None:
         self._uploads, self._registers = root / "uploads", root / "registers"
-        self._at_rest, self._entropy = at_rest, entropy
+        self._keys, self._entropy = DataKeys(at_rest, entropy), entropy
         self._open_versions, self._unpublished_seconds = open_versions, unpublished_seconds
         self._lock = threading.Lock()
         self._spools: dict[str, UploadSpool] = {}
@@ -171,13 +177,13 @@ class FileRegisterStore:
                     "true count",
                 )
             final = self._directory(spec.register, spec.version)
-            key = self._key(spec.register, spec.version)
             if not final.exists():
                 if spool.built() is not None:
                     raise SluisError(
                         Code.NOT_FOUND, "the version built from this upload was dropped: begin a new upload"
                     )
-                self._build(final, spool, key, rows, digest, rows_per_pseudonym)
+                self._build(final, spool, rows, digest, rows_per_pseudonym)
+            key = self._key(spec.register, spec.version)
             self._check_source(VersionFacts.read(final, spec.register, spec.version, key), spec, key, digest)
             if spool.built() is None:
                 spool.mark_built(rows)
@@ -233,6 +239,19 @@ class FileRegisterStore:
                         dropped.append(found)
         return tuple(dropped)
 
+    def rewrap(self) -> bool:
+        """As `ports.RegisterStore.rewrap`."""
+        with storage_errors("moving keys of registers"):
+            for register in sorted(self._registers.iterdir()):
+                name = name_of(register.name)
+                for directory in sorted(register.glob("v*[0-9]")) if name is not None else ():
+                    self._keys.move(directory, _USE, *_named(str(name), int(directory.name[1:])))
+            for upload in sorted(self._uploads.iterdir()):
+                name = name_of(upload.name)
+                if name is not None and upload.is_dir():
+                    self._spool(name).move_key()
+        return True
+
     def _open(self, name: str, version: int) -> OpenVersion:
         directory = self._directory(name, version)
         try:
@@ -249,10 +268,8 @@ class FileRegisterStore:
                 self._opening.pop((name, version), None)
         return opened
 
-    def _build(
-        self, final: Path, spool: UploadSpool, key: bytes, rows: int, digest: str, rows_per_pseudonym: int
-    ) -> None:
-        spec = spool.spec
+    def _build(self, final: Path, spool: UploadSpool, rows: int, digest: str, rows_per_pseudonym: int) -> None:
+        spec, key = spool.spec, self._keys.make()
         make_directory(final.parent)
         self._drop_building(spec)
         building = self._building(spec)
@@ -268,7 +285,9 @@ class FileRegisterStore:
                 register_key=key,
                 salt=self._entropy.token(16),
             )
-            os.replace(building, final)  # noqa: PTH105  # tests break exactly this call
+            with self._keys.kept(building, _USE, key, *_named(spec.register, spec.version)):
+                sync_directory(building)
+                os.replace(building, final)  # noqa: PTH105  # tests break exactly this call
             sync_directory(final.parent)
         except Exception:
             shutil.rmtree(building, ignore_errors=True)
@@ -321,7 +340,7 @@ class FileRegisterStore:
         with self._lock:
             if upload not in self._spools:
                 directory = self._uploads / safe_name(upload)
-                self._spools[upload] = UploadSpool(directory, self._at_rest, self._entropy)
+                self._spools[upload] = UploadSpool(directory, self._keys, self._entropy)
             return self._spools[upload]
 
     def _known(self, upload: str) -> UploadSpool:
@@ -339,7 +358,7 @@ class FileRegisterStore:
         return self._registers / safe_name(spec.register) / f".building-v{spec.version}"
 
     def _key(self, name: str, version: int) -> bytes:
-        return self._at_rest.key("register", name.encode(), b"%d" % version)
+        return self._keys.of(self._directory(name, version), _USE, *_named(name, version))
 
     def _mark(self) -> str:
         return self._entropy.token(8).hex()

@@ -57,7 +57,7 @@ class SqliteLogStore:
         try:
             self._session: Session | None = Session(connect_writer(path), Code.LOG_UNAVAILABLE)
             self._vault = Vault(path.with_name(path.name + ".vault"), at_rest, entropy)
-            self._heads = AnswerHeads(at_rest, entropy)
+            self._heads = AnswerHeads(at_rest)
             self._marker = Marker(at_rest)
             self._vault.sweep(self._session)
         except BaseException:
@@ -170,7 +170,7 @@ def open_reader(path: Path) -> SqliteLogReader:
 def open_vault_reader(path: Path, at_rest: AtRest, entropy: Entropy) -> SqliteLogReader:
     """As `open_reader`, with the vault: it opens commitments as long as their slots are kept, and writes nothing."""
     vault = Vault(path.with_name(path.name + ".vault"), at_rest, entropy)
-    return SqliteLogReader(path, vault, AnswerHeads(at_rest, entropy))
+    return SqliteLogReader(path, vault, AnswerHeads(at_rest))
 
 
 def _exclusive(path: Path) -> int:

@@ -6,20 +6,17 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from broker.canonical import canonical_json, encode
 from broker.errors import Code, SluisError
 from broker.exchange import AnswerStatus, ExchangeState, RegisterVersion
 from broker.parties import Environment
-from broker.ports import AtRest, Entropy
+from broker.ports import AtRest
 from broker.statements import Scope, Signed, read_register_manifest
 from broker.storage.sqlite_session import Session, corrupt
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
-_NONCE_BYTES = 12
+_USE = "answer-heads"
 
 EXCHANGES = (
     "SELECT exchange, asker, principal, answerer, purpose, statement_digest, asked_at, ask_index, lease_until, epoch, "
@@ -45,28 +42,50 @@ def from_ticks(ticks: int) -> datetime:
     return _EPOCH + ticks * _TICK
 
 
+def moved_to_newest(at_rest: AtRest, use: str, sealed: bytes, bound: bytes) -> bytes | None:
+    """`sealed` under the newest storage key; None when it is already, or is damaged and opens under none."""
+    try:
+        data, newest = at_rest.open(use, sealed, bound)
+    except SluisError as error:
+        if error.code is not Code.STORE_CORRUPT:
+            raise
+        return None
+    return None if newest else at_rest.seal(use, data, bound)
+
+
 class AnswerHeads:
     """Seals what is needed to send an answer again: a hit count of a one-subject question is personal."""
 
-    def __init__(self, at_rest: AtRest, entropy: Entropy) -> None:
-        self._cipher = AESGCM(at_rest.key("answer-heads"))
-        self._entropy = entropy
+    def __init__(self, at_rest: AtRest) -> None:
+        self._at_rest = at_rest
 
     def seal(self, state: ExchangeState) -> bytes | None:
         """The sealed head of `state`; None when it has none."""
         if not state.answer:
             return None
-        nonce = self._entropy.token(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, canonical_json(state.answer), _place(state))
+        return self._at_rest.seal(_USE, canonical_json(state.answer), _place(state))
 
     def open(self, sealed: bytes, exchange: str, asker: str, answerer: str) -> dict[str, object]:
         """The head again. Raises STORE_CORRUPT."""
-        place = encode(asker.encode(), exchange.encode(), answerer.encode())
-        try:
-            data = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place)
-        except InvalidTag:
-            raise SluisError(Code.STORE_CORRUPT, "a stored answer does not open with this storage key") from None
+        data, _ = self._at_rest.open(_USE, sealed, encode(asker.encode(), exchange.encode(), answerer.encode()))
         return json.loads(data)  # type: ignore[no-any-return]  # we wrote an object
+
+    def rewrap(self, session: Session, after: int, limit: int) -> int | None:
+        """Moves heads to the newest storage key: at most `limit` rows, those after the entry `after`.
+
+        Returns the last one looked at, None when there are no more. A head that is damaged is left as it is.
+        """
+        sql = (
+            "SELECT ask_index, answer, exchange, asker, answerer FROM exchanges WHERE ask_index>? "
+            "AND answer IS NOT NULL ORDER BY ask_index LIMIT ?"
+        )
+        found = session.rows(sql, (after, limit))
+        for number, sealed, exchange, asker, answerer in found:
+            place = encode(asker.encode(), exchange.encode(), answerer.encode())
+            moved = moved_to_newest(self._at_rest, _USE, sealed, place)
+            if moved is not None:
+                session.run("UPDATE exchanges SET answer=? WHERE ask_index=?", (moved, number))
+        return int(found[-1][0]) if len(found) == limit else None
 
 
 def _place(state: ExchangeState) -> bytes:

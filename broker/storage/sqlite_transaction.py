@@ -139,6 +139,15 @@ class SqliteTransaction(notices.RectificationRows, AskedRows):
             (rows.to_ticks(asked_before), limit),
         )
 
+    def rewrap(self, at: str, limit: int) -> str | None:
+        """Moves slots, then kept answers, to the newest storage key."""
+        session, (kind, _, last) = self._to_write(), (at or "slot ").partition(" ")
+        if kind == "slot":
+            slot = self._vault.rewrap(session, last, limit)
+            return "answer -1" if slot is None else f"slot {slot}"
+        entry = self._heads.rewrap(session, int(last), limit)
+        return None if entry is None else f"answer {entry}"
+
     def opening(self, commitment: str) -> tuple[bytes, bytes] | None:
         """Salt and value behind a commitment, or None once erased."""
         return self._vault.open(self._session, commitment)

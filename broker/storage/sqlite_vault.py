@@ -18,13 +18,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from broker.canonical import commitment, encode
 from broker.errors import Code, SluisError
 from broker.ports import AtRest, Entropy
-from broker.storage.sqlite_rows import to_ticks
+from broker.storage.sqlite_rows import moved_to_newest, to_ticks
 from broker.storage.sqlite_session import Session, sync_directory, wrapped
 
 FILE_FROM = 1 << 20
 """Values larger than this many bytes go to a file."""
 _ZERO_NONCE = bytes(12)
-_KEY_NONCE_BYTES = 12
+_USE = "vault"
 
 
 class Vault:
@@ -32,7 +32,7 @@ class Vault:
 
     def __init__(self, directory: Path, at_rest: AtRest, entropy: Entropy) -> None:
         self._directory = directory
-        self._wrapping = AESGCM(at_rest.key("vault"))
+        self._at_rest = at_rest
         self._entropy = entropy
 
     def put(
@@ -59,9 +59,8 @@ class Vault:
         if session.row("SELECT 1 FROM vault WHERE commitment=?", (name,)) is not None:
             session.run("UPDATE vault SET keep_until=max(keep_until, ?) WHERE commitment=?", (until, name))
             return name, None
-        key, nonce = self._entropy.token(32), self._entropy.token(_KEY_NONCE_BYTES)
-        bound = name.encode()
-        slot_key = nonce + self._wrapping.encrypt(nonce, key, bound)
+        key, bound = self._entropy.token(32), name.encode()
+        slot_key = self._at_rest.seal(_USE, key, bound)
         sealed = AESGCM(key).encrypt(_ZERO_NONCE, encode(label.encode(), salt, value), bound)
         path = self._write(sealed) if len(value) > FILE_FROM else None
         session.run(
@@ -85,9 +84,9 @@ class Vault:
         try:
             if file is not None:
                 sealed = (self._directory / file).read_bytes()
-            key = self._wrapping.decrypt(slot_key[:_KEY_NONCE_BYTES], slot_key[_KEY_NONCE_BYTES:], bound)
+            key, _ = self._at_rest.open(_USE, slot_key, bound)
             plain = AESGCM(key).decrypt(_ZERO_NONCE, sealed, bound)
-        except InvalidTag:
+        except (InvalidTag, SluisError):
             raise corrupt from None
         except FileNotFoundError as error:
             raise corrupt from error
@@ -97,6 +96,19 @@ class Vault:
         if commitment(label.decode(), salt, value) != name:  # GCM alone does not bind a ciphertext to one key
             raise corrupt
         return salt, value
+
+    def rewrap(self, session: Session, after: str, limit: int) -> str | None:
+        """Moves slot keys to the newest storage key: at most `limit` slots, those after `after` by commitment.
+
+        Returns the last one looked at, None when there are no more. A slot that is damaged is left as it is.
+        """
+        sql = "SELECT commitment, slot_key FROM vault WHERE commitment>? ORDER BY commitment LIMIT ?"
+        found = session.rows(sql, (after, limit))
+        for name, slot_key in found:
+            moved = moved_to_newest(self._at_rest, _USE, slot_key, name.encode())
+            if moved is not None:
+                session.run("UPDATE vault SET slot_key=? WHERE commitment=?", (moved, name))
+        return str(found[-1][0]) if len(found) == limit else None
 
     def sync(self) -> None:
         """Makes the directory entries of new files durable. Raises LOG_UNAVAILABLE."""

@@ -20,11 +20,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from broker.canonical import canonical_json, encode, parse_canonical
 from broker.errors import Code, SluisError
 from broker.exchange import COMMITMENT_BYTES, PSEUDONYM_BYTES, WRAP_BYTES, PseudonymColumn, RegisterChunk, UploadSpec
-from broker.ports import AtRest, Entropy
+from broker.ports import Entropy
+from broker.storage.data_keys import DataKeys
 from broker.storage.durable import make_directory, sync_directory, sync_file, write_all, write_durably
 
 HEADER = struct.Struct("<IQI12s")
 TAG_BYTES = 16
+_USE = "upload"
 MAX_CHUNK_ROWS = 1 << 20
 
 
@@ -69,14 +71,15 @@ def body_bytes(spec: UploadSpec, rows: int) -> int:
 class UploadSpool:
     """One upload's directory. Callers hold `sole_use` of `lock` around everything that writes."""
 
-    def __init__(self, directory: Path, at_rest: AtRest, entropy: Entropy) -> None:
+    def __init__(self, directory: Path, keys: DataKeys, entropy: Entropy) -> None:
         self.directory = directory
         self.lock = directory.with_name(f"{directory.name}.lock")
         self._rows_file = directory / "rows.spool"
         self._built_file = directory / "built"
         self._spec_file = directory / "spec.json"
         self._entropy = entropy
-        self._at_rest = at_rest
+        self._keys = keys
+        self._key: bytes | None = None
         self._spec: UploadSpec | None = None
         self._known: tuple[int, int] = (0, 0)
         """Bytes and rows of the file that are known to be good."""
@@ -108,8 +111,10 @@ class UploadSpool:
         self._built_file.unlink(missing_ok=True)
         descriptor = os.open(self._rows_file, os.O_WRONLY | os.O_CREAT, 0o600)
         os.close(descriptor)
-        write_durably(self._spec_file, spec_bytes(spec))
-        self._spec, self._known = spec, (0, 0)
+        key = self._keys.make()
+        with self._keys.kept(self.directory, _USE, key, spec.upload.encode()):
+            write_durably(self._spec_file, spec_bytes(spec))
+        self._spec, self._known, self._key = spec, (0, 0), key
 
     def committed(self) -> int:
         """Durable rows. Raises NOT_FOUND."""
@@ -147,7 +152,7 @@ class UploadSpool:
         nonce = self._entropy.token(12)
         length = len(body) + TAG_BYTES
         header = HEADER.pack(chunk.rows, rows, length, nonce)
-        sealed = AESGCM(self._key()).encrypt(nonce, body, self._bound(header))
+        sealed = self._cipher().encrypt(nonce, body, self._bound(header))
         self._known = (0, 0)  # until the fsync returns, nothing is known: a failure reads the file again
         descriptor = os.open(self._rows_file, os.O_RDWR)
         try:
@@ -167,7 +172,7 @@ class UploadSpool:
     def chunks(self) -> Iterator[RegisterChunk]:
         """The committed chunks in order, each verified. Raises STORE_CORRUPT."""
         spec, (end, _) = self.spec, self._good()
-        cipher = AESGCM(self._key())
+        cipher = self._cipher()
         with self._rows_file.open("rb") as file:
             at = 0
             while at < end:
@@ -205,7 +210,7 @@ class UploadSpool:
                     end + HEADER.size > size
                 ):  # only the last record can be torn inside: each was durable before the next
                     try:
-                        AESGCM(self._key()).decrypt(nonce, file.read(length), self._bound(header))
+                        self._cipher().decrypt(nonce, file.read(length), self._bound(header))
                     except InvalidTag:
                         break
                 at, total = end, total + rows
@@ -215,8 +220,15 @@ class UploadSpool:
             self._known = at, total
         return at, total
 
-    def _key(self) -> bytes:
-        return self._at_rest.key("upload", self.spec.upload.encode())
+    def move_key(self) -> None:
+        """Puts the key of the spool under the newest storage key."""
+        if self.exists():
+            self._keys.move(self.directory, _USE, self.spec.upload.encode())
+
+    def _cipher(self) -> AESGCM:
+        if self._key is None:
+            self._key = self._keys.of(self.directory, _USE, self.spec.upload.encode())
+        return AESGCM(self._key)
 
     def _bound(self, header: bytes) -> bytes:
         return encode(b"sluis/v1/upload", spec_bytes(self.spec), header)

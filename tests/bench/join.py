@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import ctypes
 import hashlib
-import hmac
 import json
 import os
 import resource
@@ -25,6 +24,8 @@ import numpy as np
 import pyarrow as pa
 
 from broker.canonical import encode
+from broker.custody.secret import Secret
+from broker.custody.storage_keys import StorageKeys
 from broker.exchange import PseudonymColumn, Question, RegisterChunk, UploadSpec
 from broker.matching.guard import check_pseudonyms
 from broker.matching.join import match
@@ -34,11 +35,6 @@ from broker.storage.registers import FileRegisterStore
 CHUNK = 65_536
 WIDTHS = (34, 28)
 NAME = "bench/bench/2026Q4/bag"
-
-
-class AtRest:
-    def key(self, use: str, *context: bytes) -> bytes:
-        return hmac.digest(bytes(32), encode(use.encode(), *context), "sha256")
 
 
 class Entropy:
@@ -104,7 +100,7 @@ def run(rows: int, queries: int, root: Path) -> dict[str, object]:
     wanted[spots[:hits]] = targets
     del targets, spots
 
-    store = FileRegisterStore(root, AtRest(), Entropy())
+    store = FileRegisterStore(root, StorageKeys(lambda: (Secret(bytes(32)),), Entropy()), Entropy())
     upload_s, digest = timed(lambda: upload(store, pseudonyms))
     build_s, _ = timed(lambda: store.build("bench", rows=rows, digest=str(digest), rows_per_pseudonym=1))
     ctypes.CDLL(None).malloc_trim(0)  # give back what the build freed, so that the growth below is growth

@@ -153,7 +153,7 @@ def test_a_broker_of_another_authority_is_not_spoken_to(world: World, tmp_path: 
 
 def test_a_log_key_that_is_not_the_brokers_refuses_everything(world: World) -> None:
     from broker.config import load_config
-    from broker.own_log import make_keys
+    from broker.key_store import make_keys
 
     text = (world.directory / "broker.yaml").read_text().replace("keys: keys", "keys: others")
     (world.directory / "other.yaml").write_text(text)

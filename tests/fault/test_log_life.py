@@ -34,8 +34,9 @@ from broker.exchange_log.cosignature import parse_witness_key, verify_cosigned
 from broker.exchange_log.entry import Entry, parse_leaf
 from broker.exchange_log.opening import check_whole, genesis, key_periods
 from broker.in_force import InForce, PolicyRules
+from broker.key_store import make_keys
 from broker.log_loss import Loss, assess
-from broker.own_log import high_water_mark, make_keys, open_log, own_log, verifier_key
+from broker.own_log import high_water_mark, open_log, own_log, verifier_key
 from broker.parties import Environment
 from broker.policy.suspension import DOCUMENT, with_notice
 from broker.ports import Transaction

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from broker.app import Broker
 from broker.config import Config, load_config
 from broker.dev_pki import ThrowAwayCa
-from broker.own_log import make_keys
+from broker.key_store import make_keys
 from broker.policy.bundle import build_bundle, policy_set_from_texts, sign_bundle
 
 ROOT = Path(__file__).parents[2]

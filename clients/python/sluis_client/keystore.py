@@ -37,6 +37,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sluis_custody.directory import Unlock
+
 from sluis_client.envelopes import EncryptionPrivateKey, short_digest
 from sluis_client.errors import ClientError, Exit
 from sluis_client.private_files import (
@@ -49,7 +51,7 @@ from sluis_client.private_files import (
 )
 from sluis_client.secret import KEY_BYTES, Secret
 from sluis_client.statements import SignedStatement, parse_utc, utc
-from sluis_client.store_protection import PRIVATE_KEY, Protection, Unlock, no_unlock
+from sluis_client.store_protection import PRIVATE_KEY, Protection, no_unlock
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.Q-]{0,140}")
 _EPOCH_FILE = re.compile(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
+
+from sluis_custody.directory import destroy, write_whole
 
 from sluis_client.errors import ClientError, Exit
 
@@ -16,19 +17,8 @@ _HALF_WRITTEN = re.compile(r"\..+\.([0-9]+)-[0-9a-f]{12}")
 
 def write_private(path: Path, data: bytes) -> None:
     """Replaces `path` whole by a file of mode 0600; on disk on return. Raises STATE_UNREADABLE."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(6)}")
     with reading(path):
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_directory(path.parent)
+        write_whole(path, data)
 
 
 def destroy_file(path: Path) -> bool:
@@ -40,25 +30,7 @@ def destroy_file(path: Path) -> bool:
         ClientError: STATE_UNREADABLE.
     """
     with reading(path):
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except FileNotFoundError:
-            return False
-        with os.fdopen(handle, "wb") as file:
-            file.write(bytes(os.fstat(file.fileno()).st_size))
-            file.flush()
-            os.fsync(file.fileno())
-        path.unlink(missing_ok=True)
-        _sync_directory(path.parent)
-    return True
-
-
-def _sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        return destroy(path)
 
 
 def damaged(path: Path) -> ClientError:

@@ -4,13 +4,13 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sluis_client import private_files as module
 from sluis_client.envelopes import generate_encryption_key
 from sluis_client.errors import ClientError, Exit
 from sluis_client.keystore import EncryptionKey, EpochKey, Keystore
 from sluis_client.private_files import write_private
 from sluis_client.secret import Secret
 from sluis_client.statements import SignedStatement
+from sluis_custody import directory as module
 
 FROM = datetime(2026, 9, 30, 22, tzinfo=UTC)
 
@@ -47,7 +47,7 @@ def test_everything_is_readable_by_its_owner_only(store):
     for path in [store.directory, *store.directory.rglob("*")]:
         seen += 1
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
-    assert seen == 18
+    assert seen == 17
 
 
 def test_keys_come_back_and_never_print(store):

@@ -11,6 +11,7 @@ import pytest
 from desk import Desk
 from fake_broker import World
 from key_places import MemoryKeyring
+from sluis_client import keystore
 from sluis_client import store_protection as module
 from sluis_client.envelopes import generate_encryption_key
 from sluis_client.errors import ClientError, Exit
@@ -19,6 +20,9 @@ from sluis_client.party_keys import keystore_of
 from sluis_client.profile import load_profile
 from sluis_client.secret import Secret
 from sluis_client.statements import SignedStatement, parse_utc
+from sluis_client.store_protection import is_secret
+from sluis_custody import directory
+from sluis_custody.directory import forget_open_keys
 from sluis_custody.os_keyring import KeyringWrapper
 from sluis_custody.store_key import FILE_NAME, is_sealed
 
@@ -28,9 +32,9 @@ UNTIL = parse_utc("2026-12-31T23:00:00Z")
 
 @pytest.fixture(autouse=True)
 def _nothing_is_open():
-    module._open_keys.clear()
+    forget_open_keys()
     yield
-    module._open_keys.clear()
+    forget_open_keys()
 
 
 class Places:
@@ -62,7 +66,7 @@ def filled(store):
 
 def secret_files(store):
     names = [path.relative_to(store.directory).as_posix() for path in store.directory.rglob("[!.]*") if path.is_file()]
-    return sorted(name for name in names if module.is_secret(name))
+    return sorted(name for name in names if is_secret(name))
 
 
 def refused(call):
@@ -85,7 +89,7 @@ def test_after_protecting_no_secret_lies_in_the_clear(tmp_path, places):
     whole = b"".join(path.read_bytes() for path in store.directory.rglob("*") if path.is_file())
     assert K.hex().encode() not in whole
     assert K not in whole
-    module._open_keys.clear()
+    forget_open_keys()
     again = places.store(store.directory)
     assert (again.epoch_key("snf-locatie", "2026Q4"), again.named_key("cache"), again.fingerprint(b"x")) == before
     assert (store.directory / "exchanges" / "e1").stat().st_mtime_ns == 5
@@ -99,7 +103,7 @@ def test_without_the_key_nothing_secret_opens_and_nothing_changes(tmp_path, plac
     store = filled(places.store(tmp_path / "state"))
     store.protection.protect(KeyringWrapper(places.old))
     before = {path: path.read_bytes() for path in store.directory.rglob("[!.]*") if path.is_file()}
-    module._open_keys.clear()
+    forget_open_keys()
     for locked in (Keystore(store.directory), places.store(store.directory, places.new)):
         for use in (
             lambda s=locked: s.epoch_key("snf-locatie", "2026Q4"),
@@ -131,6 +135,10 @@ def test_files_cannot_be_swapped_changed_or_put_back_in_the_clear(tmp_path, plac
     assert FILE_NAME in told.message
 
 
+def test_every_part_of_the_store_is_secret_or_known_not_to_be():
+    assert set(keystore._PARTS) == module.SECRET_DIRECTORIES | {"due", "ended", "evidence"}
+
+
 class Killed(BaseException):
     """Stands for SIGKILL: nothing of the program runs after it."""
 
@@ -139,7 +147,7 @@ class Killed(BaseException):
 @pytest.mark.parametrize("step", range(8))
 def test_protecting_goes_on_after_a_kill_at_any_write(tmp_path, places, monkeypatch, step, when):
     store = filled(places.store(tmp_path / "state"))
-    write, count = module.write_private, itertools.count()
+    write, count = directory.write_whole, itertools.count()
 
     def cut(path, data):
         mine = next(count) == step
@@ -149,11 +157,11 @@ def test_protecting_goes_on_after_a_kill_at_any_write(tmp_path, places, monkeypa
         if mine:
             raise Killed
 
-    monkeypatch.setattr(module, "write_private", cut)
+    monkeypatch.setattr(directory, "write_whole", cut)
     with pytest.raises(Killed):
         store.protection.protect(KeyringWrapper(places.old))
     monkeypatch.undo()
-    module._open_keys.clear()
+    forget_open_keys()
     again = places.store(store.directory)
     assert again.epoch_key("snf-locatie", "2026Q4").key == Secret(K), "it is readable in between"
     again.protection.protect(KeyringWrapper(places.old))
@@ -168,16 +176,16 @@ def test_another_place_takes_over_whole_or_not_at_all(tmp_path, places, monkeypa
     store.protection.protect(KeyringWrapper(places.old))
     before = (store.directory / FILE_NAME).read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(module, "write_private", lambda *_: (_ for _ in ()).throw(Killed))
+        patch.setattr(directory, "write_whole", lambda *_: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
             store.protection.rewrap(KeyringWrapper(places.new))
     assert (store.directory / FILE_NAME).read_bytes() == before
     shutil.copytree(store.directory, tmp_path / "backup")
     store.protection.rewrap(KeyringWrapper(places.new))
-    module._open_keys.clear()
+    forget_open_keys()
     assert places.store(store.directory, places.new).epoch_key("snf-locatie", "2026Q4").key == Secret(K)
     assert not places.old.entries, "the old keyring's entry is dropped"
-    module._open_keys.clear()
+    forget_open_keys()
     assert refused(lambda: places.store(store.directory).named_key("cache")).code == "KEYSTORE_LOCKED"
 
 
@@ -212,17 +220,17 @@ def test_the_store_is_protected_and_its_passphrase_changed_by_commands(desk):
     told = desk.run("snf", "keys", "protect")
     assert "protected by passphrase" in told
     assert "nothing changed" in desk.run("snf", "keys", "protect")
-    module._open_keys.clear()
+    forget_open_keys()
     assert desk.json("snf", "keys", "show") == shown
     wrong = give(desk, "wrong", "a wrong passphrase")
     set_profile(desk, "snf", key_store_secret=f"file:{wrong}")
-    module._open_keys.clear()
+    forget_open_keys()
     desk.run("snf", "keys", "passphrase", "--new-secret", f"file:{second}", expect=8)
     assert "KEYSTORE_LOCKED" in desk.err
     assert "wrong passphrase" in desk.err
     set_profile(desk, "snf", key_store_secret=f"file:{first}")
     desk.run("snf", "keys", "passphrase", "--new-secret", f"file:{second}")
-    module._open_keys.clear()
+    forget_open_keys()
     desk.run("snf", "keys", "show", expect=8)
     set_profile(desk, "snf", key_store_secret=f"file:{second}")
     assert desk.json("snf", "keys", "show") == shown

@@ -15,7 +15,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from broker.canonical import encode
-from broker.custody.keys import SIGNING_FILE, STORAGE_FILE, FileKeys, Secret, SystemClock, SystemEntropy, key_hash
+from broker.custody.key_files import SIGNING_FILE, STORAGE_FILE
+from broker.custody.keys import FileKeys, SystemClock, SystemEntropy, key_hash
+from broker.custody.secret import Secret
 from broker.errors import Code, SluisError
 
 ORIGIN = "sluis.example/test-2026"

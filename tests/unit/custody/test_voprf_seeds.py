@@ -135,3 +135,25 @@ def test_files_that_come_and_go_beside_a_running_service_are_noticed(seeds, tmp_
     other.destroy(PURPOSE, EPOCH, public)
     assert seeds.public_key(PURPOSE, EPOCH) is None
     other.close()
+
+
+def test_seeds_move_to_a_new_storage_key(tmp_path):
+    keys = FileKeys.create(tmp_path / "keys", ORIGIN)
+    old = open_at(tmp_path / "keys", keys)
+    made, other = old.make(PURPOSE, EPOCH, MADE), old.make(PURPOSE, "2026-12", MADE)
+    file_of(tmp_path / "keys", "2026-12").write_bytes(
+        file_of(tmp_path / "keys", "2026-12").read_bytes().replace(b'"sealed":"', b'"sealed":"AAAA')
+    )
+    keys.begin_rotation()
+    keys.take_up_rotation()
+    assert old.rewrap()
+    moved = file_of(tmp_path / "keys").read_bytes()
+    assert old.rewrap()
+    assert file_of(tmp_path / "keys").read_bytes() == moved, "what is moved is left"
+    keys.end_rotation()
+    again = open_at(tmp_path / "keys", FileKeys.load(tmp_path / "keys", ORIGIN))
+    assert again.public_key(PURPOSE, EPOCH) == made.public
+    assert code(lambda: again.public_key(PURPOSE, "2026-12")) is Code.STORE_CORRUPT
+    assert other.public != made.public
+    old.close()
+    again.close()

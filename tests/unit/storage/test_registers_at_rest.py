@@ -126,11 +126,7 @@ def test_a_missing_file_another_version_and_another_storage_key_are_seen(tmp_pat
     assert code_of(lambda: open_store(tmp_path).pin(NAME, 2)) is Code.STORE_CORRUPT
     version.with_name("v2").rename(version)
 
-    class OtherRoot(AtRest):
-        def key(self, use: str, *context: bytes) -> bytes:
-            return super().key(use + "other", *context)
-
-    assert code_of(lambda: FileRegisterStore(tmp_path, OtherRoot(), Entropy()).pin(NAME, 1)) is Code.STORE_CORRUPT
+    assert code_of(lambda: FileRegisterStore(tmp_path, AtRest("other"), Entropy()).pin(NAME, 1)) is Code.STORE_CORRUPT
     (version / "rows.arrow").unlink()
     assert code_of(lambda: open_store(tmp_path).pin(NAME, 1)) is Code.STORE_CORRUPT
 

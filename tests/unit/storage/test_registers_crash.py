@@ -238,7 +238,7 @@ def test_all_is_synced_before_it_is_acknowledged(tmp_path: Path, monkeypatch: py
         assert synced.covers(upload / "rows.spool")
     store.build("u1", rows=40, digest=t.digest, rows_per_pseudonym=1)
     version = next(root.rglob("version.json")).parent
-    assert {path.name for path in version.iterdir()} == {"version.json", "rows.arrow", "index-1.arrow"}
+    assert {path.name for path in version.iterdir()} == {"version.json", "rows.arrow", "index-1.arrow", "key"}
     for path in [*version.iterdir(), version, version.parent, upload, upload / "built"]:
         assert synced.covers(path), path
     assert all(synced.covers(path) for path in (tmp_path / "a", root))
