@@ -5,9 +5,9 @@
     rows.arrow        batches of 65,536 rows: `wraps-<k>`, `commitments` and one column per attribute, AES-256-CTR
     version.json      shape, salt and the HMAC-SHA-256 of every file, itself under a MAC
 
-Every column has a key of its own: HMAC(register key, encode(column, salt)), register key = at_rest("register", name,
-version), salt random per build. A single block cipher hides the pseudonym and keeps equality, which the join needs;
-a row's counter starts at row x blocks per row, so any set of rows opens with one cipher call.
+Every column has a key of its own: HMAC(register key, encode(column, salt)); the register key is of the version alone
+(`data_keys.py`), salt random per build. A single block cipher hides the pseudonym and keeps equality, which the join
+needs; a row's counter starts at row x blocks per row, so any set of rows opens with one cipher call.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ from voprf import ristretto
 from world import START, World, make_world, policy_texts
 
 from broker.config import load_config
-from broker.own_log import make_keys, open_seeds
+from broker.key_store import make_keys
+from broker.own_log import open_seeds
 
 EPOCH = "2026-11"
 OWN, OTHER = "sluis", "oost"
