@@ -30,6 +30,7 @@ SIGNED = {
     "KeyService/PublishEncryptionKey": "key",
     "KeyService/PublishEpoch": "manifest",
     "RegisterService/CorrectRecord": "signed",
+    "RegisterService/SetCanaries": "signed",
     "ExchangeService/DisputeHit": "signed",
     "ExchangeService/ReportOutcome": "signed",
     "NoticeService/AcknowledgeNotice": "signed",

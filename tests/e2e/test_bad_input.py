@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
+from bad_canaries import canary_rows
 from bad_question import match_rows
 from bad_rectification import rectification_rows
 from bad_rows import unary_rows
@@ -20,7 +21,7 @@ from world import running
 from broker.errors import Code, Kind
 
 pytestmark = pytest.mark.slow
-ROWS = [*unary_rows(), *rectification_rows(), *match_rows()]
+ROWS = [*unary_rows(), *rectification_rows(), *canary_rows(), *match_rows()]
 KEPT = ("registers", "counters", "exchanges", "vault")
 """What a legitimate read, dry run or begin leaves alone."""
 

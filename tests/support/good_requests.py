@@ -128,6 +128,30 @@ def _correct(stage: Stage) -> list[Message]:
     return [stage.rectifier("uwv").correction(PURPOSE, "kvk", KVK[0])]
 
 
+def _canaries(stage: Stage) -> list[Message]:
+    maker = stage.uwv.pseudonymiser(PURPOSE, "kvk")
+    (column,) = maker.columns([(("99999990",),)], 1)
+    salt = os.urandom(32)
+    statement = {
+        "type": "sluis/v1/canaries",
+        "origin": ORIGIN,
+        "environment": "test",
+        "request_id": str(uuid.uuid4()),
+        "answerer": "uwv",
+        "purpose": PURPOSE,
+        "epoch": stage.begin.epoch,
+        "key_id": maker.key_id,
+        "scheme": "kvk",
+        "match_keys": 1,
+        "rows": 1,
+        "record": commitment("record", salt, tokens_value([column])),
+        "not_after": utc(stage.uwv.now() + timedelta(minutes=5)),
+    }
+    columns = [common_pb2.PseudonymColumn(pseudonyms=column.pseudonyms)]
+    signed = stage.uwv.signed(statement)
+    return [register_pb2.SetCanariesRequest(signed=signed, canaries_salt=salt, columns=columns)]
+
+
 def _dispute(stage: Stage) -> list[Message]:
     return [stage.rectifier("nla").dispute_request(stage.ask, 1)]
 
@@ -205,6 +229,7 @@ GOOD: dict[str, tuple[str, Builder]] = {
     "RegisterService/GetUpload": ("uwv", lambda s: [register_pb2.GetUploadRequest(upload=s.open_upload.upload)]),
     "RegisterService/SealRegister": ("uwv", _seal),
     "RegisterService/CorrectRecord": ("uwv", _correct),
+    "RegisterService/SetCanaries": ("uwv", _canaries),
     "RegisterService/WithdrawRegister": (
         "uwv",
         lambda stage: [register_pb2.WithdrawRegisterRequest(request_id=str(uuid.uuid4()), register=stage.register)],
