@@ -10,6 +10,8 @@ from pathlib import Path
 LOCATIONS = 20_000
 QUESTIONS = 1_000
 FIRMS = 2_000
+PERSONS = 400
+ASKED = 25
 STATUSES = ["geldig", "geldig", "Geldig ", "geschorst", "verlopen"]
 STREETS = ["Kanaalweg", "Café de Brug", "Müllerstraat", "'s-Gravendreef", "Zuiderpark", "Wałęsalaan"]
 
@@ -82,6 +84,24 @@ def firms(certified: Path, inspected: Path, rng: random.Random) -> None:
     inspected.write_text("Nr\tVestigingsnummer\n" + "\n".join(lines) + "\n", encoding="utf-8")
 
 
+def persons(known: Path, asked: Path, rng: random.Random) -> None:
+    """UWV's persons, and those whom inspectors met, of whom about half are known.
+
+    Numbers from 999900000 pass the test of a BSN and are given to nobody.
+    """
+    weights = (9, 8, 7, 6, 5, 4, 3, 2, -1)
+    numbers = [
+        text
+        for text in map(str, range(999_900_000, 1_000_000_000))
+        if sum(weight * int(digit) for weight, digit in zip(weights, text, strict=True)) % 11 == 0
+    ]
+    chosen = rng.sample(numbers, PERSONS + ASKED // 2)
+    known.write_text("Burgerservicenummer\n" + "\n".join(chosen[:PERSONS]) + "\n", encoding="utf-8")
+    met = chosen[PERSONS - ASKED + ASKED // 2 :]
+    lines = [f"{index};{number[:4]}.{number[4:6]}.{number[6:]}" for index, number in enumerate(met)]
+    asked.write_text("Nr;BSN\n" + "\n".join(lines) + "\n", encoding="utf-8")
+
+
 def write_all(directory: Path, seed: int = 2026) -> None:
     """Writes all input files of the demo."""
     rng = random.Random(seed)  # noqa: S311 - made-up records, the same every time
@@ -89,3 +109,4 @@ def write_all(directory: Path, seed: int = 2026) -> None:
     bags = locations(directory / "snf-locaties.csv", rng)
     addresses(directory / "utrecht-adressen.csv", rng, bags)
     firms(directory / "sna-gecertificeerd.csv", directory / "nla-lijst.tsv", rng)
+    persons(directory / "uwv-bekend.csv", directory / "nla-personen.csv", rng)

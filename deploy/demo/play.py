@@ -23,7 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from data import write_all
-from world import PLAYERS, DemoWorld, copy_policies, free_port, now, parties_of
+from world import PERSONS, PLAYERS, DemoWorld, copy_policies, free_port, now, parties_of
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARIES = Path(sys.executable).parent
@@ -73,14 +73,14 @@ class Story:
 
 
 @contextmanager
-def broker_running(story: Story) -> Iterator[None]:
-    """The broker as a process beside the story."""
-    command = "sluis serve --config broker.yaml --ready-file broker/ready"
-    story.tell(f"$ {command} 2> broker/log.jsonl &")
-    (story.directory / "broker").mkdir(exist_ok=True)
-    ready = story.directory / "broker" / "ready"
+def running(story: Story, folder: str, command: str) -> Iterator[None]:
+    """A broker or key service as a process beside the story, with its files under `folder`."""
+    command = f"{command} --ready-file {folder}/ready"
+    story.tell(f"$ {command} 2> {folder}/log.jsonl &")
+    (story.directory / folder).mkdir(exist_ok=True)
+    ready = story.directory / folder / "ready"
     ready.unlink(missing_ok=True)
-    with (story.directory / "broker" / "log.jsonl").open("ab") as log:
+    with (story.directory / folder / "log.jsonl").open("ab") as log:
         process = subprocess.Popen(
             [str(BINARIES / "sluis"), *command.split()[1:]], cwd=story.directory, stderr=log, stdout=log
         )
@@ -88,7 +88,7 @@ def broker_running(story: Story) -> Iterator[None]:
         deadline = time.monotonic() + 30
         while not ready.exists():
             if process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit((story.directory / "broker" / "log.jsonl").read_text())
+                raise SystemExit((story.directory / folder / "log.jsonl").read_text())
             time.sleep(0.05)
         yield
     finally:
@@ -103,11 +103,14 @@ def build(story: Story) -> DemoWorld:
     moved = copy_policies(ROOT / "policies", directory / "policies", now())
     if moved:
         story.tell("(the sample policies had ended; their dates were moved for the demo)")
-    world = DemoWorld(directory, free_port(), parties_of(directory / "policies"))
+    world = DemoWorld(directory, free_port(), free_port(), parties_of(directory / "policies"))
     oins = " ".join(f"--party {party}={oin}" for party, oin in world.parties.items())
     printed = story.run(f"sluis dev-pki pki {oins} --signer asking-side --signer answering-side", show=False)
     world.signers = re.findall(r"^signer \S+ ([0-9a-f]{64})$", printed, re.MULTILINE)
     world.write_officers()
+    world.write_broker()
+    world.verifier_key = story.run("sluis keys init --config broker.yaml").strip()
+    key_services(story, world)
     story.tell("Both sides of every active purpose approve what it means; then two people sign the whole set.")
     purposes = " ".join(f"--purpose {purpose}" for purpose in world.active_purposes())
     for side in ("asking", "answering"):
@@ -118,21 +121,34 @@ def build(story: Story) -> DemoWorld:
     story.run(f"sluis policy bundle policies --revision 1 --expires {expires} --out policy.bundle")
     story.run("sluis policy sign policy.bundle --key pki/signer-asking-side.key --role 'asking side'")
     story.run("sluis policy sign policy.bundle --key pki/signer-answering-side.key --role 'answering side'")
-    world.write_broker()
-    world.verifier_key = story.run("sluis keys init --config broker.yaml").strip()
     world.write_profiles()
     story.run("sluis audit trust make --config broker.yaml --out trust.yaml")
     write_all(directory / "records")
     return world
 
 
+def key_services(story: Story, world: DemoWorld) -> None:
+    """Two key services at two operators; the policy pins what they made, so that no client takes another key."""
+    story.tell("Two key services for questions about persons, of two operators: each makes a key for this month.")
+    operator = "sleuteldienst-oost"
+    story.run(f"sluis dev-pki oost/pki --party {operator}={world.parties[operator]}", show=False)
+    world.write_key_service()
+    story.run("sluis keys init --config oost/key-service.yaml", show=False)
+    keys = {}
+    for service, config in (("sluis", "broker.yaml"), ("oost", "oost/key-service.yaml")):
+        made = story.run(f"sluis key-service key make --purpose {PERSONS} --epoch {now():%Y-%m} --config {config}")
+        keys[service] = re.findall(r"[0-9a-f]{64}", made)[0]
+    world.pin(keys)
+
+
 def share_keys(story: Story) -> None:
     """Encryption keys, then K from each steward to the participants."""
     story.chapter("Keys: made by the steward, sealed to each participant, unreadable to the broker")
-    for party in ("snf", "utrecht", "sna", "nla"):
+    for party in ("snf", "utrecht", "sna", "nla", "uwv"):
         story.act(party, "keys init", show=party == "snf")
     story.act("snf", "keys create --purpose snf-locatie")
     story.act("sna", "keys create --purpose sna-overzicht")
+    story.act("nla", f"keys create --purpose {PERSONS}", show=False)
     story.act("utrecht", "keys fetch --purpose snf-locatie")
     story.act("nla", "keys fetch --purpose sna-overzicht")
 
@@ -179,6 +195,26 @@ def overview(story: Story) -> None:
         "--out nla/overview.csv",
     )
     story.tell("What the Inspectorate learned: which of the firms it already knew are certified, and of no other firm.")
+
+
+def persons(story: Story) -> None:
+    """P04: the Inspectorate asks UWV about persons, in mode oblivious."""
+    as_of = f"{now() - timedelta(days=1):%Y-%m-%d}"
+    story.chapter("The Inspectorate asks UWV about 25 persons (P04): two key services help, and see nobody")
+    story.act(
+        "uwv",
+        f"publish records/uwv-bekend.csv --purpose {PERSONS} --scheme bsn --columns bsn=Burgerservicenummer "
+        f"--as-of {as_of} --coverage 'persons with a running employment'",
+    )
+    ask = (
+        f"match records/nla-personen.csv --purpose {PERSONS} --scheme bsn --answerer uwv --hit "
+        "--case-number NLA-2026-8812 --out nla/persons.csv"
+    )
+    story.act("nla", ask)
+    story.tell("The next day, about the same persons in the same case: nothing is evaluated any more.")
+    again = story.act("nla", f"{ask} --new")
+    if "evaluations" in again:
+        raise SystemExit("a later question cost evaluations")
 
 
 def refusals(story: Story) -> None:
@@ -258,15 +294,22 @@ def broker_view(story: Story) -> None:
         cells = {re.sub(r"\D", "", row["BAG nummeraanduiding/verblijfsobject"]) for row in csv.DictReader(file)}
     bags = {cell.zfill(16) for cell in cells if len(cell) in {15, 16}}
     found = sum(bag.encode() in data or bag[1:].encode() in data for bag in bags)
-    story.tell(f"  searched its {len(data):,} bytes of files for {len(bags)} BAG numbers: found {found}")
+    known = set((story.directory / "records" / "uwv-bekend.csv").read_text(encoding="utf-8").split()[1:])
+    data += b"".join(path.read_bytes() for path in (story.directory / "oost").rglob("*") if path.is_file())
+    found += sum(bsn.encode() in data for bsn in known)
+    story.tell(
+        f"  searched {len(data):,} bytes of its and the key service's files for {len(bags)} BAG numbers and "
+        f"{len(known)} BSNs: found {found}"
+    )
     if found:
         raise SystemExit("an identifier stands in the broker's files")
 
 
 def stay(story: Story, world: DemoWorld) -> None:
     """Leaves the broker running until Ctrl-C."""
-    story.chapter("Sandbox: the broker runs until Ctrl-C")
+    story.chapter("Sandbox: the broker and a second key service run until Ctrl-C")
     story.tell(f"  broker      127.0.0.1:{world.port}, mutual TLS 1.3")
+    story.tell(f"  key service 127.0.0.1:{world.service_port}: oost; the broker's own is at the broker's address")
     story.tell(f"  folder      {story.directory}")
     for party in PLAYERS:
         story.tell(f"  {party:22}{story.directory / party / 'sluis-client.yaml'}")
@@ -295,10 +338,12 @@ def main() -> None:
     directory.mkdir(parents=True)
     story = Story(directory, quiet=options.quiet)
     world = build(story)
-    with broker_running(story):
+    broker = running(story, "broker", "sluis serve --config broker.yaml")
+    with broker, running(story, "oost", "sluis key-service serve --config oost/key-service.yaml"):
         share_keys(story)
         housing(story)
         overview(story)
+        persons(story)
         if options.sandbox:
             stay(story, world)
             return
@@ -310,7 +355,9 @@ def main() -> None:
     story.tell(
         f"\nThe whole story took {time.monotonic() - story.began:.0f} s; everything it made is in {directory.name}/."
     )
-    story.tell("To repeat a command: put .venv/bin on your PATH, cd demo-run, and start the broker as shown above.")
+    story.tell(
+        "To repeat a command: put .venv/bin on your PATH, cd demo-run, start broker and key service as shown above."
+    )
     story.tell("verified")
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import yaml
 
 ORIGIN = "sluis.example/demo"
-PLAYERS = ["snf", "utrecht", "sna", "nla", "certificeerder-noord"]
+PLAYERS = ["snf", "utrecht", "sna", "nla", "uwv", "certificeerder-noord"]
+PERSONS = "nla-verzoek-persoon"
+"""The purpose in mode oblivious that the demo plays."""
 
 
 @dataclass
@@ -20,6 +22,7 @@ class DemoWorld:
 
     directory: Path
     port: int
+    service_port: int
     parties: dict[str, str]
     signers: list[str] = field(default_factory=list)
     verifier_key: str = ""
@@ -52,6 +55,7 @@ class DemoWorld:
             "listen": f"127.0.0.1:{self.port}",
             "data": "broker/data",
             "keys": "broker/keys",
+            "key_service": {"id": "sluis"},
             "tls": {
                 "certificate": "pki/broker.pem",
                 "key": "pki/broker.key",
@@ -62,6 +66,36 @@ class DemoWorld:
             "parties": {party: [f"pki/{party}.pem"] for party in self.parties},
         }
         (self.directory / "broker.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+
+    def write_key_service(self) -> None:
+        """oost/key-service.yaml: the second key service, of another operator, with a server certificate of its own."""
+        document = {
+            "key_service": {"id": "oost", "alone": True},
+            "origin": "sleuteldienst-oost.example/demo",
+            "environment": "test",
+            "listen": f"127.0.0.1:{self.service_port}",
+            "data": "data",
+            "keys": "keys",
+            "tls": {
+                "certificate": "pki/broker.pem",
+                "key": "pki/broker.key",
+                "client_issuers": ["../pki/ca.pem"],
+                "revocation_lists": ["../pki/ca.crl"],
+            },
+            "policy": {"bundle": "../policy.bundle", "signers": self.signers, "quorum": 2},
+            "parties": {party: [f"../pki/{party}.pem"] for party in ("nla", "uwv")},
+        }
+        text = yaml.safe_dump(document, sort_keys=False)
+        (self.directory / "oost" / "key-service.yaml").write_text(text, encoding="utf-8")
+
+    def pin(self, keys: dict[str, str]) -> None:
+        """Writes this month's public keys of the key services into the purpose about persons, and makes it active."""
+        path = self.directory / "policies" / "purposes" / f"{PERSONS}.yaml"
+        text = path.read_text(encoding="utf-8")
+        listed = ", ".join(f"{service}: {key}" for service, key in sorted(keys.items()))
+        pins = f"public_keys: {{{now():%Y-%m}: {{{listed}}}}}"
+        text = text.replace("key_services: [oost, sluis]}", f"key_services: [oost, sluis],\n  {pins}}}")
+        path.write_text(text.replace("state: draft", "state: active\ndpia: DPIA-SAMPLE-04"), encoding="utf-8")
 
     def write_profiles(self) -> None:
         """One sluis-client.yaml per player."""
@@ -82,6 +116,9 @@ class DemoWorld:
                 "party_issuers": "../pki/ca.pem",
                 "state": "state",
             }
+            if party in ("nla", "uwv"):
+                oost = {"target": f"127.0.0.1:{self.service_port}", "ca_file": "../oost/pki/ca.pem"}
+                document["key_services"] = {"oost": oost}
             text = yaml.safe_dump(document, sort_keys=False)
             (home / "sluis-client.yaml").write_text(text, encoding="utf-8")
 

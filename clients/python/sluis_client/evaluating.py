@@ -98,7 +98,7 @@ class Evaluating:
             )
             raise ClientError("QUOTA_SPENT", text, Exit.POLICY_DENIED)
         self._told(needed, budgets)
-        return min(BATCH, *(budget.elements_per_request for budget in budgets))
+        return max(1, min(BATCH, *(budget.elements_per_request for budget in budgets)))
 
     def _check(self, service: str, budget: EvaluationBudget) -> None:
         """That it is the service that was meant, with the key that the policy pins."""

@@ -20,12 +20,12 @@ from typing import Any
 from sluis_client.canonical import canonical_json, parse_canonical
 from sluis_client.custody import epoch_key
 from sluis_client.epoch_choice import open_names, with_newest_key
-from sluis_client.epochs import epoch_window, overlap_end
+from sluis_client.epochs import calendar_of, epoch_window, open_epochs, overlap_end
 from sluis_client.errors import ClientError, Exit
 from sluis_client.keystore import EpochKey
 from sluis_client.making import maker_of
 from sluis_client.participant import Participant
-from sluis_client.pseudonymise import Column, Context
+from sluis_client.pseudonymise import MODE_OBLIVIOUS, Column, Context
 from sluis_client.register_digest import RegisterDigest
 from sluis_client.register_table import Plan, Prepared, prepare, pseudonym_columns
 from sluis_client.seal import Field, RowSealer
@@ -83,6 +83,7 @@ def publish_open(
     """As `publish`, under every epoch that is open or has its key made ahead; the one in force first.
 
     With `plan.epoch` under that one only. A day of expiry beyond an epoch's end is cut to it in all but the first.
+    In mode `oblivious` not ahead: key services evaluate nothing for an epoch that has not begun.
 
     Raises:
         ClientError: as `publish`. What was put in force before stays; the same call again goes on.
@@ -90,7 +91,11 @@ def publish_open(
     if plan.epoch:
         return (publish(me, plan, prepared, progress=progress, sleep=sleep),)
     done = []
-    for number, name in enumerate(open_names(me, prepared.view)):
+    view, names = prepared.view, open_names(me, prepared.view)
+    if view.mode == MODE_OBLIVIOUS:
+        begun = open_epochs(view.epoch_kind, view.overlap_days, me.now())
+        names = tuple(name for name in names if calendar_of(name) in begun)
+    for number, name in enumerate(names):
         _, ends = epoch_window(name, prepared.view.epoch_kind)
         last = overlap_end(ends, prepared.view.overlap_days)
         kept = plan.expires_at if number == 0 or plan.expires_at is None or plan.expires_at <= last else None

@@ -81,6 +81,13 @@ def test_batches_are_no_larger_than_a_service_takes(tmp_path):
     assert [service.calls for service in world.services.values()] == [3, 3]
 
 
+@pytest.mark.parametrize("per_request", [0, -1])
+def test_a_service_that_takes_no_elements_at_all_is_asked_one_by_one(tmp_path, per_request):
+    world = World(tmp_path, per_request=per_request)
+    world.evaluating()([row(1), row(2)])
+    assert [service.calls for service in world.services.values()] == [2, 2]
+
+
 def test_a_run_that_does_not_fit_spends_nothing_and_says_what_to_do(tmp_path):
     world = World(tmp_path)
     world.services["sluis"].limit = 9

@@ -18,11 +18,14 @@ from sluis.v1 import (
     keys_pb2_grpc,
     notices_pb2,
     notices_pb2_grpc,
+    pseudonym_pb2,
+    pseudonym_pb2_grpc,
     register_pb2,
     register_pb2_grpc,
 )
 from sluis_client.canonical import pack_presence
 from sluis_client.client import GrpcTransport, Retries
+from sluis_client.client.key_services import GrpcKeyService
 from sluis_client.errors import ClientError, Exit
 from sluis_client.pseudonymise import Column
 from sluis_client.statements import SignedStatement
@@ -100,7 +103,7 @@ STAMP = Timestamp()
 STAMP.FromDatetime(datetime(2026, 11, 23, tzinfo=UTC))
 RESPONSES = {
     rpc.name: getattr(module, rpc.output_type.name)
-    for module in (exchange_pb2, register_pb2, keys_pb2, audit_pb2, notices_pb2)
+    for module in (exchange_pb2, register_pb2, keys_pb2, audit_pb2, notices_pb2, pseudonym_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
     for rpc in service.methods
 }
@@ -110,6 +113,7 @@ BASES = (
     (keys_pb2_grpc.add_KeyServiceServicer_to_server, keys_pb2_grpc.KeyServiceServicer),
     (audit_pb2_grpc.add_AuditServiceServicer_to_server, audit_pb2_grpc.AuditServiceServicer),
     (notices_pb2_grpc.add_NoticeServiceServicer_to_server, notices_pb2_grpc.NoticeServiceServicer),
+    (pseudonym_pb2_grpc.add_PseudonymServiceServicer_to_server, pseudonym_pb2_grpc.PseudonymServiceServicer),
 )
 
 
@@ -123,7 +127,9 @@ def house():
     server.start()
     made.sleeps = []
     retries = Retries(attempts=4, sleep=made.sleeps.append, jitter=lambda: 1.0)
-    with GrpcTransport(grpc.insecure_channel(f"127.0.0.1:{made.port}"), retries) as transport:
+    channel = grpc.insecure_channel(f"127.0.0.1:{made.port}")
+    made.key_service = GrpcKeyService("oost", channel, retries)
+    with GrpcTransport(channel, retries) as transport:
         made.transport = transport
         yield made
     server.stop(0).wait()
@@ -350,3 +356,41 @@ def test_a_time_outside_the_calendar_is_refused(house):
     bad = Timestamp(seconds=10**15)
     house.replies["GetBudget"] = [exchange_pb2.GetBudgetResponse(resets_at=bad)]
     assert refusal(lambda: house.transport.budget("p")).code == "ANSWER_BROKEN"
+
+
+ASKED = ("11111111-1111-4111-8111-111111111111", "persons", "2026-11", b"b" * 64)
+
+
+def test_a_key_service_is_asked_again_with_the_same_bytes_also_while_its_slots_are_taken(house):
+    house.replies["Evaluate"] = [
+        status(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN"),
+        status(grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS"),
+        pseudonym_pb2.EvaluateResponse(evaluated_elements=b"e" * 64, proof=b"p" * 64),
+    ]
+    assert house.key_service.evaluate(*ASKED) == (b"e" * 64, b"p" * 64)
+    sent = [request for _, request in house.requests]
+    assert len(sent) == 3
+    assert sent[0] == sent[1] == sent[2]
+    assert house.left["Evaluate"] <= 300
+
+
+def test_slots_that_stay_taken_and_other_refusals_are_told_with_the_service(house):
+    house.replies["Evaluate"] = [status(grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS")] * 9
+    assert refusal(lambda: house.key_service.evaluate(*ASKED)).code == "TOO_MANY_STREAMS"
+    assert len(house.requests) == 5
+    house.replies["Evaluate"] = [status(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUOTA_SPENT")]
+    error = refusal(lambda: house.key_service.evaluate(*ASKED))
+    assert (error.code, error.message) == ("QUOTA_SPENT", "key service oost: do this")
+
+
+def test_the_budget_of_a_key_service(house):
+    keys = [pseudonym_pb2.EpochPublicKey(epoch="2026-11", public_key=b"k" * 32)]
+    house.replies["GetEvaluationBudget"] = [
+        pseudonym_pb2.GetEvaluationBudgetResponse(
+            key_service="oost", period="2026-11", until=STAMP, limit=10, spent=12, elements_per_request=7, epochs=keys
+        )
+    ]
+    budget = house.key_service.budget("persons")
+    assert (budget.service, budget.left, budget.elements_per_request) == ("oost", 0, 7)
+    assert budget.public_keys == {"2026-11": b"k" * 32}
+    assert budget.until == datetime(2026, 11, 23, tzinfo=UTC)

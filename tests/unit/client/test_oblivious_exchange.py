@@ -14,7 +14,7 @@ from sluis_client.errors import ClientError
 from sluis_client.evaluations import kept_caches
 from sluis_client.making import context_of_kept, maker_of, maker_of_kept
 from sluis_client.publish import Plan as PublishPlan
-from sluis_client.publish import prepare, publish
+from sluis_client.publish import prepare, publish, publish_open
 from sluis_client.schemes import SCHEMES
 from sluis_client.tables import normalise_table, read_table
 from sluis_client.transport import Want
@@ -63,6 +63,15 @@ def test_hits_and_sealed_attributes_and_a_later_exchange_without_any_evaluation(
     assert again.hits == 2
     register(world.participant("snf"), range(19))
     assert calls(world) == before
+
+
+def test_a_register_is_not_made_ahead_of_its_epoch(world):
+    snf = world.participant("snf")
+    create_epoch(snf, "persons", "2026-12")
+    source = read_table(f"bag;beds\n{BAGS[0]};1".encode())
+    plan = PublishPlan("persons", "bag", datetime(2026, 11, 19, 23, tzinfo=UTC), "all")
+    done = publish_open(snf, plan, prepare(snf.purpose("persons"), plan, source), sleep=lambda _: None)
+    assert [one.register.name for one in done] == ["snf/persons/2026-11/bag"]
 
 
 def test_two_agencies_get_one_pseudonym_which_neither_k_nor_one_service_gives(world):

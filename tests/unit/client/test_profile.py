@@ -156,3 +156,40 @@ def test_the_template_knows_its_keys():
     with pytest.raises(ClientError) as caught:
         template({"prty": "x"})
     assert "did you mean party?" in caught.value.message
+
+
+def test_key_services_of_other_operators(tmp_path):
+    said = {"oost": {"target": "keys.example.nl:8444", "ca_file": "trust/oost.pem", "server_name": "keys"}}
+    (address,) = load_profile(write(tmp_path, key_services=said)).key_services.values()
+    assert (address.target, address.server_name) == ("keys.example.nl:8444", "keys")
+    assert address.ca_file == (tmp_path / "trust" / "oost.pem").resolve()
+    assert load_profile(write(tmp_path)).key_services == {}
+
+
+@pytest.mark.parametrize(
+    ("services", "words"),
+    [
+        ("oost", "key_services: must be ids with their keys"),
+        (["oost"], "key_services: must be ids with their keys"),
+        ({"Oost": {"target": "a:1", "ca_file": "x"}}, "the id of a key service is that of the policy"),
+        ({"oost": "a:1"}, "oost takes target, ca_file, server_name"),
+        ({"oost": {"target": "a:1", "ca_file": "x", "port": "1"}}, "oost takes target, ca_file, server_name"),
+        ({"oost": {"ca_file": "x"}}, "oost needs target: host:port"),
+        ({"oost": {"target": "a", "ca_file": "x"}}, "oost needs target: host:port"),
+        ({"oost": {"target": "a:1"}}, "oost needs ca_file"),
+        ({"oost": {"target": "a:1", "ca_file": "x", "server_name": "a b"}}, "server_name must be the host name"),
+        ({"oost": {"target": {"a": "1"}, "ca_file": "x"}}, "must be a text or a list of texts"),
+    ],
+)
+def test_key_services_that_are_wrong_are_told(tmp_path, services, words):
+    error = refusal(write(tmp_path, key_services=services))
+    assert error.code == "PROFILE_INVALID"
+    assert words in error.message
+
+
+def test_a_key_service_that_stands_twice_is_told(tmp_path):
+    text = (
+        yaml.safe_dump(WHOLE)
+        + "key_services:\n  oost: {target: 'a:1', ca_file: x}\n  oost: {target: 'b:1', ca_file: x}\n"
+    )
+    assert "oost stands here twice" in refusal(write(tmp_path, text)).message

@@ -84,7 +84,13 @@ def _destroy_due(me: Participant) -> None:
 
 def _tell_evaluations(needed: int, budgets: Sequence[EvaluationBudget]) -> None:
     """Says what a run is about to spend, and what is left then."""
-    left = "; ".join(f"{one.service} {one.left - needed} of {one.limit} until {one.until:%Y-%m-%d}" for one in budgets)
+    from sluis_client.epochs import AMSTERDAM
+
+    ends = [f"{one.until.astimezone(AMSTERDAM):%Y-%m-%d}" for one in budgets]
+    each = (
+        f"{one.service} {one.left - needed} of {one.limit} until {end}" for one, end in zip(budgets, ends, strict=True)
+    )
+    left = "; ".join(each)
     note(f"{needed} evaluations by each key service; left after it: {left}")
 
 
