@@ -27,18 +27,19 @@ def match(question: Question, snapshot: Snapshot, rows_per_pseudonym: int) -> Ma
     register holds more than `rows_per_pseudonym` of it. Several match keys: a value counts when it occurs once in the
     register column and once in the question; a position is HIT when the counting keys lead to one register row and no
     other position is led to that row; AMBIGUOUS when they lead elsewhere too, or when only values that are not unique
-    were found. The strictest key names the hit. A row without any match key is INVALID_INPUT.
+    were found. The strictest key names the hit. A row without any match key is INVALID_INPUT. The register's number of
+    match keys decides which of the two it is: a question of fewer (`weakest_match_key`) asks by the strictest ones.
 
-    Raises FIELD_INVALID when question and register have different numbers of match keys.
+    Raises FIELD_INVALID when the question has more match keys than the register, or none.
     """
-    if len(question.columns) != snapshot.match_keys:
+    if not 1 <= len(question.columns) <= snapshot.match_keys:
         raise SluisError(
             Code.FIELD_INVALID,
             f"match_keys: the register has {snapshot.match_keys} match keys and the question {len(question.columns)}",
         )
     if question.rows > MAX_ROWS:
         raise SluisError(Code.TOO_LARGE, f"a question has at most {MAX_ROWS} rows")
-    if len(question.columns) == 1:
+    if snapshot.match_keys == 1:
         return _one_key(question.columns[0], snapshot, rows_per_pseudonym)
     return _several_keys(question, snapshot)
 

@@ -34,7 +34,7 @@ from sluis_client.secret import Secret
 SCHEME = SCHEMES["bag"]
 RUN = 4096
 WIDTH = SCHEME.width or 0
-SCHEME_ID = f"{SCHEME.name}/{SCHEME.version}"
+SCHEME_ID = SCHEME.scheme_id
 CONTEXT = Context("sluis.example/bench", "test", "snf-locatie", "2026Q4")
 KEY = Secret(os.urandom(32))
 

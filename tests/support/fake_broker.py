@@ -62,7 +62,7 @@ CODES = {"valid": {"nl": "geldig", "en": "valid"}, "expired": {"nl": "verlopen",
 PURPOSE: dict[str, Any] = {
     "state": "active",
     "about": "location",
-    "identified_by": ["bag", "vestiging", "name-birthdate"],
+    "identified_by": ["bag", "vestiging", "name-birthdate", "name-birthdate-2"],
     "weakest_match_key": None,
     "asks": ["someren", "utrecht"],
     "answers": ["snf"],
@@ -96,9 +96,10 @@ MEANING: dict[str, Any] = {
         },
         "parties": {name: {"oin": oin, "sub_oins": []} for name, oin in OINS.items()},
         "identifiers": {
-            "bag": {"rows_per_pseudonym": 1},
-            "vestiging": {"rows_per_pseudonym": 2},
-            "name-birthdate": {"rows_per_pseudonym": 1},
+            "bag": {"rows_per_pseudonym": 1, "match_keys": 1},
+            "vestiging": {"rows_per_pseudonym": 2, "match_keys": 1},
+            "name-birthdate": {"rows_per_pseudonym": 1, "match_keys": 2},
+            "name-birthdate-2": {"rows_per_pseudonym": 1, "match_keys": 8},
         },
         "attributes": {
             "beds": {"width": 6, "type": "integer", "codes": {}, "holders": ["snf"]},
@@ -678,7 +679,7 @@ def _join(question: Question, stored: Stored, attributes: Sequence[str]) -> tupl
     """Hits by the strictest match key that finds something."""
     places: list[dict[bytes, list[tuple[RegisterRun, int]]]] = [{} for _ in question.columns]
     for run in stored.runs:
-        for number, column in enumerate(run.columns):
+        for number, column in enumerate(run.columns[: len(places)]):
             for row in range(run.rows):
                 if column.presence[row // 8] >> (row % 8) & 1:
                     token = column.pseudonyms[row * 16 : row * 16 + 16]

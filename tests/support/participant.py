@@ -194,7 +194,7 @@ class Participant:
     def pseudonymiser(self, purpose: str, scheme: str) -> Pseudonymiser:
         """Of a purpose this party holds K for."""
         known = SCHEMES[scheme]
-        return Pseudonymiser(self.secret[purpose], self.context(purpose), f"{scheme}/{known.version}")
+        return Pseudonymiser(self.secret[purpose], self.context(purpose), known.scheme_id)
 
     def publish(
         self,

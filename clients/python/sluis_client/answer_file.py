@@ -14,9 +14,11 @@ from typing import Any
 
 from sluis_client.answer_rows import Row
 from sluis_client.answers import CheckedAnswer
+from sluis_client.cells import Reason
 from sluis_client.epochs import AMSTERDAM
 from sluis_client.errors import ClientError
 from sluis_client.headers import named_column
+from sluis_client.schemes import Scheme
 from sluis_client.statements import utc
 from sluis_client.tables import NormalisedTable, Table
 
@@ -44,6 +46,10 @@ _WITHHELD_COUNT = (
     "too few of the subjects are in the register, or nearly all of them, or the purpose was suspended or closed to you "
     "meanwhile; nothing was released"
 )
+_ROW_NOTES = {
+    "ambiguous": "the match keys lead to several records, or to one that another row leads to as well",
+    "invalid input": Reason.KEYS_TOO_LOOSE.value,
+}
 DELIMITERS = (",", ";", "\t", "|")
 _RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -59,17 +65,36 @@ def guarded(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_RISKY) else cell
 
 
+def must_check(answer: CheckedAnswer, row: Row, scheme: Scheme) -> bool:
+    """Whether a person must look at this hit before anything is done with it: a loose match key, or a duty."""
+    duty = any(obligation.startswith("human_check") for obligation in answer.decision.obligations)
+    return row.status == "hit" and (duty or scheme.needs_check(row.match_key))
+
+
 def answer_lines(
-    table: Table, normal: NormalisedTable, answers: Sequence[CheckedAnswer], keep: Sequence[str] = ()
+    table: Table,
+    normal: NormalisedTable,
+    answers: Sequence[CheckedAnswer],
+    keep: Sequence[str] = (),
+    *,
+    scheme: Scheme,
 ) -> Iterator[list[str]]:
-    """The header, then the lines. `keep`: columns of the source to copy.
+    """The header, then the lines. `keep`: columns of the source to copy; `scheme`: that of the question.
 
     Raises:
         ClientError: COLUMN_MISSING.
     """
     places = [named_column(table.header, name, name) for name in keep]
     attributes = sorted({name for answer in answers for name in answer.attributes})
-    head = ["row", *(table.header[place] for place in places), "answerer", "status", "match key", *attributes]
+    head = [
+        "row",
+        *(table.header[place] for place in places),
+        "answerer",
+        "status",
+        "match key",
+        "human check",
+        *attributes,
+    ]
     yield [*head, "as of", "coverage", "disputed since", "position", "note"]
     reasons = {problem.row: str(problem).partition(": ")[2] for problem in normal.problems}
     for answer in answers:
@@ -80,13 +105,14 @@ def answer_lines(
         coverage = answer.register.coverage if answer.register else ""
         for index, line in enumerate(table.line_numbers):
             kept = [table.rows[index][place] for place in places]
-            for status, match_key, values, note in _of_row(answer, normal.positions[index], by_position, reasons, line):
+            found = _of_row(answer, normal.positions[index], by_position, reasons, line, scheme)
+            for status, match_key, check, values, note in found:
                 cells = [values.get(name) or "" for name in attributes]
                 position = normal.positions[index]
                 since = _day(answer.disputed[position]) if position in answer.disputed else ""
                 place = "" if position < 0 else str(position)
                 about = [as_of, coverage, since, place, note]
-                yield [str(line), *kept, answer.answerer, status, match_key, *cells, *about]
+                yield [str(line), *kept, answer.answerer, status, match_key, check, *cells, *about]
 
 
 def _of_row(
@@ -95,16 +121,18 @@ def _of_row(
     by_position: Mapping[int, Sequence[Row]],
     reasons: Mapping[int, str],
     line: int,
-) -> Iterator[tuple[str, str, Mapping[str, str | None], str]]:
+    scheme: Scheme,
+) -> Iterator[tuple[str, str, str, Mapping[str, str | None], str]]:
     if position < 0:
-        yield "invalid input", "", {}, reasons.get(line, "")
+        yield "invalid input", "", "", {}, reasons.get(line, "")
     elif answer.status != "ANSWERED":
-        yield STATUS_WORDS[answer.status], "", {}, status_note(answer.status, count=False)
+        yield STATUS_WORDS[answer.status], "", "", {}, status_note(answer.status, count=False)
     elif position not in by_position:
-        yield "no hit", "", {}, ""
+        yield "no hit", "", "", {}, ""
     else:
         for row in by_position[position]:
-            yield row.status, str(row.match_key or ""), row.values, ""
+            check = "required" if must_check(answer, row, scheme) else ""
+            yield row.status, str(row.match_key or ""), check, row.values, _ROW_NOTES.get(row.status, "")
 
 
 def count_lines(answers: Sequence[CheckedAnswer], subjects: int) -> Iterator[list[str]]:
@@ -129,12 +157,15 @@ def csv_bytes(lines: Iterator[list[str]], delimiter: str) -> bytes:
     return b"\xef\xbb\xbf" + text.getvalue().encode("utf-8")
 
 
-def answer_summary(answer: CheckedAnswer) -> dict[str, Any]:
+def answer_summary(answer: CheckedAnswer, scheme: Scheme) -> dict[str, Any]:
     """An answer in short, for `--json`: no row and no identifier."""
     register = answer.register
     statuses: dict[str, int] = {}
+    by_key: dict[str, int] = {}
     for row in answer.rows:
         statuses[row.status] = statuses.get(row.status, 0) + 1
+        if row.status == "hit":
+            by_key[str(row.match_key)] = by_key.get(str(row.match_key), 0) + 1
     return {
         "answerer": answer.answerer,
         "status": answer.status,
@@ -142,6 +173,8 @@ def answer_summary(answer: CheckedAnswer) -> dict[str, Any]:
         "count": answer.count,
         "band": answer.band or None,
         "rows": statuses,
+        "match_keys": by_key,
+        "human_check": sum(must_check(answer, row, scheme) for row in answer.rows),
         "disputed": len(answer.disputed),
         "attributes": list(answer.attributes),
         "register": None

@@ -279,11 +279,13 @@ def _check_manifest(
     """What the answerer signed of the register that answered."""
     who = answer.answerer
     manifest = verify(facts.manifest, certificate, REGISTER)
-    asked = {name: statement[name] for name in ("origin", "environment", "purpose", "epoch", "scheme", "match_keys")}
+    asked = {name: statement[name] for name in ("origin", "environment", "purpose", "epoch", "scheme")}
     asked |= {"answerer": who, "version": facts.version, "key_id": statement["key_id"]}
     for name, value in asked.items():
         if manifest[name] != value:
             raise _refused(who, f"its {name} is not the one of the question")
+    if manifest["match_keys"] < statement["match_keys"]:
+        raise _refused(who, "it has fewer match keys than the question")
     name = f"{who}/{manifest['purpose']}/{manifest['epoch']}/{manifest['scheme']}"
     said = RegisterSaid(
         name,

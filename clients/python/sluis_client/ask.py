@@ -26,7 +26,7 @@ from sluis_client.making import maker_of
 from sluis_client.participant import Participant
 from sluis_client.policy import PurposeView
 from sluis_client.pseudonymise import Column, Maker
-from sluis_client.register_table import pseudonym_columns, scheme_named
+from sluis_client.register_table import allowed_keys, keys_used, pseudonym_columns, scheme_named
 from sluis_client.schemes import Scheme
 from sluis_client.statements import SignedStatement, ask_statement, parse_utc
 from sluis_client.tables import NormalisedTable
@@ -93,7 +93,7 @@ def dry_run(me: Participant, plan: Plan, subjects: int) -> tuple[tuple[str, Deci
         purpose=plan.purpose,
         answerers=tuple(sorted(set(plan.answerers))),
         scheme=scheme.name,
-        match_keys=scheme.match_keys,
+        match_keys=keys_used(me, plan.purpose, scheme),
         want=plan.want,
         subjects=subjects,
         epoch=plan.epoch,
@@ -181,7 +181,7 @@ def _made(
     pseudonymiser = maker_of(
         me, view, chosen.context, chosen.key.key, scheme.scheme_id, progress=progress, known_only=known_only
     )
-    columns = pseudonym_columns(pseudonymiser, scheme, table.keys, table.fast_block)
+    columns = pseudonym_columns(pseudonymiser, scheme, table.keys, table.fast_block, allowed_keys(view, scheme))
     return _Made(chosen, pseudonymiser, columns, _fingerprint(me, plan, chosen, columns))
 
 

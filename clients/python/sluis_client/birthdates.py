@@ -15,6 +15,7 @@ _COMPACT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(?:[.,]0)?")
 _SERIAL = re.compile(r"([0-9]{5})(?:[.,]0+)?")
 _SHORT_YEAR = re.compile(r"[0-9]{1,2}[-/. ](?:[0-9]{1,2}|[A-Za-z]{3,9}\.?)[-/. ][0-9]{2}")
 _PARTIAL = re.compile(r"[0-9]{4}(?:[-/.][0-9]{1,2})?|(?:[0-9]{1,2}|[A-Za-z]{3,9}\.?)[-/. ][0-9]{4}")
+_YEAR_MONTH = re.compile(r"([0-9]{4})(?:[-/.]([0-9]{1,2}))?|([0-9]{1,2})[-/. ]([0-9]{4})")
 _BLANKED = re.compile(r"(?=.*[0-9])(?=.*[?xX*_])[0-9?xX*_]{1,4}(?:[-/. ][0-9?xX*_]{1,4}){1,2}")
 _MONTHS = {
     name: number
@@ -66,6 +67,44 @@ def birth_date(cell: str, column: str = "birth_date") -> str:
     if not 1880 <= when.year <= 2099:
         raise Unusable(column, Reason.DATE_RANGE)
     return when.strftime("%Y%m%d")
+
+
+def known_parts(cell: str, column: str = "birth_date") -> tuple[int, int, int]:
+    """Year, month and day of birth as far as the cell tells them; 0 for what it does not.
+
+    As `birth_date`, but a partial date (`1990`, `05-1990`, `00-05-1990`, `1990-00-00`) gives what is known, and a
+    day that does not exist (`31-02-1990`) or a month above 12 counts as unknown with all below it. Nothing is guessed:
+    dates are day first, and `12-31-1990` stays refused, since it shows that the file writes them otherwise.
+
+    Raises:
+        Unusable: DATE_SHAPE, DATE_YEAR, DATE_ORDER, DATE_RANGE, or as `tidy`; DATE_PARTIAL when not even the year is
+            known.
+    """
+    text = tidy(column, cell)
+    found = _year_month_day(column, text) or _year_month(text)
+    if found is None:
+        raise Unusable(column, _shape(text))
+    year, month, day = found
+    if not year:
+        raise Unusable(column, Reason.DATE_PARTIAL)
+    if not 1880 <= year <= 2099:
+        raise Unusable(column, Reason.DATE_RANGE)
+    if month > 12 >= day and _DAY_FIRST.fullmatch(text):
+        raise Unusable(column, Reason.DATE_ORDER)
+    if not 1 <= month <= 12:
+        return year, 0, 0
+    try:
+        return year, month, date(year, month, day).day
+    except ValueError:
+        return year, month, 0
+
+
+def _year_month(text: str) -> tuple[int, int, int] | None:
+    found = _YEAR_MONTH.fullmatch(text)
+    if found is None:
+        return None
+    year, month = (found[1], found[2]) if found[1] else (found[4], found[3])
+    return int(year), int(month or 0), 0
 
 
 def _year_month_day(column: str, text: str) -> tuple[int, int, int] | None:

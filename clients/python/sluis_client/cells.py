@@ -53,6 +53,8 @@ class Reason(StrEnum):
     NAME_MIXED = "Latin and Cyrillic letters in one name"
     NAME_UNKNOWN = "says that the name is unknown"
     NAME_LETTERS = "holds no letter"
+    KEYS_TOO_LOOSE = "only match keys that are looser than this purpose allows can be made of it"
+    PERSON_TOO_LITTLE = "too little of this person is filled in: no match key can be made"
     DATE_SHAPE = "not a date as 1990-12-31, 31-12-1990 or 19901231"
     DATE_PARTIAL = "a partial date: day, month or year is unknown"
     DATE_YEAR = "a year of two digits: write four"

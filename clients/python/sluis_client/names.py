@@ -32,7 +32,7 @@ MATCH_KEYS = 2
 _WORD_BREAKS = re.compile(r"[\s\-.\u00b7\u2010-\u2015\u2212]+")
 # Apostrophes of all kinds, modifier letters and accents typed on their own: part of a word, and not in A to Z.
 _SILENT = re.compile(r"['`\u00b4\u02b0-\u02ff\u2018\u2019\u201b\u2032]+")
-_UNKNOWN = frozenset({"ONBEKEND", "UNKNOWN", "NNB", "NVT", "GEENVOORNAMEN", "GEENVOORNAAM"})
+UNKNOWN = frozenset({"ONBEKEND", "UNKNOWN", "NNB", "NVT", "GEENVOORNAMEN", "GEENVOORNAAM"})
 _STATES = {"BULGA": "BGR", "ROEME": "ROU", "OEKRA": "UKR", "SERVI": "SRB", "WIT-R": "BLR", "BELAR": "BLR"}
 
 
@@ -58,7 +58,23 @@ def name_variants(column: str, cell: str, state: str | None) -> tuple[str, str]:
     Raises:
         Unusable: the reasons on names, or as `tidy`.
     """
-    text = unicodedata.normalize("NFC", tidy(column, cell)).upper()
+    words, script = written_words(column, tidy(column, cell))
+    pairs = [cyrillic(word, state) if script == "cyrillic" else latin(word) for word in words]
+    if None in pairs:
+        raise Unusable(column, Reason.NAME_SCRIPT)
+    first, second = ("".join(pair[key] for pair in pairs if pair is not None) for key in range(MATCH_KEYS))
+    if not (first and second):
+        raise Unusable(column, Reason.NAME_LETTERS)
+    return first, second
+
+
+def written_words(column: str, text: str) -> tuple[list[str], str]:
+    """The words of a tidied name in upper case, and their one script, `latin` or `cyrillic`.
+
+    Raises:
+        Unusable: the reasons on names.
+    """
+    text = unicodedata.normalize("NFC", text).upper()
     text = _SILENT.sub("", unicodedata.normalize("NFC", text))
     words = [word for word in _WORD_BREAKS.split(text) if word]
     letters = "".join(words)
@@ -69,15 +85,9 @@ def name_variants(column: str, cell: str, state: str | None) -> tuple[str, str]:
         raise Unusable(column, Reason.NAME_SCRIPT)
     if len(scripts) > 1:
         raise Unusable(column, Reason.NAME_MIXED)
-    if letters in _UNKNOWN:
+    if letters in UNKNOWN:
         raise Unusable(column, Reason.NAME_UNKNOWN)
-    pairs = [cyrillic(word, state) if scripts == {"cyrillic"} else latin(word) for word in words]
-    if None in pairs:
-        raise Unusable(column, Reason.NAME_SCRIPT)
-    first, second = ("".join(pair[key] for pair in pairs if pair is not None) for key in range(MATCH_KEYS))
-    if not (first and second):
-        raise Unusable(column, Reason.NAME_LETTERS)
-    return first, second
+    return words, scripts.pop()
 
 
 def _script(column: str, letter: str) -> str:

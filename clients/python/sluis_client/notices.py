@@ -125,7 +125,7 @@ def places_of(me: Participant, notice: Notice, table: NormalisedTable) -> tuple[
         raise ClientError("EPOCH_UNKNOWN", text, Exit.KEY_TROUBLE)
     scheme = scheme_named(notice.scheme)
     maker = maker_of_kept(me, key, scheme.scheme_id)
-    made = pseudonym_columns(maker, scheme, table.keys, table.fast_block)
+    made = pseudonym_columns(maker, scheme, table.keys, table.fast_block, len(wanted))
     return tuple(
         place
         for place in range(len(table.keys))

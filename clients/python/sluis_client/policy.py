@@ -78,6 +78,8 @@ class PurposeView:
     cooperation_ref_required: bool
     answer_keep_days: int
     rows_per_scheme: Mapping[str, int]
+    keys_per_scheme: Mapping[str, int]
+    """How many match keys the catalogue gives each identifier scheme."""
     key_services: tuple[ServiceView, ...] = ()
     """Of mode `oblivious`, in the order of their ids."""
     public_keys: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
@@ -102,6 +104,12 @@ class PurposeView:
         if scheme not in self.rows_per_scheme:
             raise ClientError("SCHEME_UNKNOWN", f"{self.name} identifies by {', '.join(self.schemes)}, not by {scheme}")
         return self.rows_per_scheme[scheme]
+
+    def match_keys(self, scheme: str) -> int:
+        """How many match keys of `scheme`, from the strictest, the purpose allows. Raises as `rows_per_pseudonym`."""
+        self.rows_per_pseudonym(scheme)
+        most = self.keys_per_scheme[scheme]
+        return most if self.weakest_match_key is None else min(most, self.weakest_match_key)
 
 
 @dataclass(frozen=True)
@@ -247,6 +255,7 @@ class SignedPolicy:
                 epoch: {service: bytes.fromhex(key) for service, key in keys.items()}
                 for epoch, keys in pseudonyms.get("public_keys", {}).items()
             },
+            keys_per_scheme={scheme: identifiers[scheme]["match_keys"] for scheme in schemes},
         )
 
     def _service(self, name: str) -> ServiceView:

@@ -281,7 +281,7 @@ def _fingerprint(me: Participant, plan: Plan, prepared: Prepared, context: Conte
     described = {
         "format": _FORMAT,
         "context": list(context.parts()),
-        "scheme": f"{prepared.scheme.name}/{prepared.scheme.version}",
+        "scheme": prepared.scheme.scheme_id,
         "attributes": [[attribute.name, attribute.width] for attribute in prepared.attributes],
         "as_of": utc(plan.as_of),
         "coverage": plan.coverage,

@@ -26,7 +26,7 @@ from sluis_client.reading import read_table
 from sluis_client.receipt_file import Expected, verify_file
 from sluis_client.receipts import receipt_broken
 from sluis_client.rectification_statements import correction_statement, dispute_statement, outcome_statement
-from sluis_client.register_table import scheme_named
+from sluis_client.register_table import keys_used, scheme_named
 from sluis_client.sending import once
 from sluis_client.transport import Opening, Receipt
 
@@ -79,11 +79,12 @@ def correct(me: Participant, plan: Plan, rows: Sequence[tuple[int, tuple[Fields 
         text = f"no key of {plan.purpose} for that epoch is kept here; run `sluis-client keys fetch`"
         raise ClientError("EPOCH_UNKNOWN", text, Exit.KEY_TROUBLE)
     done = []
+    used = keys_used(me, plan.purpose, scheme)
     for key in keys:
         maker = maker_of_kept(me, key, scheme.scheme_id)
         for row, fields in rows:
             try:
-                columns = maker.columns([fields], scheme.match_keys)
+                columns = maker.columns([fields[:used]], used)
             except ClientError as error:
                 if error.code == "NOT_EVALUATED":  # no register of that epoch can hold it
                     continue

@@ -9,9 +9,10 @@ from datetime import datetime
 from sluis_client.attributes import Unfit, attribute_value
 from sluis_client.errors import ClientError
 from sluis_client.headers import named_column
+from sluis_client.participant import Participant
 from sluis_client.policy import AttributeView, PurposeView
 from sluis_client.pseudonymise import Column, ColumnMaker, Fields
-from sluis_client.schemes import SCHEMES, Scheme
+from sluis_client.schemes import SCHEMES, Reason, Scheme
 from sluis_client.tables import NormalisedTable, Problem, Table, normalise_table, rows_refused
 
 
@@ -61,15 +62,48 @@ def scheme_named(name: str) -> Scheme:
     return SCHEMES[name]
 
 
+def allowed_keys(view: PurposeView, scheme: Scheme) -> int:
+    """How many match keys of `scheme`, from the strictest, may leave under this purpose (`weakest_match_key`).
+
+    Raises:
+        ClientError: SCHEME_UNKNOWN when the purpose does not identify by it, or its catalogue means another scheme.
+    """
+    allowed = view.match_keys(scheme.name)
+    if view.keys_per_scheme[scheme.name] != scheme.match_keys:
+        raise ClientError(
+            "SCHEME_UNKNOWN",
+            f"the catalogue gives {scheme.name} {view.keys_per_scheme[scheme.name]} match keys and this client makes "
+            f"{scheme.match_keys}: upgrade the client, or let the catalogue name the scheme that is meant",
+        )
+    return allowed
+
+
+def keys_used(me: Participant, purpose: str, scheme: Scheme) -> int:
+    """As many match keys as questions of a purpose use; all of them where that cannot be told (it may have ended)."""
+    try:
+        return allowed_keys(me.purpose(purpose), scheme)
+    except ClientError:
+        return scheme.match_keys
+
+
 def pseudonym_columns(
-    pseudonymiser: ColumnMaker, scheme: Scheme, keys: Sequence[tuple[Fields | None, ...]], block: bytes | None
+    pseudonymiser: ColumnMaker,
+    scheme: Scheme,
+    keys: Sequence[tuple[Fields | None, ...]],
+    block: bytes | None,
+    allowed: int | None = None,
 ) -> tuple[Column, ...]:
-    """The pseudonym columns of a table, by the quick way where the scheme has one field of fixed width."""
+    """The pseudonym columns of a table, by the quick way where the scheme has one field of fixed width.
+
+    `allowed`: how many match keys, from the strictest, are made (`allowed_keys`); None: all.
+    """
     if scheme.width is not None:
         if block is None:
             block = "".join(fields[0] for (fields,) in keys if fields is not None).encode("ascii")
         return (pseudonymiser.column_of_block(block, scheme.width),)
-    return pseudonymiser.columns(keys, scheme.match_keys)
+    if allowed is None or allowed == scheme.match_keys:
+        return pseudonymiser.columns(keys, scheme.match_keys)
+    return pseudonymiser.columns([row[:allowed] for row in keys], allowed)
 
 
 def prepare(view: PurposeView, plan: Plan, table: Table) -> Prepared:
@@ -80,7 +114,7 @@ def prepare(view: PurposeView, plan: Plan, table: Table) -> Prepared:
             ROWS_REFUSED under `strict`, NOTHING_TO_PUBLISH, ATTRIBUTES_MISSING.
     """
     scheme = scheme_named(plan.scheme)
-    limit = view.rows_per_pseudonym(plan.scheme)
+    limit, allowed = view.rows_per_pseudonym(plan.scheme), allowed_keys(view, scheme)
     _check_rules(view, plan.rules)
     headers, left_out = (
         ({}, tuple(sorted(view.attributes))) if plan.hits_only else _attribute_headers(view, plan, table)
@@ -102,13 +136,20 @@ def prepare(view: PurposeView, plan: Plan, table: Table) -> Prepared:
         rows_per_pseudonym=limit,
     )
     kept, values, unfit = _values(normal, attributes, tuple(headers.values()))
+    keys = normal.keys if len(kept) == len(normal.keys) else [normal.keys[index] for index in kept]
+    if allowed < scheme.match_keys:
+        loose = {place for place, row in enumerate(keys) if not any(row[:allowed])}
+        unfit += [Problem(normal.row_numbers[kept[place]], "", Reason.KEYS_TOO_LOOSE) for place in sorted(loose)]
+        # what no question may use is neither evaluated nor deposited
+        barred = (None,) * (scheme.match_keys - allowed)
+        keys = [(*row[:allowed], *barred) for place, row in enumerate(keys) if place not in loose]
+        values = [cells for place, cells in enumerate(values) if place not in loose]
     problems = tuple(sorted([*normal.problems, *unfit], key=lambda problem: problem.row))
     if plan.strict and problems:
         raise rows_refused(problems)
-    if not kept:
+    if not keys:
         text = f"none of the {len(table.rows)} rows can be used; to take a register out of service use `withdraw`"
         raise ClientError("NOTHING_TO_PUBLISH", text)
-    keys = normal.keys if len(kept) == len(normal.keys) else [normal.keys[index] for index in kept]
     return Prepared(view, scheme, keys, values, attributes, left_out, problems, normal.duplicates)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from sluis_client import names, schemes_address, schemes_document, schemes_numbers
+from sluis_client import names, person_keys, person_parts, schemes_address, schemes_document, schemes_numbers
 from sluis_client.cells import Fields, Reason, Unusable
 
 __all__ = ["SCHEMES", "Fields", "Reason", "Scheme", "Unusable"]
@@ -22,8 +22,12 @@ _Keys = tuple[Fields | None, ...]
 class Scheme:
     """One versioned profile of normalisation.
 
+    `name` is the word that policies, questions and registers use. A later version is another word, so that registers
+    of both can stand side by side and never meet: `name-birthdate` is version 1, `name-birthdate-2` version 2.
     `columns` are the input columns that must be there and `optional` those that may; `match_keys` says how many match
-    keys a row gives, strictest first; `width` is the fixed number of ASCII bytes of the one field, or None.
+    keys a row gives, strictest first, and `sure_keys` how many of them need no person to check a hit; `width` is the
+    fixed number of ASCII bytes of the one field, or None.
+    `key_titles`: what each key of a scheme of persons is made of.
     """
 
     name: str
@@ -33,13 +37,24 @@ class Scheme:
     match_keys: int
     optional: tuple[str, ...] = ()
     width: int | None = None
+    key_titles: tuple[str, ...] = ()
+    _sure: int | None = field(default=None, repr=False, kw_only=True)
     _rule: Callable[[Mapping[str, str], bool], _Keys] = field(repr=False, kw_only=True)
     _block: Callable[[list[str]], bytes | None] | None = field(default=None, repr=False, kw_only=True)
 
     @property
     def scheme_id(self) -> str:
         """Name and version, such as `bag/1`: what goes into the derivation of a pseudonym."""
-        return f"{self.name}/{self.version}"
+        return f"{self.name.removesuffix(f'-{self.version}')}/{self.version}"
+
+    @property
+    def sure_keys(self) -> int:
+        """How many match keys, from the strictest, need no person to check a hit."""
+        return self.match_keys if self._sure is None else self._sure
+
+    def needs_check(self, match_key: int) -> bool:
+        """Whether a person must look at a hit by that match key (from 1) before anything is done with it."""
+        return match_key > self.sure_keys
 
     def normalise(self, row: Mapping[str, str], *, restore_zeros: bool = False) -> _Keys:
         """The fields of every match key of `row`, None where the row has no such key.
@@ -67,6 +82,49 @@ def _number(shape: schemes_numbers.NumberShape, title: str) -> Scheme:
         return ((shape.number(row.get(column, ""), restore_zeros),),)
 
     return Scheme(column, 1, title, (column,), 1, width=shape.width, _rule=rule, _block=shape.block)
+
+
+def _persons(
+    name: str,
+    version: int,
+    title: str,
+    keys: tuple[person_keys.MatchKey, ...],
+    *,
+    address: bool = False,
+    first: tuple[str, ...] = (),
+    identifier: Callable[[Mapping[str, str], bool], Fields] | None = None,
+) -> Scheme:
+    """A scheme of match keys of persons; `identifier` makes the key that goes before them, of the columns `first`."""
+
+    def rule(row: Mapping[str, str], restore_zeros: bool) -> _Keys:
+        found = person_keys.keys_of(keys, row)
+        if identifier is not None:
+            known = any(row.get(column, "").strip() for column in first)
+            found = (identifier(row, restore_zeros) if known else None, *found)
+        return person_keys.some_key(found)
+
+    ahead = ("identifier: " + " and ".join(first).replace("_", " "),) if first else ()
+    return Scheme(
+        name,
+        version,
+        title,
+        (*first, *person_parts.NAME_COLUMNS),
+        len(ahead) + len(keys),
+        optional=(*person_parts.NAME_OPTIONAL, *(person_parts.ADDRESS_OPTIONAL if address else ())),
+        key_titles=(*ahead, *(key.title for key in keys)),
+        _sure=len(ahead) + sum(key.sure for key in keys),
+        _rule=rule,
+    )
+
+
+def _bsn(row: Mapping[str, str], restore_zeros: bool) -> Fields:
+    return (schemes_numbers.BSN.number(row.get("bsn", ""), restore_zeros),)
+
+
+def _document(row: Mapping[str, str], _: bool) -> Fields:
+    (fields,) = schemes_document.normalise(row)
+    assert fields is not None
+    return fields
 
 
 def _loonheffing(row: Mapping[str, str], _: bool) -> _Keys:
@@ -108,6 +166,32 @@ _ALL = (
         names.MATCH_KEYS,
         optional=names.OPTIONAL,
         _rule=lambda row, _: names.normalise(row),
+    ),
+    _persons("name-birthdate-2", 2, "name and date of birth, eight ways", person_keys.NAME_BIRTHDATE),
+    _persons(
+        "name-birthdate-address",
+        1,
+        "name, date of birth and address, twelve ways",
+        person_keys.NAME_BIRTHDATE_ADDRESS,
+        address=True,
+    ),
+    _persons(
+        "bsn-name-birthdate-address",
+        1,
+        "citizen service number where there is one, else name, date of birth and address",
+        person_keys.NAME_BIRTHDATE_ADDRESS,
+        address=True,
+        first=("bsn",),
+        identifier=_bsn,
+    ),
+    _persons(
+        "document-name-birthdate-address",
+        1,
+        "identity document where there is one, else name, date of birth and address",
+        person_keys.NAME_BIRTHDATE_ADDRESS,
+        address=True,
+        first=schemes_document.COLUMNS,
+        identifier=_document,
     ),
 )
 

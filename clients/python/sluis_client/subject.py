@@ -25,7 +25,7 @@ from sluis_client.participant import Participant
 from sluis_client.pseudonymise import Column
 from sluis_client.receipt_file import receipt_json
 from sluis_client.receipts import receipt_broken
-from sluis_client.register_table import scheme_named
+from sluis_client.register_table import keys_used, scheme_named
 from sluis_client.schemes import Scheme
 from sluis_client.statement_shapes import SUBJECT_SEARCH
 from sluis_client.statements import utc
@@ -151,7 +151,8 @@ def pseudonyms_of(me: Participant, key: EpochKey, scheme: Scheme, keys: Keys) ->
     Raises:
         ClientError: in mode `oblivious` as `making.maker_of_kept`, and NOT_EVALUATED in an epoch that ended.
     """
-    return maker_of_kept(me, key, scheme.scheme_id).columns([keys], scheme.match_keys)
+    used = keys_used(me, key.purpose, scheme)
+    return maker_of_kept(me, key, scheme.scheme_id).columns([keys[:used]], used)
 
 
 def _epoch(me: Participant, key: EpochKey, scheme: Scheme, keys: Keys, notes: list[str]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from fake_broker import Log
@@ -8,6 +9,7 @@ from sluis_client.answer_file import (
     STATUS_NOTES,
     STATUS_WORDS,
     answer_lines,
+    answer_summary,
     count_lines,
     csv_bytes,
     guarded,
@@ -31,6 +33,10 @@ def tables():
     return table, normalise_table(table, SCHEMES["bag"])
 
 
+def lines_of(table, normal, answers, keep=(), scheme="bag"):
+    return answer_lines(table, normal, answers, keep, scheme=SCHEMES[scheme])
+
+
 def answer(status="ANSWERED", answerer="snf", rows=(), attributes=(), count=None, band="", register=SAID):
     decision = Decision(status != "DENIED", (), "")
     received = Answer(answerer, 1, "x", decision, None, 0, None, "", ())
@@ -44,7 +50,7 @@ def read(data, delimiter=","):
 def test_every_source_row_gets_its_own_line_and_status():
     table, normal = tables()
     rows = (Row(0, "hit", 1, {"beds": "4", "note": None}), Row(1, "ambiguous", 0))
-    lines = read(csv_bytes(answer_lines(table, normal, [answer(rows=rows, attributes=("beds", "note"))]), ","))
+    lines = read(csv_bytes(lines_of(table, normal, [answer(rows=rows, attributes=("beds", "note"))]), ","))
     assert [(line["row"], line["status"], line["beds"]) for line in lines] == [
         ("2", "hit", "4"),
         ("3", "invalid input", ""),
@@ -75,7 +81,7 @@ def test_every_source_row_gets_its_own_line_and_status():
 )
 def test_only_a_no_hit_looks_like_one(status, word):
     table, normal = tables()
-    lines = read(csv_bytes(answer_lines(table, normal, [answer(status)]), ","))
+    lines = read(csv_bytes(lines_of(table, normal, [answer(status)]), ","))
     assert [line["status"] for line in lines] == [word, "invalid input", word, word]
     # what is no answer says why on its own line; a row that could not be asked keeps its own reason
     note = status_note(status, count=False)
@@ -92,11 +98,27 @@ def test_every_status_without_a_result_is_explained():
     assert status_note("EXPIRED", count=True) == status_note("EXPIRED", count=False)
 
 
+def test_hits_by_a_loose_match_key_and_hits_under_a_duty_must_be_checked():
+    source = read_table(b"achternaam;voornamen;geboortedatum\nA;B;1990-01-02\nC;D;1990-01-02\nE;F;1990-01-02\n")
+    scheme = SCHEMES["name-birthdate-2"]
+    normal = normalise_table(source, scheme)
+    rows = (Row(0, "hit", scheme.sure_keys), Row(1, "hit", scheme.sure_keys + 1), Row(2, "ambiguous", 0))
+    said = answer(rows=rows)
+    lines = read(csv_bytes(answer_lines(source, normal, [said], scheme=scheme), ","))
+    assert [(line["match key"], line["human check"]) for line in lines] == [("4", ""), ("5", "required"), ("", "")]
+    assert "several records" in lines[2]["note"]
+    summary = answer_summary(said, scheme)
+    assert (summary["match_keys"], summary["human_check"]) == ({"4": 1, "5": 1}, 1)
+    duty = replace(said, decision=Decision(True, (), "", ("human_check: a person checks",)))
+    lines = read(csv_bytes(answer_lines(source, normal, [duty], scheme=scheme), ","))
+    assert [line["human check"] for line in lines] == ["required", "required", ""]
+
+
 def test_several_records_and_several_answerers():
     table, normal = tables()
     rows = (Row(0, "hit", 1, {"beds": "1"}), Row(0, "hit", 1, {"beds": "2"}))
     answers = [answer(answerer="a", rows=rows, attributes=("beds",)), answer("NO_REGISTER", "b", register=None)]
-    lines = read(csv_bytes(answer_lines(table, normal, answers), ","))
+    lines = read(csv_bytes(lines_of(table, normal, answers), ","))
     assert [line["beds"] for line in lines if line["answerer"] == "a" and line["row"] == "2"] == ["1", "2"]
     assert [(line["status"], line["as of"]) for line in lines if line["answerer"] == "b" and line["row"] == "2"] == [
         ("no register", "")
@@ -105,10 +127,10 @@ def test_several_records_and_several_answerers():
 
 def test_columns_are_copied_by_name_only():
     table, normal = tables()
-    lines = read(csv_bytes(answer_lines(table, normal, [answer()], ["naam"]), ";"), ";")
+    lines = read(csv_bytes(lines_of(table, normal, [answer()], ["naam"]), ";"), ";")
     assert [line["naam"] for line in lines] == ["'=cmd", "Jan", "Piet", "Kees"]
     with pytest.raises(ClientError) as caught:
-        next(answer_lines(table, normal, [], ["nam"]))
+        next(lines_of(table, normal, [], ["nam"]))
     assert caught.value.code == "COLUMN_MISSING"
 
 

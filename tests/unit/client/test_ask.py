@@ -52,6 +52,22 @@ def test_a_question_gets_its_answer(world):
     assert utrecht.keystore.checkpoint() == world.broker.log.checkpoint()
 
 
+def test_a_question_leaves_with_the_match_keys_that_the_purpose_allows(world, monkeypatch):
+    source = read_table(b"achternaam;voornamen;geboortedatum\nMulder;Jan;1990-01-02\nNowak;;1990-01-03\n")
+    snf = world.participant("snf")
+    publish_plan = PublishPlan(
+        "snf-locatie", "name-birthdate-2", datetime(2026, 11, 19, 23, tzinfo=UTC), "all", hits_only=True
+    )
+    publish(snf, publish_plan, prepare(snf.purpose("snf-locatie"), publish_plan, source))
+    utrecht = world.participant("utrecht")
+    strict = replace(utrecht.purpose("snf-locatie"), weakest_match_key=4)
+    monkeypatch.setattr(type(utrecht), "purpose", lambda *_: strict)
+    plan = replace(PLAN, scheme="name-birthdate-2", want=Want(hit=True))
+    asked = ask(utrecht, plan, normalise_table(source, SCHEMES["name-birthdate-2"]))
+    assert parse_canonical(asked.posed.signed.statement)["match_keys"] == len(asked.posed.columns) == 4
+    assert [(row.position, row.status, row.match_key) for row in asked.answers[0].rows][:1] == [(0, "hit", 1)]
+
+
 def test_what_is_signed_is_what_was_asked(world):
     utrecht = world.participant("utrecht")
     plan = replace(PLAN, on_behalf_of="someren", answerers=("snf", "snf"))

@@ -25,7 +25,10 @@ MEANING = {
             "snf": {"oin": "00000099000000103000", "sub_oins": []},
             "utrecht": {"oin": "00000099000000201000", "sub_oins": ["00000099000000202000"]},
         },
-        "identifiers": {"bag": {"rows_per_pseudonym": 1}, "vestiging": {"rows_per_pseudonym": 50}},
+        "identifiers": {
+            "bag": {"rows_per_pseudonym": 1, "match_keys": 1},
+            "vestiging": {"rows_per_pseudonym": 50, "match_keys": 2},
+        },
         "attributes": {
             "beds": {"width": 6, "type": "integer", "codes": {}, "holders": ["snf"]},
             "certificate-status": {
@@ -163,6 +166,9 @@ def test_a_purpose_as_a_client_needs_it():
         "exclude_natural_persons": True,
     }
     assert view.rows_per_pseudonym("vestiging") == 50
+    assert view.match_keys("vestiging") == 2
+    assert replace(view, weakest_match_key=1).match_keys("vestiging") == 1
+    assert replace(view, weakest_match_key=9).match_keys("vestiging") == 2
     assert (view.case_number_required, view.cooperation_ref_required) == (True, False)
     assert view.on_behalf_of == (("sna", "certifier"),)
     with pytest.raises(ClientError) as refused:

@@ -56,6 +56,7 @@ def view(**changes):
         "cooperation_ref_required": False,
         "answer_keep_days": 30,
         "rows_per_scheme": {"bag": 1},
+        "keys_per_scheme": {"bag": 1},
     }
     return PurposeView(**(base | changes))
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sluis_client import transliteration
-from sluis_client.birthdates import birth_date
+from sluis_client.birthdates import birth_date, known_parts
 from sluis_client.cells import Reason, Unusable
 from sluis_client.names import name_variants
 from sluis_client.schemes import SCHEMES
@@ -196,3 +196,28 @@ def test_every_way_of_writing_a_day_is_the_same_day(when: date) -> None:
         str(serial),
     ]
     assert {birth_date(form) for form in forms} == {f"{when:%Y%m%d}"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "known"),
+    [
+        ("1990-12-31", (1990, 12, 31)), ("31-12-1990", (1990, 12, 31)), ("1990-00-00", (1990, 0, 0)),
+        ("00-05-1990", (1990, 5, 0)), ("05-1990", (1990, 5, 0)), ("1990-05", (1990, 5, 0)), ("1990", (1990, 0, 0)),
+        ("31-02-1990", (1990, 2, 0)), ("1990-13-05", (1990, 0, 0)), ("19900200", (1990, 2, 0)),
+    ],
+)  # fmt: skip
+def test_what_is_known_of_a_date(cell: str, known: tuple[int, int, int]) -> None:
+    assert known_parts(cell) == known
+
+
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [
+        ("12/31/1990", Reason.DATE_ORDER), ("0000-00-00", Reason.DATE_PARTIAL), ("xx-xx-1990", Reason.DATE_PARTIAL),
+        ("1790", Reason.DATE_RANGE), ("31-12-90", Reason.DATE_YEAR), ("soon", Reason.DATE_SHAPE), ("", Reason.EMPTY),
+    ],
+)  # fmt: skip
+def test_dates_of_which_nothing_is_known(cell: str, why: Reason) -> None:
+    with pytest.raises(Unusable) as caught:
+        known_parts(cell)
+    assert caught.value.reason == why.value

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sluis_client.attributes import NOT_BOOLEAN, NOT_CODE, NOT_INTEGER, TOO_WIDE, Unfit, attribute_value
 from sluis_client.canonical import parse_canonical
+from sluis_client.cells import Reason
 from sluis_client.custody import create_epoch, init_encryption_key
 from sluis_client.errors import ClientError, Exit
 from sluis_client.policy import AttributeView
@@ -382,6 +383,21 @@ def test_several_match_keys_and_absent_ones_travel_together(world):
             blank = column.pseudonyms[row * 16 : row * 16 + 16] == bytes(16)
             assert blank != bool(present)
             assert (run.wraps[number][row * 60 : row * 60 + 60] == bytes(60)) != bool(present)
+
+
+def test_match_keys_that_no_question_may_use_are_not_deposited(world):
+    """`weakest_match_key`: looser keys are neither evaluated nor sent, and a row with none but those is told."""
+    source = read_table(b"achternaam;voornamen;geboortedatum\nNowak;Jan;1990-01-02\nNowak;;1990-01-03\n")
+    plan = replace(PLAN, scheme="name-birthdate-2", hits_only=True)
+    strict = replace(view(world), weakest_match_key=3)
+    prepared = prepare(strict, plan, source)
+    (row,) = prepared.keys
+    assert [fields is not None for fields in row] == [True] * 3 + [False] * 5
+    assert [(problem.row, problem.reason) for problem in prepared.problems] == [(3, Reason.KEYS_TOO_LOOSE.value)]
+    assert len(prepare(view(world), plan, source).keys) == 2
+    with pytest.raises(ClientError) as caught:
+        prepare(replace(strict, keys_per_scheme={"name-birthdate-2": 9}), plan, source)
+    assert caught.value.code == "SCHEME_UNKNOWN"
 
 
 def test_attributes_are_never_dropped_by_an_oversight(world):

@@ -24,6 +24,8 @@ CANONICAL = {
     "wid-document": ["[A-Z]{3}", "[A-Z0-9]{5,20}"],
     "name-birthdate": ["[A-Z]+", "[A-Z]+", "(18[89]|19[0-9]|20[0-9])[0-9][01][0-9][0-3][0-9]"],
 }
+PERSONS = {name for name, scheme in SCHEMES.items() if scheme.key_titles}
+"""Schemes of many match keys, whose fields are not put back into columns."""
 FIELD_COLUMNS = {
     "postcode-number": ("postcode", "house_number", "house_number_addition"),
     "wid-document": ("document_country", "document_number"),
@@ -54,6 +56,7 @@ LIKELY = {
     "bag": st.from_regex(r"0?[1-9][0-9]{2}(01|02|03|10|20|30)[0-9]{10}", fullmatch=True),
     "postcode": st.from_regex(r"[1-9][0-9]{3} ?[A-Za-z][B-Zb-z]", fullmatch=True),
     "house_number": st.from_regex(r"0?[1-9][0-9]{0,4}([ -]?[a-zA-Z0-9]{0,3}|²)", fullmatch=True),
+    "street": st.sampled_from(["", "Kerkstraat", "ul. Łąkowa 5", "1e Dwarsstraat"]),
     "house_letter": st.from_regex(r"[A-Za-z]?", fullmatch=True),
     "house_number_addition": st.from_regex(r"[a-z]{0,2}-?[0-9]{0,2}", fullmatch=True),
     "document_country": st.sampled_from(["NL", "nld", "D", "DE", "PL", "ROU", "bg", "EL"]),
@@ -104,6 +107,10 @@ def test_any_text_gives_canonical_fields_or_unusable(
         assert str(refusal) == f"{refusal.column}: {refusal.reason}"
         return
     assert len(keys) == scheme.match_keys
+    if scheme.name in PERSONS:
+        assert any(keys)
+        assert all(re.fullmatch("[A-Z0-9]+", field) for fields in keys if fields for field in fields)
+        return
     for fields in keys:
         assert fields is not None
         for field, pattern in zip(fields, CANONICAL[scheme.name], strict=True):
@@ -125,20 +132,23 @@ def test_invisible_characters_around_a_cell_change_nothing(name: str, invisible:
         "bag": {"bag": "0797020000056894"},
         "postcode-number": {"postcode": "1234AB", "house_number": "12", "house_letter": "A"},
         "wid-document": {"document_country": "NLD", "document_number": "SPECI2014"},
-        "name-birthdate": {"family_name": "Wałęsa", "given_names": "Lech", "birth_date": "1990-12-31"},
-    }[name]
+    }.get(name, {"family_name": "Wałęsa", "given_names": "Lech", "birth_date": "1990-12-31", "postcode": "1234AB"})
     wrapped = {column: invisible + cell + invisible for column, cell in row.items()}
     assert SCHEMES[name].normalise(wrapped) == SCHEMES[name].normalise(row)
 
 
 def test_the_catalogue_of_schemes() -> None:
-    assert set(SCHEMES) == set(CANONICAL)
+    assert set(SCHEMES) == set(CANONICAL) | PERSONS
+    identities = [scheme.scheme_id for scheme in SCHEMES.values()]
+    assert len(set(identities)) == len(identities)
     for name, scheme in SCHEMES.items():
         assert scheme.name == name
-        assert scheme.scheme_id == f"{name}/1"
+        assert scheme.scheme_id == ("name-birthdate/2" if name == "name-birthdate-2" else f"{name}/1")
+        assert 1 <= scheme.sure_keys <= scheme.match_keys <= 16
+        assert len(scheme.key_titles) in (0, scheme.match_keys)
         assert scheme.title
         assert not set(scheme.columns) & set(scheme.optional)
-    assert [name for name, scheme in SCHEMES.items() if scheme.match_keys > 1] == ["name-birthdate"]
+    assert {name for name, scheme in SCHEMES.items() if scheme.match_keys > 1} == {"name-birthdate", *PERSONS}
     with pytest.raises(TypeError):
         SCHEMES["bsn"] = SCHEMES["kvk"]
 

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from sluis_client.answers import CheckedAnswer
     from sluis_client.ask import Asked, Plan
     from sluis_client.participant import Participant
+    from sluis_client.schemes import Scheme
     from sluis_client.tables import NormalisedTable, Table
     from sluis_client.transport import Decision, Receipt
     from sluis_client.witnessed import Seen
@@ -118,13 +119,14 @@ def match(
     learn = wanted(want, hit=hit, count=count)
     plan = Plan(purpose, scheme, names(answerer), learn, epoch, case_number, cooperation_ref, on_behalf_of)
     table = read_table(file, delimiter=in_delimiter, encoding=encoding)
+    known = scheme_named(scheme)
     normal = normalise_table(
-        table, scheme_named(scheme), columns=pairs(columns, "--columns"), strict=strict, restore_zeros=restore_zeros
+        table, known, columns=pairs(columns, "--columns"), strict=strict, restore_zeros=restore_zeros
     )
     tell_problems(normal.problems, len(table.rows), normal.duplicates)
     # a file of one column has no delimiter to take over
     own = table.delimiter if table.delimiter in DELIMITERS else DELIMITERS[0]
-    sheet = _Sheet(out, table, normal, names(keep_columns), own if delimiter is None else delimiter)
+    sheet = _Sheet(out, table, normal, names(keep_columns), own if delimiter is None else delimiter, known)
     sheet.check()
     with participant(profile) as me:
         code = _ask_and_write(me, plan, sheet, as_json=as_json, request_id=request_id, anew=anew)
@@ -141,6 +143,7 @@ class _Sheet:
     normal: NormalisedTable
     keep: tuple[str, ...]
     delimiter: str
+    scheme: Scheme
 
     @property
     def receipts(self) -> Path:
@@ -150,7 +153,7 @@ class _Sheet:
         """Refuses options that would spoil the file, before anything is asked."""
         from sluis_client.answer_file import answer_lines, csv_bytes
 
-        csv_bytes(answer_lines(self.table, self.normal, (), self.keep), self.delimiter)
+        csv_bytes(answer_lines(self.table, self.normal, (), self.keep, scheme=self.scheme), self.delimiter)
 
     def write(self, asked: Asked, certificate: bytes, cover: Mapping[str, Any] | None, *, count: bool) -> None:
         """Writes answers and receipts, readable by their owner only. `cover`: who saw the log, as receipts hold it."""
@@ -160,7 +163,7 @@ class _Sheet:
         if count:
             lines = count_lines(asked.answers, len(self.normal.keys))
         else:
-            lines = answer_lines(self.table, self.normal, asked.answers, self.keep)
+            lines = answer_lines(self.table, self.normal, asked.answers, self.keep, scheme=self.scheme)
         write_private(self.out, csv_bytes(lines, self.delimiter))
         receipts = asker_file(asked.posed.signed, certificate, asked.answers, cover)
         write_private(self.receipts, json.dumps(receipts, indent=1).encode() + b"\n")
@@ -206,7 +209,7 @@ def _ask_and_write(me: Participant, plan: Plan, sheet: _Sheet, *, as_json: bool,
         "subjects": len(normal.keys),
         "duplicates": normal.duplicates,
         "problems": problems_json(normal.problems),
-        "answers": [answer_summary(answer) for answer in asked.answers],
+        "answers": [answer_summary(answer, sheet.scheme) for answer in asked.answers],
     }
     emit(value, _told(asked, sheet, saw, count=plan.want.count), as_json)
     return _exit_of(asked.answers, count=plan.want.count)
@@ -225,7 +228,7 @@ def _denials(me: Participant, plan: Plan, subjects: int, error: ClientError) -> 
 def _told(asked: Asked, sheet: _Sheet, saw: Seen | None, *, count: bool) -> Iterator[str]:
     yield f"exchange {asked.request_id}: {len(sheet.normal.keys)} subjects asked"
     for answer in asked.answers:
-        yield from _answer_told(answer, count=count)
+        yield from _answer_told(answer, sheet.scheme, count=count)
     yield f"answers: {sheet.out}"
     yield f"receipts: {sheet.receipts} (verified{f', {saw}' if saw else ''})"
 
@@ -237,8 +240,8 @@ def _receipts(answer: CheckedAnswer) -> Iterator[Receipt]:
         yield answer.received.release
 
 
-def _answer_told(answer: CheckedAnswer, *, count: bool) -> Iterator[str]:
-    from sluis_client.answer_file import STATUS_WORDS, status_note
+def _answer_told(answer: CheckedAnswer, scheme: Scheme, *, count: bool) -> Iterator[str]:
+    from sluis_client.answer_file import STATUS_WORDS, must_check, status_note
 
     if answer.status == "DENIED":
         yield from decision_lines(answer.answerer, answer.decision, all_checks=False)
@@ -254,6 +257,8 @@ def _answer_told(answer: CheckedAnswer, *, count: bool) -> Iterator[str]:
     else:
         ambiguous = sum(row.status == "ambiguous" for row in answer.rows)
         yield f"{answer.answerer}: {answer.hits} hits" + (f", {ambiguous} ambiguous" if ambiguous else "")
+        if look := sum(must_check(answer, row, scheme) for row in answer.rows):
+            yield f'  {look} of the hits MUST be checked by a person: see the column "human check"'
         if answer.disputed:
             yield f'  {len(answer.disputed)} of the hits are DISPUTED: see the column "disputed since" before use'
     if answer.register is not None:
