@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 _P = 2**255 - 19
@@ -10,11 +12,12 @@ _OF_SMALL_ORDER = frozenset({0, 1, _P - 1, _OF_ORDER_8, _P - _OF_ORDER_8})
 """The y of every point whose order divides 8."""
 
 
+@lru_cache(maxsize=256)
 def public_key_of(raw: bytes) -> Ed25519PublicKey:
     """The key in these 32 bytes (RFC 8032 section 5.1.5).
 
     Refuses what the library accepts: points of small order, under which anybody makes signatures without a private key,
-    and encodings that are not canonical, by which one key could count as two.
+    and encodings that are not canonical, by which one key could count as two. Keeps the last 256: a log has thousands of signatures by one key.
 
     Raises:
         ValueError: not 32 bytes, not canonical, or of small order.

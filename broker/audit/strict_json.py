@@ -48,6 +48,11 @@ def write(value: object) -> bytes:
     return _WRITER.encode(value).encode("utf-8")
 
 
+def quoted(text: str) -> str:
+    """A text as it stands in canonical JSON, quotes included."""
+    return _WRITER.encode(text)
+
+
 def read(data: bytes) -> dict[str, Any]:
     """The object in `data`. Raises NotCanonicalError."""
     try:

@@ -147,7 +147,7 @@ def check_whole(reader: LogReader, key: VerifierKey) -> int:
     """
     size = reader.size()
     _newest(reader, key, size)
-    periods = key_periods(reader)
+    periods = [(index, parse_verifier_key(vkey)) for index, vkey in reversed(key_periods(reader))]
     tree = CompactRange()
     leaves, nodes = reader.entries(0, size), reader.nodes()
     for covered, note in reader.checkpoints():
@@ -160,8 +160,7 @@ def check_whole(reader: LogReader, key: VerifierKey) -> int:
             for _, _, made in tree.append(leaf_hash(entry.leaf)):
                 if next(nodes, None) != made:
                     raise _corrupt()
-        signed_by = next(vkey for index, vkey in reversed(periods) if index < covered)
-        checkpoint = verify_checkpoint(note, parse_verifier_key(signed_by))
+        checkpoint = verify_checkpoint(note, next(vkey for index, vkey in periods if index < covered))
         if checkpoint.size != covered or checkpoint.root != tree.root():
             raise _corrupt()
     if tree.size != size:
