@@ -17,7 +17,8 @@ def public_key_of(raw: bytes) -> Ed25519PublicKey:
     """The key in these 32 bytes (RFC 8032 section 5.1.5).
 
     Refuses what the library accepts: points of small order, under which anybody makes signatures without a private key,
-    and encodings that are not canonical, by which one key could count as two. Keeps the last 256: a log has thousands of signatures by one key.
+    and encodings that are not canonical, by which one key could count as two.
+    The last 256 are kept: a log has thousands of signatures by one key.
 
     Raises:
         ValueError: not 32 bytes, not canonical, or of small order.

@@ -107,8 +107,9 @@ def leaf_index(leaf: bytes) -> int | None:
 
 def parties_of(body: Mapping[str, object]) -> tuple[str, ...]:
     """The parties that an entry concerns: its asker, principal, answerer and party, without duplicates."""
-    named = (body.get(member) for member in ("asker", "principal", "answerer", "party"))
-    return tuple(dict.fromkeys(name for name in named if isinstance(name, str)))
+    get = body.get
+    named = dict.fromkeys((get("asker"), get("principal"), get("answerer"), get("party")))
+    return tuple(name for name in named if isinstance(name, str))
 
 
 @lru_cache(maxsize=8)

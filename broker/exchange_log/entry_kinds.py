@@ -19,6 +19,8 @@ _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{
 
 _DECISION = frozenset({"effect", "checks", "obligations"})
 _CHECK = frozenset({"id", "met", "reason", "path"})
+_TEXT = 4_096
+"""The longest text, in characters."""
 
 Shape = Callable[[object], bool]
 
@@ -55,7 +57,7 @@ def _members(shapes: Mapping[str, Shape]) -> Shape:
 
 
 def _text(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= 4_096
+    return isinstance(value, str) and len(value) <= _TEXT
 
 
 def is_count(value: object) -> bool:
@@ -81,7 +83,10 @@ def _decision(value: object) -> bool:
     for check in checks:
         if not isinstance(check, dict) or check.keys() != _CHECK or not isinstance(check["met"], bool):
             return False
-        if not (_text(check["id"]) and _text(check["reason"]) and _text(check["path"])):
+        name, reason, path = check["id"], check["reason"], check["path"]
+        if not isinstance(name, str) or not isinstance(reason, str) or not isinstance(path, str):
+            return False
+        if len(name) > _TEXT or len(reason) > _TEXT or len(path) > _TEXT:
             return False
     return all(map(_text, obligations))
 
