@@ -22,7 +22,7 @@ from broker.exchange_log.append import Sequencer
 from broker.parties import Caller
 from broker.policy.document import PolicySet
 from broker.policy.evaluate import epoch_of
-from broker.policy.legal_days import calendar_epoch, needed_until, overlap_end
+from broker.policy.legal_days import calendar_epoch, epoch_named, needed_until, overlap_end
 from broker.policy.purpose import Purpose
 from broker.ports import Clock, LogReader, Transaction
 from broker.statements import (
@@ -60,6 +60,8 @@ class PublishedEpoch:
     """The key to be used in this calendar epoch: another one, made or not, once this was retired."""
     registers: tuple[str, ...]
     """Names of the registers in force under this epoch, whoever their answerer is."""
+    next: str
+    """The key to be used in the epoch after this one; "" as long as none was made ahead."""
 
 
 class Epochs:
@@ -226,7 +228,15 @@ class Epochs:
             if not register.withdrawn and register.manifest.expires_at > now
         )
         certificate = base64.b64decode(record["certificate"])
-        return PublishedEpoch(_signed(record), certificate, envelopes, newest, registers)
+        after = self._made_ahead(purpose, calendar, known)
+        return PublishedEpoch(_signed(record), certificate, envelopes, newest, registers, after)
+
+    def _made_ahead(self, purpose: str, calendar: str, known: Purpose) -> str:
+        window = epoch_named(known.pseudonyms.epoch, calendar)
+        if window is None:
+            return ""
+        name = newest_generation(self._reader, purpose, epoch_of(known, window.valid_until).name)
+        return name if self._reader.document("epoch", f"{purpose}/{name}") is not None else ""
 
     def drop_envelopes(self) -> int:
         """Drops the envelopes of epochs whose escrow is over, so that none opens them who finds an encryption key

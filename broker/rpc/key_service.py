@@ -67,4 +67,5 @@ class KeyServicer(keys_pb2_grpc.KeyServiceServicer):
             envelope=published.envelopes.get(caller.party, b""),
             newest=published.newest,
             registers=published.registers,
+            next=published.next,
         )

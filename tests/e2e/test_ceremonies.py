@@ -207,6 +207,10 @@ def test_a_leaked_key_is_retired_at_once_and_another_takes_its_place(world: Worl
     # and a third, made by a successor after the steward's two
     assert rotate_now(agency(world, "utrecht"), PURPOSE, "precaution").key.epoch == "2026Q4.3"
     assert code_of(create_epoch, agency(world, "snf"), PURPOSE, "2026Q4.5") == "STATEMENT_INVALID"
+    # the thief may have the one made ahead too
+    rotate(agency(world, "snf"), PURPOSE)
+    assert rotate_now(agency(world, "snf"), PURPOSE, "leak", "2027Q1").key.epoch == "2027Q1.2"
+    assert put_in_force(world)[1] == "snf/snf-locatie/2027Q1.2/bag"
     verified(world)
 
 

@@ -60,9 +60,14 @@ def open_names(me: Participant, view: PurposeView) -> tuple[str, ...]:
     """The epochs for which a register is to stand: the one in force, the one before while they overlap, and the next
     one as soon as its key has been made. The one in force first."""
     names = open_epochs(view.epoch_kind, view.overlap_days, me.now())
-    wanted = (*names, epoch_after(names[0], view.epoch_kind))
-    found = [published[0] for one in wanted if (published := newest(me, view, one)) is not None]
-    return tuple(found) or names[:1]
+    published = {one: known for one in names if (known := newest(me, view, one)) is not None}
+    found = [name for name, _ in published.values()]
+    if names[0] in published:
+        ahead = published[names[0]][1].next  # told, so that nobody asks for what is not there yet
+    else:
+        known = newest(me, view, epoch_after(names[0], view.epoch_kind))
+        ahead = known[0] if known is not None else ""
+    return (*found, ahead) if ahead else tuple(found) or names[:1]
 
 
 def newest(me: Participant, view: PurposeView, calendar: str) -> tuple[str, PublishedEpoch] | None:

@@ -13,7 +13,8 @@ from sluis_client.participant import Participant
 
 @dataclass(frozen=True)
 class KeyState:
-    """A key that is kept here. `state`: ahead, in force, overlap, retired or escrow; `until`: when that ends.
+    """A key that is kept here. `state`: unpublished, ahead, in force, overlap, retired or escrow; `until`: when that
+    ends.
 
     `escrow_until`: when it is to be destroyed; None when neither policy nor state directory tells.
     """
@@ -28,11 +29,12 @@ def key_states(me: Participant) -> tuple[KeyState, ...]:
     """Every key kept here, by purpose and epoch."""
     keys = me.keystore.epoch_keys()
     newest: dict[tuple[str, str], int] = {}
-    for key in keys:
+    for key in (one for one in keys if one.published):
         period = (key.purpose, calendar_of(key.epoch))
         newest[period] = max(newest.get(period, 1), generation_of(key.epoch))
     return tuple(
-        _state(me, key, retired=generation_of(key.epoch) < newest[key.purpose, calendar_of(key.epoch)]) for key in keys
+        _state(me, key, retired=generation_of(key.epoch) < newest.get((key.purpose, calendar_of(key.epoch)), 1))
+        for key in keys
     )
 
 
@@ -42,6 +44,8 @@ def _state(me: Participant, key: EpochKey, *, retired: bool) -> KeyState:
     overlaps = overlap_end(key.valid_until, me.purpose(key.purpose).overlap_days if known else 0)
     if retired:
         return KeyState(key, "retired", escrow, escrow)
+    if not key.published:
+        return KeyState(key, "unpublished", escrow, escrow)
     if now < key.valid_from:
         return KeyState(key, "ahead", key.valid_from, escrow)
     if now < key.valid_until:

@@ -128,7 +128,7 @@ class Participant:
 
     def newest_kept(self, purpose: str, calendar: str) -> str:
         """The newest key of a calendar epoch that is kept here, by its name; its first one when there is none."""
-        kept = [key.epoch for key in self.keystore.epoch_keys() if key.purpose == purpose]
+        kept = [key.epoch for key in self.keystore.epoch_keys() if key.purpose == purpose and key.published]
         return max((name for name in kept if calendar_of(name) == calendar), key=generation_of, default=calendar)
 
     def key_service_of(self, view: PurposeView) -> Callable[[str], KeyServiceTransport]:

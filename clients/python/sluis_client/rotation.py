@@ -5,7 +5,7 @@ from __future__ import annotations
 from sluis_client.canonical import parse_canonical
 from sluis_client.custody import Created, create_epoch, demand_steward, signed_manifest
 from sluis_client.epoch_choice import kept_name
-from sluis_client.epochs import epoch_after, epoch_name, generation_after, generation_of
+from sluis_client.epochs import calendar_of, epoch_after, epoch_name, generation_after, generation_of
 from sluis_client.errors import ClientError, Exit
 from sluis_client.participant import Participant
 from sluis_client.policy import PurposeView
@@ -24,8 +24,8 @@ def rotate(me: Participant, purpose: str) -> Created:
     return create_epoch(me, purpose, epoch_after(epoch_name(view.epoch_kind, me.now()), view.epoch_kind))
 
 
-def rotate_now(me: Participant, purpose: str, reason: str) -> Created:
-    """Retires the key of the epoch in force, and makes the one in its place. Cut off half-way, it goes on.
+def rotate_now(me: Participant, purpose: str, reason: str, epoch: str = "") -> Created:
+    """Retires the key of an epoch (the one in force) and makes the one in its place. Cut off half-way, it goes on.
 
     From the entry of the retirement on, the broker takes no question and no register under the old key.
 
@@ -37,7 +37,7 @@ def rotate_now(me: Participant, purpose: str, reason: str) -> Created:
         raise ClientError("USAGE", f"--reason is one of {', '.join(KEY_ENDS['retired'])}")
     view = me.purpose(purpose)
     demand_steward(me, view)
-    name = kept_name(me, purpose, epoch_name(view.epoch_kind, me.now()))
+    name = kept_name(me, purpose, calendar_of(epoch) or epoch_name(view.epoch_kind, me.now()))
     published = _published(me, purpose, name)
     while published is not None and generation_of(published.newest) > generation_of(name):
         name = published.newest

@@ -250,6 +250,8 @@ class PublishedEpoch:
     envelope: bytes
     newest: str = ""
     registers: tuple[str, ...] = ()
+    next: str = ""
+    """The key to be used in the epoch after this one; "" as long as none was made ahead."""
 
 
 class Transport(RectificationTransport, SubjectTransport, Protocol):

@@ -126,6 +126,9 @@ def keys_rotate(
     reason: Annotated[
         str, typer.Option("--reason", help="With --now: leak, departure, lost-steward or precaution; it is logged.")
     ] = "",
+    epoch: Annotated[
+        str, typer.Option("--epoch", help="With --now: another epoch than the one in force, made ahead or overlapping.")
+    ] = "",
     profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -138,10 +141,12 @@ def keys_rotate(
     """
     from sluis_client.rotation import rotate, rotate_now
 
-    if now != bool(reason):
+    if now != bool(reason) or (epoch and not now):
         raise ClientError("USAGE", "give --now and --reason together, or neither to make the next epoch's key")
     with participant(profile) as me:
-        created = rotate_now(me, purpose, reason) if now else rotate(me, purpose)
+        created = rotate_now(me, purpose, reason, epoch) if now else rotate(me, purpose)
+    if now:
+        note("the key before is retired: nothing made with it is taken any more; answerers must publish again")
     _tell_created(created, as_json)
 
 

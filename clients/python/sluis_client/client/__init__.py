@@ -252,7 +252,12 @@ class GrpcTransport(RectifyingCalls, SubjectCalls):
         reply = self._retries.run(lambda: self._keys.GetEpoch(request, timeout=UNARY_SECONDS))
         registers = tuple(reply.registers)
         return PublishedEpoch(
-            convert.signed(reply.manifest), reply.certificate, reply.envelope, reply.newest or epoch, registers
+            convert.signed(reply.manifest),
+            reply.certificate,
+            reply.envelope,
+            reply.newest or epoch,
+            registers,
+            reply.next,
         )
 
     def end_key(self, end: SignedStatement) -> Receipt:

@@ -277,12 +277,15 @@ class GetEpochResponse(_message.Message):
     ENVELOPE_FIELD_NUMBER: _builtins.int
     NEWEST_FIELD_NUMBER: _builtins.int
     REGISTERS_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
     certificate: _builtins.bytes
     """The steward's certificate, DER."""
     envelope: _builtins.bytes
     """The caller's own envelope; empty when the manifest does not name the caller."""
     newest: _builtins.str
     """The name of the key to be used in this calendar epoch: another than this one once this one was retired."""
+    next: _builtins.str
+    """The key to be used in the epoch after this one; empty as long as none was made ahead."""
     @_builtins.property
     def manifest(self) -> _common_pb2.SignedStatement: ...
     @_builtins.property
@@ -297,10 +300,11 @@ class GetEpochResponse(_message.Message):
         envelope: _builtins.bytes = ...,
         newest: _builtins.str = ...,
         registers: _abc.Iterable[_builtins.str] | None = ...,
+        next: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["manifest", b"manifest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "envelope", b"envelope", "manifest", b"manifest", "newest", b"newest", "registers", b"registers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "envelope", b"envelope", "manifest", b"manifest", "newest", b"newest", "next", b"next", "registers", b"registers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
