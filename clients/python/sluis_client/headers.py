@@ -21,6 +21,7 @@ _NAMES: Mapping[str, str] = {
     "adresseerbaar object id, adresseerbaarobjectidentificatie, verblijfsobject, verblijfsobject-id, "
     "verblijfsobjectidentificatie, nummeraanduiding, nummeraanduiding-id, pand-id",
     "postcode": "postcode, pc, pc6, postal code, zip",
+    "street": "street, straat, straatnaam, openbare ruimte, naam openbare ruimte, street name",
     "house_number": "house number, huisnummer, huisnr, nummer, huisnummer en toevoeging, huisnummer + toevoeging",
     "house_letter": "house letter, huisletter, letter",
     "house_number_addition": "house number addition, addition, toevoeging, huisnummertoevoeging, huisnr toevoeging, "

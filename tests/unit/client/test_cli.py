@@ -351,6 +351,7 @@ def test_purposes_and_budget(ready):
     assert "question?" in ready.run("utrecht", "purposes", "list")
     value = ready.json("utrecht", "purposes", "show", "snf-locatie")
     assert value["steward"] == "snf"
+    assert value["match_keys"] == {"name-birthdate": 2, "name-birthdate-2": 8}
     assert value["policy"]["revision"] == 3
     assert "signatures verified, both sides' approvals verified" in ready.run(
         "utrecht", "purposes", "show", "snf-locatie"

@@ -141,6 +141,15 @@ def test_headers_in_dutch_and_english(scheme: str, header: str, cells: str) -> N
     assert (len(result.keys), result.problems) == (1, [])
 
 
+def test_an_address_is_found_by_its_dutch_headers() -> None:
+    """Optional columns: one that is not recognised would take match keys away without a word."""
+    header = "Geslachtsnaam;Voornaam;Geboortedatum;Postcode;Huisnummer;Straatnaam"
+    result = normalise_table(
+        read_table(f"{header}\nBerg;Jan;31-12-1990;1234AB;12;Kerkstraat\n".encode()), SCHEMES["name-birthdate-address"]
+    )
+    assert all(result.keys[0])
+
+
 def test_columns_can_be_chosen() -> None:
     table = read_table(b"id;Adresseerbaar  object;naam\n1;0797020000056894;x\n")
     for name in ("Adresseerbaar object", "adresseerbaar_object"):

@@ -103,6 +103,7 @@ def purposes_show(
         "answers": list(view.answers),
         "about": view.about,
         "schemes": list(view.schemes),
+        "match_keys": {name: view.match_keys(name) for name in view.schemes if view.keys_per_scheme[name] > 1},
         "hit": view.hit,
         "count": view.count,
         "attributes": attributes,
