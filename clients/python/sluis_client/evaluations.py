@@ -50,7 +50,7 @@ class Pending:
     name: str
     requests: tuple[str, ...]
     seed: Secret = field(repr=False)
-    inputs: tuple[bytes, ...]
+    inputs: tuple[bytes, ...] = field(repr=False)
 
 
 class EvaluationCache:
