@@ -5,16 +5,29 @@
 
 For an auditor who would rather read a program than trust one. It shares no line with the broker or with the command
 `sluis audit verify`; both follow docs/formats.md, and the tests demand that they find the same in every good and bad
-bundle. Read it from the top, in an afternoon; each section needs only those before it:
+bundle. Two parts, by what they prove:
 
-    1. bytes         canonical JSON, and the members of every kind of log entry and signed statement
-    2. the tree      RFC 6962 hashes, checkpoints as C2SP signed notes, cosignatures of witnesses
-    3. trust         the trust file, which comes to you by another way than the bundle
-    4. signatures    parties' certificates, and what was signed with them
-    5. policies      archived policy sets: digests, signers, approvals of both sides
-    6. decisions     every decision taken again, from the policy's meaning and the facts in the log
-    7. the story     keys, registers, asks, releases, corrections, erasures, the log's own life: what follows from what
-    8. the verdict   one pass over the bundle, and what was found
+    INTEGRITY, lines 110 to 1270: that nothing in the log was altered, moved, added or cut, and by whose keys
+    1. bytes          110  canonical JSON, and the members of every kind of log entry and signed statement
+    2. the tree       444  RFC 6962 hashes, checkpoints as C2SP signed notes, cosignatures of witnesses
+    3. trust          622  the trust file, which comes to you by another way than the bundle
+    4. signatures     843  parties' certificates, and what was signed with them
+    5. one pass       957  over the bundle, what you expected of it, and how far witnesses vouch
+
+    CONTENT, lines 1271 to 3510: that the log says what the policies allowed; each section needs those before it
+    6. policies      1271  archived policy sets: digests, signers, approvals of both sides
+    7. decisions     1435  every decision taken again, from the policy's meaning and the facts in the log
+    8. the story     1881  keys, registers, asks, releases, corrections, erasures, the log's own life
+    9. the command   3511  files read, the verdict printed
+
+What to read for which question, if you have an hour:
+
+    was an entry altered, moved, added or left out?   Tree, read_checkpoint; Verification._leaf, ._checkpoint, ._line
+    was the tail cut, or another log shown?           read_expected; Verification.run
+    did the log's own key sign, one you trust?        read_key, read_checkpoint; for changes of the key Life.checkpoint
+    did witnesses see it?                             read_cosignatures, Witnesses
+    did a party sign what is said of it?              signed_by, chain_above, Known; Story._check_signature: when
+    is anything passed over without a word?           Verification._line, read_entry with ENTRIES, Story._steps
 
 Exit codes are those of `sluis audit verify`: 0 verified; 10 format, 11 tree, 12 another log, 13 not what you expected,
 14 policy, 15 signature, 16 exchange, 17 decision, 18 witness, 19 vault; 2 for wrong usage or an unreadable file.
@@ -941,7 +954,321 @@ class Party:
         return (same and older) or any(c.serial in freed and later.since <= c.last for c in self.certificates.values())
 
 
-# --- 5. Policies -----------------------------------------------------------------------------------------------------
+# --- 5. One pass ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Expected:
+    """A checkpoint that the log must contain, and for a receipt also a leaf at an index."""
+
+    tree: Checkpoint
+    index: int | None = None
+    leaf: bytes = b""
+
+
+def read_expected(data: bytes, trust: Trust) -> list[Expected]:
+    """A signed note; or receipts, or evidence of a fork, in JSON at any depth. Raises Malformed."""
+    if len(data) > 16 << 20:
+        raise Malformed("larger than 16 MiB")
+    text = data.decode("utf-8")
+    if not text.lstrip().startswith(("{", "[")):
+        return [Expected(_of_this_log(text, trust))]
+    value = json.loads(text)
+    found = []
+    for receipt in _objects(value, {"leaf", "index", "checkpoint"}):
+        try:
+            leaf, index = base64.b64decode(receipt["leaf"], validate=True), str(receipt["index"])
+            path = [base64.b64decode(step, validate=True) for step in receipt.get("inclusion", [])]
+        except (TypeError, AttributeError, binascii.Error):
+            raise Malformed("a receipt that cannot be read") from None
+        tree = _of_this_log(receipt["checkpoint"], trust)
+        if not re.fullmatch("[0-9]{1,16}", index) or root_by_path(leaf, int(index), tree.size, path) != tree.root:
+            raise Malformed("a receipt whose proof does not lead to its checkpoint")
+        found.append(Expected(tree, int(index), leaf))
+    for evidence in _objects(value, {"checkpoints"}):
+        if isinstance(evidence["checkpoints"], list):
+            notes = (note for note in evidence["checkpoints"] if isinstance(note, str))
+            found += [Expected(_of_this_log(note, trust)) for note in notes]
+    if not found:
+        raise Malformed("it holds no receipt and no checkpoint")
+    return found
+
+
+def _of_this_log(note: object, trust: Trust) -> Checkpoint:
+    tree = read_checkpoint(note, trust.log_keys)
+    if tree.origin != trust.origin:
+        raise Malformed("it is of another log")
+    return tree
+
+
+def _objects(value: object, members: set[str]) -> Iterator[dict[str, Any]]:
+    """The objects with these members, at any depth."""
+    if isinstance(value, dict) and members <= value.keys():
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _objects(item, members)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong: its code, the entry it is about (None: the bundle), and a few words."""
+
+    code: str
+    index: int | None = None
+    detail: str = ""
+
+
+class Verification:
+    """One pass over a bundle (docs/formats.md section 7). `findings` is empty when the log verifies."""
+
+    def __init__(self, trust: Trust, expect: bytes | None = None, before: Ended | None = None) -> None:
+        self.trust = trust
+        self.findings: list[Finding] = []
+        self.tree = Tree()
+        self.story = Story(trust, self.find, before)
+        self.witnesses = Witnesses(trust, self.find)
+        self.stamps = 0
+        self.last: str | None = None
+        self._line_before = ""
+        self._note_text: bytes | None = None
+        """What the checkpoint just read signs; None once a leaf follows."""
+        self.lines = self.stated = self.signed = 0
+        self._sum = hashlib.sha256()
+        self._batch_at: datetime | None = None
+        self._last_at: datetime | None = None
+        self._ended = False
+        self.expects = expect is not None
+        self._expected: list[Expected] = []
+        try:
+            self._expected = read_expected(expect, trust) if expect is not None else []
+        except (ValueError, RecursionError) as error:
+            self.find("EXPECTED_FORM", None, str(error))
+        self._archived: set[bytes] = set()
+        self._roots: dict[int, bytes] = {0: self.tree.root()}
+        self._leaves: dict[int, bytes] = {}
+        self._keep_roots = {item.tree.size for item in self._expected}
+        self._keep_leaves = {item.index for item in self._expected}
+
+    def find(self, code: str, index: int | None = None, detail: str = "") -> None:
+        """Notes something that is wrong."""
+        self.findings.append(Finding(code, index, detail))
+
+    def run(self, lines: Iterable[bytes]) -> None:
+        """Reads the whole bundle; afterwards `findings` are all there."""
+        try:
+            for line in lines:
+                self._line(line)
+        except Stop:
+            return
+        self.story.end()
+        if not self._ended:
+            self.find("BUNDLE_TRUNCATED")
+        if self.tree.size != self.stated:
+            self.find("SIZE")
+        if self.signed != self.tree.size or not self.tree.size:
+            self.find("TAIL_UNSIGNED")
+        self.witnesses.end()
+        for item in self._expected:
+            if item.tree.size > self.tree.size:
+                self.find("EXPECTED_MISSING", None, f"it covers {item.tree.size} entries")
+            elif self._roots[item.tree.size] != item.tree.root:
+                self.find("EXPECTED_DIFFERS", None, f"at {item.tree.size} entries")
+            elif not self.story.life.is_due(item.tree):
+                self.find("KEY_NOT_IN_FORCE", None, f"what you expect, at {item.tree.size} entries")
+            elif item.index is not None and self._leaves[item.index] != item.leaf:
+                self.find("EXPECTED_DIFFERS", item.index)
+
+    def ended(self) -> Ended:
+        """This log, for the verification of the one that follows it."""
+        return self.story.life.ended(self.tree)
+
+    def _stop(self, code: str, detail: str = "") -> NoReturn:
+        self.find(code, None, f"line {self.lines}{': ' if detail else ''}{detail}")
+        raise Stop
+
+    def _line(self, line: bytes) -> None:
+        self.lines += 1
+        if self._ended:
+            self._stop("BUNDLE_TRAILING")
+        if not line.endswith(b"\n"):
+            self._stop("BUNDLE_TRUNCATED")
+        try:
+            value = read(line[:-1])
+            kind = " ".join(sorted(value))
+            if (kind == "bundle origin size") != (self.lines == 1):
+                self._stop("BUNDLE_LINE", "the first line, and no other, says what this is")
+            if kind == "bundle origin size":
+                self._head(value)
+            elif kind == "policy_set" and not self.tree.size:
+                if line in self._archived:
+                    self._stop("BUNDLE_LINE", "the same policy set a second time")
+                self._archived.add(line)
+                self._policy_set(value["policy_set"])
+            elif kind == "leaf":
+                self._leaf(unbase64(value["leaf"]))
+            elif kind == "checkpoint":
+                self._checkpoint(value["checkpoint"])
+            elif kind == "cosigned" and self._line_before == "checkpoint" and self._note_text is not None:
+                self.witnesses.cosigned(value["cosigned"], self._note_text, self.tree.size, self._last_at)
+            elif kind == "timestamp" and self._note_text is not None:
+                self._time_stamp(value["timestamp"])
+            elif kind == "lines sha256":
+                self._ended = True
+                if (value["lines"], value["sha256"]) != (self.lines - 1, self._sum.hexdigest()):
+                    self.find("BUNDLE_DIGEST")
+            else:
+                self._stop("BUNDLE_LINE")
+        except Malformed as error:
+            self._stop("BUNDLE_LINE", str(error))
+        self._line_before = kind
+        self._sum.update(line)
+
+    def _head(self, value: dict[str, Any]) -> None:
+        if value["bundle"] != "sluis/v1/log" or not SHAPES["number"](value["size"]):
+            self._stop("BUNDLE_LINE", "not a log bundle of version 1")
+        if value["origin"] != self.trust.origin:
+            self.find("ORIGIN")
+        self.stated = value["size"]
+
+    def _policy_set(self, bundle: object) -> None:
+        try:
+            policies = read_policy_set(bundle)
+        except (Malformed, KeyError, TypeError) as error:
+            self.find("POLICY_ARCHIVE", None, str(error))
+            return
+        self.story.archive[policies.digest].append(policies)
+
+    def _leaf(self, leaf: bytes) -> None:
+        index = self.tree.size
+        self._note_text = None
+        self.tree.add(leaf)
+        if index in self._keep_leaves:
+            self._leaves[index] = leaf
+        if self.tree.size in self._keep_roots:
+            self._roots[self.tree.size] = self.tree.root()
+        try:
+            entry = read_entry(leaf)
+        except Malformed as error:
+            self.find("LEAF_FORM", index, str(error))
+            return
+        if entry.index != index:
+            self.find("INDEX", index)
+        earlier = self._last_at is not None and entry.at < self._last_at
+        if earlier or (self._batch_at is not None and entry.at != self._batch_at):
+            self.find("TIME_ORDER", index)
+        self._batch_at = self._last_at = entry.at
+        self.last = f"{entry.at:%Y-%m-%dT%H:%M:%S.%fZ}"
+        self.witnesses.entry(entry)
+        if (entry.kind == "genesis") != (index == 0):
+            self.find("GENESIS", index)
+        try:
+            self.story.tell(entry)
+        except Exception as error:  # whatever a hostile entry makes a library raise is a finding
+            self.find("LEAF_FORM", index, type(error).__name__)
+
+    def _checkpoint(self, note: object) -> None:
+        self.story.end_of_batch()
+        self._batch_at = None
+        if not isinstance(note, str):
+            self._stop("CHECKPOINT_FORM")
+        self._note_text = note.partition("\n\n")[0].encode() + b"\n"
+        try:
+            tree = read_checkpoint(note, self.trust.log_keys)
+        except Malformed as error:
+            unsigned = isinstance(error, Unsigned)
+            self.find("CHECKPOINT_SIGNATURE" if unsigned else "CHECKPOINT_FORM", None, str(error))
+            return
+        if tree.origin != self.trust.origin:
+            self.find("ORIGIN")
+        if tree.size != self.tree.size or tree.size == self.signed:
+            self.find("CHECKPOINT_SIZE", None, f"line {self.lines}")
+        elif tree.root != self.tree.root():
+            self.find("CHECKPOINT_ROOT", None, f"line {self.lines}")
+        else:
+            self.signed = tree.size
+        if self._last_at is not None and not all(self.trust.counts(key, self._last_at) for key in tree.signers):
+            self.find("LOG_KEY_PERIOD", None, f"line {self.lines}")
+        self.story.life.checkpoint(tree)
+
+    def _time_stamp(self, value: object) -> None:
+        """Counted, not checked: it stands behind the checkpoint of its size."""
+        if (
+            not isinstance(value, dict)
+            or not has_form(value, form("size:number token:text"))
+            or value["size"] != self.tree.size
+        ):
+            self._stop("BUNDLE_LINE", "not a time stamp of the checkpoint before it")
+        self.stamps += 1
+
+
+class Witnesses:
+    """How far witnesses vouch for the log, and whether it went on too long without them."""
+
+    SKEW = timedelta(minutes=10)
+    """How far the clocks of a witness and of the log may be apart."""
+
+    def __init__(self, trust: Trust, find: Callable[..., None]) -> None:
+        self.trust, self.find = trust, find
+        self.times: dict[str, datetime] = {}
+        """Witness -> its newest cosignature so far."""
+        self.open_since: datetime | None = None
+        """Time of the first entry that no quorum covers."""
+        self.late: int | None = None
+        """The first ask after the grace of those entries."""
+        self.newest: datetime | None = None
+        self.seen = self.cosigned_to = 0
+
+    def entry(self, entry: Entry) -> None:
+        """Every entry, in the order of the log."""
+        if not self.trust.witnesses or entry.index < self.trust.witnessed_from:
+            return
+        if self.open_since is None:
+            self.open_since = entry.at
+        if entry.kind == "ask" and self.late is None and entry.at - self.open_since > self.trust.grace + GRACE:
+            self.late = entry.index
+        if self.newest is not None and entry.at < self.newest - self.SKEW:
+            self.find("COSIGNATURE_TIME", entry.index, "older than a cosigned log without it")
+            self.newest = None
+
+    def cosigned(self, note: object, behind: bytes, size: int, covers: datetime | None) -> None:
+        """A cosigned checkpoint behind the one with the text `behind`, whose last entry is of the time `covers`."""
+        try:
+            read_checkpoint(note, self.trust.log_keys)
+        except Malformed as error:
+            self.find("COSIGNED_FORM", None, str(error))
+            return
+        if read_note(note)[1] != behind:
+            self.find("COSIGNED_DIFFERS", None, f"at {size} entries")
+            return
+        try:
+            times = read_cosignatures(note, self.trust.witnesses, self.trust.counts)
+        except Malformed as error:
+            self.find("COSIGNATURE_WRONG", None, str(error))
+            return
+        self.seen += 1
+        for name, at in times.items():
+            if (covers is not None and at < covers - self.SKEW) or at < self.times.get(name, at):
+                self.find("COSIGNATURE_TIME", None, f"of {name}")
+            self.times[name] = at
+        if self.trust.witnesses and len(times) >= self.trust.quorum:
+            self._end_of_gap()
+            self.newest, self.cosigned_to = sorted(times.values())[self.trust.quorum - 1], size
+            self.open_since = None
+
+    def end(self) -> None:
+        """The end of the bundle."""
+        self._end_of_gap()
+        if self.trust.witnesses and not self.cosigned_to:
+            self.find("WITNESS_QUORUM")
+
+    def _end_of_gap(self) -> None:
+        if self.late is not None:
+            self.find("WITNESS_GAP", self.late)
+        self.late = None
+
+
+# --- 6. Policies ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -1105,7 +1432,7 @@ def read_policy_set(bundle: object) -> PolicySet:
     )
 
 
-# --- 6. Decisions ----------------------------------------------------------------------------------------------------
+# --- 7. Decisions -----------------------------------------------------------------------------------------------------
 # Each check says whether it is met, why, and where the policy says so. A decision in the log must be the same in all.
 
 
@@ -1551,7 +1878,7 @@ def normal(decision: Mapping[str, Any]) -> dict[str, Any]:
     return {**decision, "checks": told}
 
 
-# --- 7. The story ----------------------------------------------------------------------------------------------------
+# --- 8. The story -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -3181,318 +3508,7 @@ def _key_id(text: str) -> KeyId | None:
         return None
 
 
-class Witnesses:
-    """How far witnesses vouch for the log, and whether it went on too long without them."""
-
-    SKEW = timedelta(minutes=10)
-    """How far the clocks of a witness and of the log may be apart."""
-
-    def __init__(self, trust: Trust, find: Callable[..., None]) -> None:
-        self.trust, self.find = trust, find
-        self.times: dict[str, datetime] = {}
-        """Witness -> its newest cosignature so far."""
-        self.open_since: datetime | None = None
-        """Time of the first entry that no quorum covers."""
-        self.late: int | None = None
-        """The first ask after the grace of those entries."""
-        self.newest: datetime | None = None
-        self.seen = self.cosigned_to = 0
-
-    def entry(self, entry: Entry) -> None:
-        """Every entry, in the order of the log."""
-        if not self.trust.witnesses or entry.index < self.trust.witnessed_from:
-            return
-        if self.open_since is None:
-            self.open_since = entry.at
-        if entry.kind == "ask" and self.late is None and entry.at - self.open_since > self.trust.grace + GRACE:
-            self.late = entry.index
-        if self.newest is not None and entry.at < self.newest - self.SKEW:
-            self.find("COSIGNATURE_TIME", entry.index, "older than a cosigned log without it")
-            self.newest = None
-
-    def cosigned(self, note: object, behind: bytes, size: int, covers: datetime | None) -> None:
-        """A cosigned checkpoint behind the one with the text `behind`, whose last entry is of the time `covers`."""
-        try:
-            read_checkpoint(note, self.trust.log_keys)
-        except Malformed as error:
-            self.find("COSIGNED_FORM", None, str(error))
-            return
-        if read_note(note)[1] != behind:
-            self.find("COSIGNED_DIFFERS", None, f"at {size} entries")
-            return
-        try:
-            times = read_cosignatures(note, self.trust.witnesses, self.trust.counts)
-        except Malformed as error:
-            self.find("COSIGNATURE_WRONG", None, str(error))
-            return
-        self.seen += 1
-        for name, at in times.items():
-            if (covers is not None and at < covers - self.SKEW) or at < self.times.get(name, at):
-                self.find("COSIGNATURE_TIME", None, f"of {name}")
-            self.times[name] = at
-        if self.trust.witnesses and len(times) >= self.trust.quorum:
-            self._end_of_gap()
-            self.newest, self.cosigned_to = sorted(times.values())[self.trust.quorum - 1], size
-            self.open_since = None
-
-    def end(self) -> None:
-        """The end of the bundle."""
-        self._end_of_gap()
-        if self.trust.witnesses and not self.cosigned_to:
-            self.find("WITNESS_QUORUM")
-
-    def _end_of_gap(self) -> None:
-        if self.late is not None:
-            self.find("WITNESS_GAP", self.late)
-        self.late = None
-
-
-# --- 8. The verdict --------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Expected:
-    """A checkpoint that the log must contain, and for a receipt also a leaf at an index."""
-
-    tree: Checkpoint
-    index: int | None = None
-    leaf: bytes = b""
-
-
-def read_expected(data: bytes, trust: Trust) -> list[Expected]:
-    """A signed note; or receipts, or evidence of a fork, in JSON at any depth. Raises Malformed."""
-    if len(data) > 16 << 20:
-        raise Malformed("larger than 16 MiB")
-    text = data.decode("utf-8")
-    if not text.lstrip().startswith(("{", "[")):
-        return [Expected(_of_this_log(text, trust))]
-    value = json.loads(text)
-    found = []
-    for receipt in _objects(value, {"leaf", "index", "checkpoint"}):
-        try:
-            leaf, index = base64.b64decode(receipt["leaf"], validate=True), str(receipt["index"])
-            path = [base64.b64decode(step, validate=True) for step in receipt.get("inclusion", [])]
-        except (TypeError, AttributeError, binascii.Error):
-            raise Malformed("a receipt that cannot be read") from None
-        tree = _of_this_log(receipt["checkpoint"], trust)
-        if not re.fullmatch("[0-9]{1,16}", index) or root_by_path(leaf, int(index), tree.size, path) != tree.root:
-            raise Malformed("a receipt whose proof does not lead to its checkpoint")
-        found.append(Expected(tree, int(index), leaf))
-    for evidence in _objects(value, {"checkpoints"}):
-        if isinstance(evidence["checkpoints"], list):
-            notes = (note for note in evidence["checkpoints"] if isinstance(note, str))
-            found += [Expected(_of_this_log(note, trust)) for note in notes]
-    if not found:
-        raise Malformed("it holds no receipt and no checkpoint")
-    return found
-
-
-def _of_this_log(note: object, trust: Trust) -> Checkpoint:
-    tree = read_checkpoint(note, trust.log_keys)
-    if tree.origin != trust.origin:
-        raise Malformed("it is of another log")
-    return tree
-
-
-def _objects(value: object, members: set[str]) -> Iterator[dict[str, Any]]:
-    """The objects with these members, at any depth."""
-    if isinstance(value, dict) and members <= value.keys():
-        yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _objects(item, members)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong: its code, the entry it is about (None: the bundle), and a few words."""
-
-    code: str
-    index: int | None = None
-    detail: str = ""
-
-
-class Verification:
-    """One pass over a bundle (docs/formats.md section 7). `findings` is empty when the log verifies."""
-
-    def __init__(self, trust: Trust, expect: bytes | None = None, before: Ended | None = None) -> None:
-        self.trust = trust
-        self.findings: list[Finding] = []
-        self.tree = Tree()
-        self.story = Story(trust, self.find, before)
-        self.witnesses = Witnesses(trust, self.find)
-        self.stamps = 0
-        self.last: str | None = None
-        self._line_before = ""
-        self._note_text: bytes | None = None
-        """What the checkpoint just read signs; None once a leaf follows."""
-        self.lines = self.stated = self.signed = 0
-        self._sum = hashlib.sha256()
-        self._batch_at: datetime | None = None
-        self._last_at: datetime | None = None
-        self._ended = False
-        self.expects = expect is not None
-        self._expected: list[Expected] = []
-        try:
-            self._expected = read_expected(expect, trust) if expect is not None else []
-        except (ValueError, RecursionError) as error:
-            self.find("EXPECTED_FORM", None, str(error))
-        self._archived: set[bytes] = set()
-        self._roots: dict[int, bytes] = {0: self.tree.root()}
-        self._leaves: dict[int, bytes] = {}
-        self._keep_roots = {item.tree.size for item in self._expected}
-        self._keep_leaves = {item.index for item in self._expected}
-
-    def find(self, code: str, index: int | None = None, detail: str = "") -> None:
-        """Notes something that is wrong."""
-        self.findings.append(Finding(code, index, detail))
-
-    def run(self, lines: Iterable[bytes]) -> None:
-        """Reads the whole bundle; afterwards `findings` are all there."""
-        try:
-            for line in lines:
-                self._line(line)
-        except Stop:
-            return
-        self.story.end()
-        if not self._ended:
-            self.find("BUNDLE_TRUNCATED")
-        if self.tree.size != self.stated:
-            self.find("SIZE")
-        if self.signed != self.tree.size or not self.tree.size:
-            self.find("TAIL_UNSIGNED")
-        self.witnesses.end()
-        for item in self._expected:
-            if item.tree.size > self.tree.size:
-                self.find("EXPECTED_MISSING", None, f"it covers {item.tree.size} entries")
-            elif self._roots[item.tree.size] != item.tree.root:
-                self.find("EXPECTED_DIFFERS", None, f"at {item.tree.size} entries")
-            elif not self.story.life.is_due(item.tree):
-                self.find("KEY_NOT_IN_FORCE", None, f"what you expect, at {item.tree.size} entries")
-            elif item.index is not None and self._leaves[item.index] != item.leaf:
-                self.find("EXPECTED_DIFFERS", item.index)
-
-    def ended(self) -> Ended:
-        """This log, for the verification of the one that follows it."""
-        return self.story.life.ended(self.tree)
-
-    def _stop(self, code: str, detail: str = "") -> NoReturn:
-        self.find(code, None, f"line {self.lines}{': ' if detail else ''}{detail}")
-        raise Stop
-
-    def _line(self, line: bytes) -> None:
-        self.lines += 1
-        if self._ended:
-            self._stop("BUNDLE_TRAILING")
-        if not line.endswith(b"\n"):
-            self._stop("BUNDLE_TRUNCATED")
-        try:
-            value = read(line[:-1])
-            kind = " ".join(sorted(value))
-            if (kind == "bundle origin size") != (self.lines == 1):
-                self._stop("BUNDLE_LINE", "the first line, and no other, says what this is")
-            if kind == "bundle origin size":
-                self._head(value)
-            elif kind == "policy_set" and not self.tree.size:
-                if line in self._archived:
-                    self._stop("BUNDLE_LINE", "the same policy set a second time")
-                self._archived.add(line)
-                self._policy_set(value["policy_set"])
-            elif kind == "leaf":
-                self._leaf(unbase64(value["leaf"]))
-            elif kind == "checkpoint":
-                self._checkpoint(value["checkpoint"])
-            elif kind == "cosigned" and self._line_before == "checkpoint" and self._note_text is not None:
-                self.witnesses.cosigned(value["cosigned"], self._note_text, self.tree.size, self._last_at)
-            elif kind == "timestamp" and self._note_text is not None:
-                self._time_stamp(value["timestamp"])
-            elif kind == "lines sha256":
-                self._ended = True
-                if (value["lines"], value["sha256"]) != (self.lines - 1, self._sum.hexdigest()):
-                    self.find("BUNDLE_DIGEST")
-            else:
-                self._stop("BUNDLE_LINE")
-        except Malformed as error:
-            self._stop("BUNDLE_LINE", str(error))
-        self._line_before = kind
-        self._sum.update(line)
-
-    def _head(self, value: dict[str, Any]) -> None:
-        if value["bundle"] != "sluis/v1/log" or not SHAPES["number"](value["size"]):
-            self._stop("BUNDLE_LINE", "not a log bundle of version 1")
-        if value["origin"] != self.trust.origin:
-            self.find("ORIGIN")
-        self.stated = value["size"]
-
-    def _policy_set(self, bundle: object) -> None:
-        try:
-            policies = read_policy_set(bundle)
-        except (Malformed, KeyError, TypeError) as error:
-            self.find("POLICY_ARCHIVE", None, str(error))
-            return
-        self.story.archive[policies.digest].append(policies)
-
-    def _leaf(self, leaf: bytes) -> None:
-        index = self.tree.size
-        self._note_text = None
-        self.tree.add(leaf)
-        if index in self._keep_leaves:
-            self._leaves[index] = leaf
-        if self.tree.size in self._keep_roots:
-            self._roots[self.tree.size] = self.tree.root()
-        try:
-            entry = read_entry(leaf)
-        except Malformed as error:
-            self.find("LEAF_FORM", index, str(error))
-            return
-        if entry.index != index:
-            self.find("INDEX", index)
-        earlier = self._last_at is not None and entry.at < self._last_at
-        if earlier or (self._batch_at is not None and entry.at != self._batch_at):
-            self.find("TIME_ORDER", index)
-        self._batch_at = self._last_at = entry.at
-        self.last = f"{entry.at:%Y-%m-%dT%H:%M:%S.%fZ}"
-        self.witnesses.entry(entry)
-        if (entry.kind == "genesis") != (index == 0):
-            self.find("GENESIS", index)
-        try:
-            self.story.tell(entry)
-        except Exception as error:  # whatever a hostile entry makes a library raise is a finding
-            self.find("LEAF_FORM", index, type(error).__name__)
-
-    def _checkpoint(self, note: object) -> None:
-        self.story.end_of_batch()
-        self._batch_at = None
-        if not isinstance(note, str):
-            self._stop("CHECKPOINT_FORM")
-        self._note_text = note.partition("\n\n")[0].encode() + b"\n"
-        try:
-            tree = read_checkpoint(note, self.trust.log_keys)
-        except Malformed as error:
-            unsigned = isinstance(error, Unsigned)
-            self.find("CHECKPOINT_SIGNATURE" if unsigned else "CHECKPOINT_FORM", None, str(error))
-            return
-        if tree.origin != self.trust.origin:
-            self.find("ORIGIN")
-        if tree.size != self.tree.size or tree.size == self.signed:
-            self.find("CHECKPOINT_SIZE", None, f"line {self.lines}")
-        elif tree.root != self.tree.root():
-            self.find("CHECKPOINT_ROOT", None, f"line {self.lines}")
-        else:
-            self.signed = tree.size
-        if self._last_at is not None and not all(self.trust.counts(key, self._last_at) for key in tree.signers):
-            self.find("LOG_KEY_PERIOD", None, f"line {self.lines}")
-        self.story.life.checkpoint(tree)
-
-    def _time_stamp(self, value: object) -> None:
-        """Counted, not checked: it stands behind the checkpoint of its size."""
-        if (
-            not isinstance(value, dict)
-            or not has_form(value, form("size:number token:text"))
-            or value["size"] != self.tree.size
-        ):
-            self._stop("BUNDLE_LINE", "not a time stamp of the checkpoint before it")
-        self.stamps += 1
+# --- 9. The command ---------------------------------------------------------------------------------------------------
 
 
 def bundle_lines(path: Path) -> Iterator[bytes]:

@@ -100,6 +100,41 @@ def test_every_code_is_found_somewhere_in_it() -> None:
     assert {code for code in one_file.CODES if not re.search(rf'"{code}"', after)} == set()
 
 
+def test_its_guide_names_lines_and_names_that_are_there() -> None:
+    """Sections begin where the head says, the two parts end where it says, and every name in it exists."""
+    lines = FILE.read_text("utf-8").splitlines()
+    head = lines[: lines.index("from __future__ import annotations")]
+    begins = {int(n): at for at, line in enumerate(lines, 1) for n in re.findall(r"^# --- ([0-9]+)\. ", line)}
+    told = [re.match(r"    ([0-9])\. [a-z ]+?  +([0-9]+)  ", line) for line in head]
+    assert {int(found[1]): int(found[2]) for found in told if found} == begins
+    parts = [
+        tuple(map(int, found.groups())) for line in head if (found := re.search(r"lines ([0-9]+) to ([0-9]+):", line))
+    ]
+    assert parts == [(begins[1], begins[6] - 1), (begins[6], begins[9] - 1)]
+    guide = " ".join(line.partition("?")[2] for line in head if "?   " in line)
+    names = re.findall(r"[A-Za-z_]+\.[a-z_]+|\b(?:[A-Z][a-z]+|ENTRIES|[a-z]+_[a-z_]+)\b(?!\.)", guide)
+    assert len(names) > 10
+    for name in names:
+        found = one_file
+        for word in name.split("."):
+            found = getattr(found, word)
+
+
+def test_integrity_is_readable_without_content() -> None:
+    """What proves it names nothing of the second part but the story that is told each entry, and what goes into it."""
+    text = FILE.read_text("utf-8")
+    cut = text[: text.index("# --- 6. ")].count("\n")
+    module = ast.parse(text)
+    later = {
+        node.name
+        for node in module.body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.lineno > cut and node.name != "main"
+    }
+    first = [node for node in module.body if node.lineno <= cut]
+    used = {name.id for node in first for name in ast.walk(node) if isinstance(name, ast.Name)} & later
+    assert used == {"Ended", "Story", "read_policy_set"}
+
+
 def test_its_shapes_are_those_of_the_other() -> None:
     """Every kind and variant, with every member; written twice, so that a mistake has to be made twice."""
     theirs: dict[str, dict[str, str]] = {}
