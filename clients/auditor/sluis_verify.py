@@ -808,9 +808,9 @@ def _with_rules(meaning: dict[str, Any]) -> dict[str, Any]:
     """The members with what is meant where the rules about witnesses and stamps leave some out. Raises Malformed."""
     if meaning.keys() & {"witnesses", "witness_quorum", "witness_grace_minutes", "witness_from"}:
         meaning = {"witness_grace_minutes": 15, "witness_from": 0, **meaning}
-    listed = meaning.get("witnesses", [])
-    most = len({key for _, key in (read_key(text, 4) for text in listed) if is_ed25519_key(key)})
-    if ("witness_from" in meaning) != (1 <= meaning.get("witness_quorum", 0) <= most) or most != len(listed):
+    named = meaning.get("witnesses", [])
+    most = len({key for _, key in (read_key(text, 4) for text in named) if is_ed25519_key(key)})
+    if ("witness_from" in meaning) != (1 <= meaning.get("witness_quorum", 0) <= most) or most != len(named):
         raise Malformed("witnesses are keys, each once, and witness_quorum is 1 to their number")
     if meaning.keys() & {"stamp_max_gap_hours", "stamp_from"}:
         if not meaning.keys() >= {"stamp_max_gap_hours", "time_stampers"}:
