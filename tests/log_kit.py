@@ -34,6 +34,10 @@ class Keys(Roots):
         self.private = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(f"log {seed}".encode()).digest())
         self.signer = LogSigner(origin, self._key)
 
+    def __deepcopy__(self, _: dict[int, object]) -> Keys:
+        """The same keys: a world may be copied, what is secret in it may not."""
+        return self
+
     def _key(self) -> Ed25519PrivateKey:
         if self.locked:
             raise SluisError(Code.STORE_UNAVAILABLE, "the key is locked")
