@@ -1,18 +1,22 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from fake_broker import NOW, World, refused, transport_of, unreachable
 from sluis_client.ask import Plan, ask, dry_run, finish, kept_questions
-from sluis_client.canonical import parse_canonical
+from sluis_client.canonical import parse_canonical, tokens_value
 from sluis_client.custody import create_epoch, init_encryption_key
 from sluis_client.errors import ClientError, Exit
+from sluis_client.making import maker_of_kept
+from sluis_client.notices import places_of
 from sluis_client.publish import Plan as PublishPlan
 from sluis_client.publish import prepare, publish
+from sluis_client.register_table import pseudonym_columns
 from sluis_client.schemes import SCHEMES
 from sluis_client.tables import normalise_table, read_table
-from sluis_client.transport import Want
+from sluis_client.transport import Opening, Want
 
 BAGS = [f"034401{number:010d}" for number in range(20)]
 WANT = Want(hit=True, attributes=("beds",))
@@ -278,3 +282,16 @@ def test_a_refusal_is_told_even_when_the_broker_cannot_be_asked_what_it_logged(w
     with pytest.raises(ClientError) as caught:
         ask(first, PLAN, table())
     assert caught.value.code == "NOT_YOURS"
+
+
+def test_a_disputed_record_of_fewer_match_keys_is_found_in_the_file(world):
+    """What an asker disputes is a row of its question, which holds the match keys that its purpose allowed."""
+    snf = world.participant("snf")
+    (key,) = [one for one in snf.keystore.epoch_keys() if one.purpose == "snf-locatie"]
+    scheme = SCHEMES["name-birthdate-2"]
+    rows = b"achternaam;voornamen;geboortedatum\nNowak;Ewa;1990-01-02\nMulder;Jan;1990-01-02\n"
+    held = normalise_table(read_table(rows), scheme)
+    asked = pseudonym_columns(maker_of_kept(snf, key, scheme.scheme_id), scheme, [held.keys[1]], None, 4)
+    record = Opening(bytes(32), tokens_value(asked))
+    notice = SimpleNamespace(notice="x", purpose=key.purpose, epoch=key.epoch, scheme=scheme.name, record=record)
+    assert places_of(snf, notice, held) == (1,)
