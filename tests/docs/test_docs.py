@@ -205,3 +205,17 @@ def test_the_client_exit_codes_are_those_of_the_program() -> None:
 
     text = (ROOT / "docs/integrate.md").read_text("utf-8").split("| exit code |")[1].split("\n\n")[0]
     assert {int(code) for code in re.findall(r"^\| ([0-9]+) \|", text, re.MULTILINE)} == {int(code) for code in Exit}
+
+
+def test_every_row_of_the_trust_table_is_played_and_every_play_stands_in_it() -> None:
+    text = (ROOT / "docs/threat-model.md").read_text(encoding="utf-8")
+    table = text.split("| coalition |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+    assert len(table) >= 16
+    named: set[str] = set()
+    for row in table:
+        played = re.findall(r"`([a-z_]+)`", row.rstrip("| ").rpartition(" | ")[2])
+        assert played, row[:60]
+        named |= set(played)
+    files = sorted((ROOT / "tests/e2e").glob("test_trust_*.py"))
+    there = {name for file in files for name in re.findall(r"^def test_(\w+)\(", file.read_text(), re.MULTILINE)}
+    assert named == there
