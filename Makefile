@@ -27,10 +27,10 @@ sandbox: $(STAMP) ## the demo's world, left running for an integrator to try
 	@$(BIN)/python deploy/demo/play.py --sandbox
 
 test: $(STAMP) lint types imports proto-check proto-breaking ## all gates and all tests, with coverage
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term -q
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term -q
 
 check: $(STAMP) lint types imports ## the quick suite
-	$(BIN)/python -m pytest -n 2 -q -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "not slow"
 
 lint: $(STAMP) ## ruff and buf lint
 	$(BIN)/ruff check .
