@@ -20,7 +20,7 @@ from sluis_client.making import maker_of
 from sluis_client.participant import Participant
 from sluis_client.pseudonymise import Column, Fields
 from sluis_client.reconciling import ProvenLog
-from sluis_client.register_table import pseudonym_columns, scheme_named
+from sluis_client.register_table import allowed_keys, pseudonym_columns, scheme_named
 from sluis_client.sending import once
 from sluis_client.statement_shapes import CANARIES, check_members
 from sluis_client.statements import utc
@@ -74,11 +74,12 @@ def _set(
 ) -> tuple[str, Receipt]:
     view, known = me.purpose(purpose), scheme_named(scheme)
     view.rows_per_pseudonym(scheme)
+    used = allowed_keys(view, known)
     context, key = epoch_key(me, view, epoch)
     columns: tuple[Column, ...] = ()
     if keys:
         maker = maker_of(me, view, context, key.key, known.scheme_id, progress=progress)
-        columns = pseudonym_columns(maker, known, keys, None)
+        columns = pseudonym_columns(maker, known, keys, None, used)
     value = tokens_value(columns) if columns else b""
 
     def build(request_id: str, salt: bytes) -> dict[str, Any]:
@@ -92,7 +93,7 @@ def _set(
             "epoch": context.epoch,
             "key_id": key.key_id,
             "scheme": scheme,
-            "match_keys": known.match_keys,
+            "match_keys": used,
             "rows": len(keys),
             "record": commitment("record", salt, value),
             "not_after": utc(me.now() + _VALID),
