@@ -212,17 +212,28 @@ def budget(
     profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how many questions are left today under a purpose.
+    """Show how many questions are left today under a purpose, and in mode oblivious how many evaluations.
 
     \b
     Example: sluis-client budget snf-locatie
     """
     with participant(profile) as me:
         left = me.transport.budget(purpose)
-    value = {
+        view = me.purpose(purpose)
+        way = me.key_service_of(view)
+        services = [way(service.name).budget(purpose) for service in view.key_services]
+    value: dict[str, Any] = {
         "requests_per_day": left.requests_per_day,
         "requests_left": left.requests_left,
         "resets_at": utc(left.resets_at),
     }
-    text = f"{left.requests_left} of {left.requests_per_day} questions left; anew at {utc(left.resets_at)}"
-    emit(value, [text], as_json)
+    lines = [f"{left.requests_left} of {left.requests_per_day} questions left; anew at {utc(left.resets_at)}"]
+    if services:
+        value["evaluations"] = {
+            one.service: {"limit": one.limit, "left": one.left, "resets_at": utc(one.until)} for one in services
+        }
+    lines += [
+        f"{one.left} of {one.limit} evaluations left at key service {one.service}; anew at {utc(one.until)}"
+        for one in services
+    ]
+    emit(value, lines, as_json)
