@@ -62,14 +62,12 @@ def _spu_side(rank: int, folder: str) -> None:
     for party in range(2):
         description.add_party(f"id_{party}", f"127.0.0.1:{39530 + party}")
     link = libspu.link.create_brpc(description, rank)
-    config = psi.BucketPsiConfig(
-        psi_type=psi.PsiType.RR22_PSI_2PC,
-        broadcast_result=True,
-        input_params=psi.InputParams(path=f"{folder}/in{rank}.csv", select_fields=["id"]),
-        output_params=psi.OutputParams(path=f"{folder}/out{rank}.csv", need_sort=False),
-        curve_type=psi.CurveType.CURVE_25519,
+    config = psi.PsiExecuteConfig(
+        protocol_conf=psi.PsiProtocolConfig(protocol=psi.PsiProtocol.PROTOCOL_RR22, broadcast_result=True),
+        input_params=psi.InputParams(path=f"{folder}/in{rank}.csv", selected_keys=["id"], keys_unique=True),
+        output_params=psi.OutputParams(path=f"{folder}/out{rank}.csv", disable_alignment=True),
     )
-    psi.bucket_psi(link, config)
+    psi.psi_execute(config, link)
 
 
 if __name__ == "__main__":

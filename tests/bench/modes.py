@@ -6,7 +6,8 @@ Two parties hold `rows` numbers each, half of them in common, and learn which. S
 broker's join; in mode oblivious also the work of two key services, in this process and without the wire. `first`: the
 first exchange in an epoch; `later`: the next one about the same subjects. Rivals run in environments of their own under
 the cache directory, since they pin old dependencies: OpenMined PSI (ECDH on P-256, intersection, both roles) and
-SecretFlow's RR22 (spu, two processes). CPU time, because wall time means nothing on a shared machine; ratios matter.
+SecretFlow's RR22 (spu, two processes, their imports included). CPU time, because wall time means nothing on a shared
+machine; ratios matter.
 """
 
 from __future__ import annotations
