@@ -6,15 +6,19 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from broker.cli.operate import LEVELS, only_tls_1_3, run
-from broker.config import load_config
+from broker.config import Config, load_config
 from broker.errors import Code, SluisError
+
+if TYPE_CHECKING:
+    from broker.policy.purpose import Purpose
 
 app = typer.Typer(
     help="Run a key service of mode oblivious at another operator than the broker; make and destroy its keys.",
@@ -107,9 +111,15 @@ def make(purpose: _Purpose, epoch: _Epoch, config: _Config = _DEFAULT) -> None:
 
     loaded = load_config(config)
     seeds = open_seeds(loaded)
+    purposes = _purposes(loaded)
+    known = (purposes or {}).get(purpose)
+    if known is not None:
+        _demand_fits(known, seeds.service, epoch)
     made = seeds.make(purpose, epoch, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
     print(f"{made.epoch}: {{{seeds.service}: {made.public.hex()}}}")
     print(f"for pseudonyms.public_keys of {purpose}: give this line to the policy's signers", file=sys.stderr)
+    if known is None and purposes is not None:
+        print("the policy set that lies here has no such purpose: look at how it is spelt", file=sys.stderr)
 
 
 @keys.command("list")
@@ -121,18 +131,11 @@ def show(
 
     Example: sluis key-service key list
     """
-    from broker.acceptance import read_policies
     from broker.own_log import open_seeds
-    from broker.policy_files import read_bundle_file
 
     loaded = load_config(config)
     seeds = open_seeds(loaded)
-    found = seeds.list()
-    try:
-        purposes = read_policies(loaded, read_bundle_file(loaded), datetime.now(UTC)).purposes
-    except SluisError as error:
-        print(f"policy set not read: {error}", file=sys.stderr)
-        purposes = {}
+    found, purposes = seeds.list(), _purposes(loaded) or {}
     rows = []
     for key in found:
         purpose = purposes.get(key.purpose)
@@ -194,3 +197,27 @@ def destroy(
             return
         time.sleep(0.1)
     print(f"destroyed {public.hex()}: `sluis audit show` has the entry")
+
+
+def _purposes(config: Config) -> Mapping[str, Purpose] | None:
+    """The purposes of the policy set that lies here; None, told in a line, when it cannot be read."""
+    from broker.acceptance import read_policies
+    from broker.policy_files import read_bundle_file
+
+    try:
+        return read_policies(config, read_bundle_file(config), datetime.now(UTC)).purposes
+    except SluisError as error:
+        print(f"policy set not read: {error}", file=sys.stderr)
+        return None
+
+
+def _demand_fits(purpose: Purpose, service: str, epoch: str) -> None:
+    """Refuses a key that nobody could use. Raises SERVICE_NOT_NAMED, FIELD_INVALID."""
+    from broker.policy.legal_days import calendar_epoch, epoch_named
+
+    if service not in purpose.pseudonyms.key_services:
+        named = ", ".join(purpose.pseudonyms.key_services) or "none"
+        raise SluisError(Code.SERVICE_NOT_NAMED, f"{purpose.name} names other key services than {service}: {named}")
+    if epoch_named(purpose.pseudonyms.epoch, calendar_epoch(epoch)) is None:
+        text = f"--epoch: {purpose.name} counts by the {purpose.pseudonyms.epoch}, such as 2026-11, 2026Q4 or 2026"
+        raise SluisError(Code.FIELD_INVALID, text)

@@ -36,6 +36,9 @@ def test_two_operators_end_to_end(tmp_path):
     world = write_configurations(tmp_path, now)
     other = other_of(world)
     configs = {OWN: tmp_path / "broker.yaml", OTHER: tmp_path / OTHER / "key-service.yaml"}
+    make = ("key-service", "key", "make", "--config", configs[OWN], "--purpose")
+    assert "names other key services than sluis: none" in sluis(*make, "snf-locatie", "--epoch", epoch, code=3)
+    assert "counts by the month" in sluis(*make, PURPOSE, "--epoch", "2026Q4", code=3)
     pins: dict[str, str] = {}
     for name, config in configs.items():
         line = sluis("key-service", "key", "make", "--purpose", PURPOSE, "--epoch", epoch, "--config", config)

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import textwrap
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -190,13 +191,12 @@ def _saying(shown: Shown) -> str:
         return _evaluation(entry)
     if entry.kind in KINDS:
         return rectified_words(entry)
+    if body.get("what") == "service-key-destroyed":
+        return _destroyed(body)
     if entry.kind in VAULT_KINDS:
         return vault_words(entry)
     if entry.kind == "policy":
         return f"revision {body['revision']}, {body['digest'][:12]}"
-    if body.get("what") == "service-key-destroyed":
-        why = "when it was due" if body["reason"] is None else f"at once: {body['reason']}"
-        return f"{body['purpose']}: key of {body['key_service']} for {body['epoch']} destroyed {why}"
     words = (body.get(member) for member in _WORDS.get(entry.kind, _ANY_WORDS))
     return " ".join(str(word) for word in words if isinstance(word, str | int))
 
@@ -205,6 +205,11 @@ def _hits(shown: Shown) -> str:
     if shown.result is None or shown.asked is None or shown.asked.counted:
         return ""
     return f", hits {shown.result.hits:,} of {shown.asked.subjects:,}"
+
+
+def _destroyed(body: Mapping[str, Any]) -> str:
+    why = "when it was due" if body["reason"] is None else f"at once: {body['reason']}"
+    return f"{body['purpose']}: key of {body['key_service']} for {body['epoch']} destroyed {why}"
 
 
 def _evaluation(entry: LogEntry) -> str:
