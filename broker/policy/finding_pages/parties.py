@@ -194,7 +194,7 @@ PAGES = (
                 "In mode keyed a party with the key can try all numbers. With persons that risk is too great (AVG "
                 "article 25 and 32)."
             ),
-            mend="Write `mode: oblivious`; until the broker has that mode, keep the purpose a draft.",
+            mend="Write `mode: oblivious`, and name its key services (docs/write-policy.md).",
         ),
         nl=PageText(
             title="Natuurlijke personen vragen modus oblivious",
@@ -206,7 +206,7 @@ PAGES = (
                 "In modus keyed kan een partij met de sleutel alle nummers proberen. Bij personen is dat risico te "
                 "groot (AVG art. 25, 32)."
             ),
-            mend="Schrijf `mode: oblivious`; zolang de broker die modus niet heeft, blijft het doel een concept.",
+            mend="Schrijf `mode: oblivious`, en noem de sleuteldiensten (docs/write-policy.md).",
         ),
     ),
     Page(

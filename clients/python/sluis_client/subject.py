@@ -104,15 +104,15 @@ def _purpose(me: Participant, name: str, scheme: Scheme, keys: Keys, notes: list
         told["legal_basis"], told["citation"] = account.legal_basis, account.citation
         told["vault_keep_days"] = account.vault_keep_days
         missing = list(_without_key(me, name, {key.epoch for key in kept}, account.vault_keep_days))
-    epochs = []
+    epochs, unknown = [], []
     for key in kept:
-        try:
-            epochs.append(_epoch(me, key, scheme, keys, notes))
-        except ClientError as error:
-            if error.code not in _NO_PSEUDONYM:
-                raise
-            missing.append({"epoch": key.epoch, "from": utc(key.valid_from), "until": utc(key.valid_until)})
-    return {**told, "epochs": epochs, "keys_missing": missing}
+        columns = pseudonyms_of(me, key, scheme, keys)
+        if columns is None:
+            unknown.append({"epoch": key.epoch, "from": utc(key.valid_from), "until": utc(key.valid_until)})
+        else:
+            epochs.append(_epoch(me, key, scheme, columns, notes))
+    told |= {"epochs": epochs, "keys_missing": missing}
+    return told | ({"not_evaluated": unknown} if unknown else {})
 
 
 def _without_key(me: Participant, purpose: str, kept: set[str], days: int) -> Iterator[dict[str, str]]:
@@ -145,18 +145,26 @@ def kept_keys(me: Participant, purpose: str) -> list[EpochKey]:
     return [key for key in me.keystore.epoch_keys() if key.purpose == purpose and key.published]
 
 
-def pseudonyms_of(me: Participant, key: EpochKey, scheme: Scheme, keys: Keys) -> tuple[Column, ...]:
+def pseudonyms_of(me: Participant, key: EpochKey, scheme: Scheme, keys: Keys) -> tuple[Column, ...] | None:
     """The pseudonyms of one person under a purpose and epoch: a column of one row for each match key.
 
+    None in mode `oblivious` for an epoch that is over and in which this agency had nothing of the person evaluated.
+
     Raises:
-        ClientError: in mode `oblivious` as `making.maker_of_kept`, and NOT_EVALUATED in an epoch that ended.
+        ClientError: as `making.maker_of_kept`.
     """
     used = keys_used(me, key.purpose, scheme)
-    return maker_of_kept(me, key, scheme.scheme_id).columns([keys[:used]], used)
+    try:
+        return maker_of_kept(me, key, scheme.scheme_id).columns([keys[:used]], used)
+    except ClientError as error:
+        if error.code not in _NO_PSEUDONYM or me.now() < key.valid_until:
+            raise
+        return None
 
 
-def _epoch(me: Participant, key: EpochKey, scheme: Scheme, keys: Keys, notes: list[str]) -> dict[str, Any]:
-    columns = pseudonyms_of(me, key, scheme, keys)
+def _epoch(
+    me: Participant, key: EpochKey, scheme: Scheme, columns: tuple[Column, ...], notes: list[str]
+) -> dict[str, Any]:
     salt = os.urandom(SALT_BYTES)
     found, entry = _search(me, key, scheme, columns, salt)
     notes.append(found.receipt.checkpoint)

@@ -43,10 +43,11 @@ def auditor_file(me: Participant, sought: Sought, public: bytes) -> tuple[bytes,
             "purpose": key.purpose,
             "epoch": key.epoch,
             "key_id": key.key_id,
-            "tokens": _base64(tokens_value(pseudonyms_of(me, key, scheme, sought.keys))),
+            "tokens": _base64(tokens_value(columns)),
         }
         for name in purposes_of(me, sought.scheme, sought.purposes)
         for key in kept_keys(me, name)
+        if (columns := pseudonyms_of(me, key, scheme, sought.keys)) is not None
     ]
     if not rows:
         text = f"no key of a purpose that identifies by {sought.scheme} is kept here: there is nothing to give"

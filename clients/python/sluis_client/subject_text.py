@@ -38,6 +38,10 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "no_key": (
             "  Niet te doorzoeken: sleutelperiode {epoch} ({first} tot {last}); de sleutel wordt hier niet bewaard"
         ),
+        "not_evaluated": (
+            "  Niet doorzocht: sleutelperiode {epoch} ({first} tot {last}); van u is hier toen geen pseudoniem gemaakt "
+            "dat nog bewaard wordt"
+        ),
         "days": "  Rijen van vragen worden na {days} dagen gewist; wat ouder is, is niet te doorzoeken.",
         "nothing": "  Geen sleutel van dit doel wordt hier bewaard: er is niets doorzocht.",
         "sum": "Samen: {found} gevonden, {searched} vragen doorzocht, {closed} niet te doorzoeken.",
@@ -67,6 +71,10 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
             "    Not searched: {n} questions from {first} to {last}; they were denied and their rows never read"
         ),
         "no_key": "  Cannot be searched: key epoch {epoch} ({first} until {last}); its key is not kept here",
+        "not_evaluated": (
+            "  Not searched: key epoch {epoch} ({first} until {last}); no pseudonym of you was made here then that is "
+            "still kept"
+        ),
         "days": "  Rows of questions are erased after {days} days; what is older cannot be searched.",
         "nothing": "  No key of this purpose is kept here: nothing was searched.",
         "sum": "In all: {found} found, {searched} questions searched, {closed} cannot be searched.",
@@ -132,6 +140,8 @@ def _purpose(purpose: Mapping[str, Any], language: str) -> Iterator[str]:
         yield from _epoch(epoch, language)
     for one in purpose["keys_missing"]:
         yield say["no_key"].format(epoch=one["epoch"], first=_day(one["from"]), last=_day(one["until"]))
+    for one in purpose.get("not_evaluated", ()):
+        yield say["not_evaluated"].format(epoch=one["epoch"], first=_day(one["from"]), last=_day(one["until"]))
     if purpose["vault_keep_days"] is not None:
         yield say["days"].format(days=purpose["vault_keep_days"])
 

@@ -16,6 +16,7 @@ from sluis_client.making import context_of_kept, maker_of, maker_of_kept
 from sluis_client.publish import Plan as PublishPlan
 from sluis_client.publish import prepare, publish, publish_open
 from sluis_client.schemes import SCHEMES
+from sluis_client.subject import pseudonyms_of
 from sluis_client.tables import normalise_table, read_table
 from sluis_client.transport import Want
 
@@ -110,6 +111,8 @@ def test_past_epochs_know_what_was_evaluated_and_ask_nobody(world):
     with pytest.raises(ClientError) as caught:
         maker_of_kept(me, over, "bag/1").columns([((BAGS[1],),)], 1)
     assert caught.value.code == "NOT_EVALUATED"
+    assert pseudonyms_of(me, over, SCHEMES["bag"], ((BAGS[0],),)) == known
+    assert pseudonyms_of(me, over, SCHEMES["bag"], ((BAGS[1],),)) is None
     assert calls(world) == before
 
 
