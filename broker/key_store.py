@@ -23,10 +23,14 @@ def keys_of(config: Config) -> FileKeys:
     """The broker's keys, unlocked.
 
     Raises:
-        SluisError: CONFIG_INVALID; STORE_UNAVAILABLE when what protects them does not open with the secret given, or
-            not now.
+        SluisError: CONFIG_INVALID, also when they are not protected as configured; STORE_UNAVAILABLE when what protects
+            them does not open with the secret given, or not now.
     """
-    return FileKeys.load(config.keys, config.origin, unlocking(config))
+    keys = FileKeys.load(config.keys, config.origin, unlocking(config))
+    if config.key_store is not None and keys.files.document() is None:
+        text = "key_store is set, and the files under keys lie in the clear: run `sluis keys protect`"
+        raise SluisError(Code.CONFIG_INVALID, text)
+    return keys
 
 
 def make_keys(config: Config) -> str:

@@ -100,7 +100,8 @@ class KeyDirectory:
     def write(self, name: str, text: str) -> None:
         """Writes or replaces a key file whole, sealed where the directory is protected; on disk on return."""
         with self._writing(), self._protected.writing(name), custody_errors():
-            write_whole(self.path / name, self._protected.to_disk(name, f"{text}\n".encode("ascii")))
+            data = self._protected.to_disk(name, f"{text}\n".encode("ascii"))
+            write_whole(self.path / name, data, of_directory=True)
 
     def take_place(self, name: str, of: str, *, destroy: bool) -> None:
         """Puts one file in the place of another, which is gone then; with `destroy`, its bytes are overwritten."""

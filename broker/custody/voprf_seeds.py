@@ -150,7 +150,9 @@ class FileSeeds:
                     seed, newest = self._at_rest.open(_USE, sealed, place)
                     if not newest:
                         moved = base64.b64encode(self._at_rest.seal(_USE, seed, place)).decode()
-                        write_whole(path, canonical_json(json.loads(path.read_bytes()) | {"sealed": moved}))
+                        write_whole(
+                            path, canonical_json(json.loads(path.read_bytes()) | {"sealed": moved}), of_directory=True
+                        )
                 except SluisError as error:
                     if error.code is not Code.STORE_CORRUPT:
                         raise

@@ -135,13 +135,14 @@ class FileAnswerSpool:
 
     def rewrap(self) -> bool:
         """As `ports.AnswerSpool.rewrap`."""
+        with self._turn:  # before the files are listed: what is under way then may not be among them
+            settled = all(one == self._mark() for one in self._writing)
         with storage_errors("moving kept answers"):
             for path in sorted(self._root.glob(f"*{_SUFFIX}")):
                 name = name_of(path.name.removesuffix(_SUFFIX))
                 if name is not None:
                     self._move(name, path)
-        with self._turn:
-            return all(one == self._mark() for one in self._writing)
+        return settled
 
     def _move(self, name: str, path: Path) -> None:
         """Writes an answer anew under the newest storage key, dated as before; a damaged one is left as it is."""

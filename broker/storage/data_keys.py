@@ -35,7 +35,7 @@ class DataKeys:
     def kept(self, directory: Path, use: str, key: bytes, *context: bytes) -> Iterator[None]:
         """Puts a new key into `directory`, durably; the caller makes the directory part of the store inside.
 
-        Held against `move`: a key is wrapped under the newest storage key, or found when the others are moved.
+        Held against `settle` and `move`: a key is wrapped under the newest storage key, or found among those to move.
         """
         with self._moving:
             descriptor = os.open(directory / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -45,6 +45,11 @@ class DataKeys:
             finally:
                 os.close(descriptor)
             yield
+
+    def settle(self) -> None:
+        """Returns once every key that was being kept lies in its place: list what is to be moved after this."""
+        with self._moving:
+            return
 
     def of(self, directory: Path, use: str, *context: bytes) -> bytes:
         """The key of what lies in `directory`. Raises STORE_CORRUPT when it opens under no storage key there is."""

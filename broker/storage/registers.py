@@ -241,6 +241,7 @@ class FileRegisterStore:
 
     def rewrap(self) -> bool:
         """As `ports.RegisterStore.rewrap`."""
+        self._keys.settle()
         with storage_errors("moving keys of registers"):
             for register in sorted(self._registers.iterdir()):
                 name = name_of(register.name)

@@ -105,14 +105,14 @@ class ProtectedDirectory:
                 key = StoreKey.make(self._use)
                 document = key.wrapped_by(wrapper, complete=False)
                 document.opened_by(wrapper, self._use)
-                write_whole(self._directory / FILE_NAME, document.to_bytes())
+                write_whole(self._directory / FILE_NAME, document.to_bytes(), of_directory=True)
                 _open_keys[self._directory, self._use] = key
             key, sealed = self._key(document), 0
             for file in self._files():
                 name = self._name_of(file)
                 sealed += name is not None and _seal_in_place(self._directory / file, name, key)
             if not document.complete:
-                write_whole(self._directory / FILE_NAME, document.finished().to_bytes())
+                write_whole(self._directory / FILE_NAME, document.finished().to_bytes(), of_directory=True)
             return sealed
 
     def rewrap(self, new: Wrapper) -> None:
@@ -128,7 +128,7 @@ class ProtectedDirectory:
             key = self._key(document)
             changed = key.wrapped_by(new, complete=document.complete)
             changed.opened_by(new, self._use)
-            write_whole(self._directory / FILE_NAME, changed.to_bytes())
+            write_whole(self._directory / FILE_NAME, changed.to_bytes(), of_directory=True)
             if document.by == "keyring":
                 self._unlock(document.by).forget(document.wrapped)
 
@@ -149,12 +149,18 @@ class ProtectedDirectory:
             os.close(handle)
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Replaces `path` whole by a file of mode 0600; on disk on return. Raises OSError."""
+def write_whole(path: Path, data: bytes, *, of_directory: bool = False) -> None:
+    """Replaces `path` whole by a file of mode 0600; on disk on return. Raises OSError.
+
+    With `of_directory` it belongs to the directory's owner, also when root writes it: a service must read its keys.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(6)}")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
+            owner = path.parent.stat()
+            if of_directory and owner.st_uid != os.geteuid():
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -209,7 +215,7 @@ def _seal_in_place(path: Path, name: str, key: StoreKey) -> bool:
             key.open(name, data)
             return False
         times = os.fstat(old.fileno())
-        write_whole(path, key.seal(name, data))
+        write_whole(path, key.seal(name, data), of_directory=True)
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # the client lists records by their age
         if key.open(name, path.read_bytes()) != data:
             raise CustodyError(Trouble.DAMAGED, f"{path} was not written as sealed; try again")

@@ -118,7 +118,10 @@ def test_a_broker_with_protected_keys_serves_and_is_not_ready_while_they_are_loc
         world.broker._tell_health()
         world.broker._keys.unlock()
         world.broker._tell_health()
-        assert told == [True, False, True]
+        world.broker._keys._roots, roots = None, world.broker._keys._roots
+        world.broker._tell_health()
+        world.broker._keys._roots = roots
+        assert told == [True, False, True, False], "either key that is locked makes it not ready"
         new = tmp_path / "new"
         new.write_text("another passphrase of length\n")
         new.chmod(0o600)
@@ -143,6 +146,8 @@ def test_keys_of_an_older_broker_are_protected_in_place(tmp_path: Path) -> None:
     (tmp_path / "secret").chmod(0o600)
     text = (tmp_path / "broker.yaml").read_text()
     (tmp_path / "broker.yaml").write_text(text + "key_store: {by: passphrase, secret: 'file:secret'}\n")
+    bare = CliRunner().invoke(app, ["doctor", "--config", str(tmp_path / "broker.yaml")])
+    assert "lie in the clear: run `sluis keys protect`" in bare.output, "nothing is taken for protected that is not"
     assert "2 key files sealed" in run(world, "keys", "protect")
     assert "nothing changed" in run(world, "keys", "protect")
     assert "protected by passphrase" in run(world, "doctor")

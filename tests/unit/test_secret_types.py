@@ -35,6 +35,8 @@ from broker.custody.secret import Secret as BrokerSecret
 from broker.custody.storage_keys import StorageKeys
 from broker.custody.voprf import KeyPair
 
+pytestmark = pytest.mark.slow
+
 RAW = bytes(range(7, 103))
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 

@@ -18,6 +18,8 @@ from sluis_client.statement_shapes import ENCRYPTION_KEY
 from sluis_client.statements import PartyKey, encryption_key_statement, verify
 from sluis_custody.choosing import signer_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def token(tmp_path_factory):

@@ -26,6 +26,8 @@ from sluis_custody.directory import forget_open_keys
 from sluis_custody.os_keyring import KeyringWrapper
 from sluis_custody.store_key import FILE_NAME, is_sealed
 
+pytestmark = pytest.mark.slow
+
 K = bytes(range(100, 132))
 UNTIL = parse_utc("2026-12-31T23:00:00Z")
 
@@ -149,11 +151,11 @@ def test_protecting_goes_on_after_a_kill_at_any_write(tmp_path, places, monkeypa
     store = filled(places.store(tmp_path / "state"))
     write, count = directory.write_whole, itertools.count()
 
-    def cut(path, data):
+    def cut(path, data, **options):
         mine = next(count) == step
         if mine and when == "before":
             raise Killed
-        write(path, data)
+        write(path, data, **options)
         if mine:
             raise Killed
 
@@ -176,7 +178,7 @@ def test_another_place_takes_over_whole_or_not_at_all(tmp_path, places, monkeypa
     store.protection.protect(KeyringWrapper(places.old))
     before = (store.directory / FILE_NAME).read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(directory, "write_whole", lambda *_: (_ for _ in ()).throw(Killed))
+        patch.setattr(directory, "write_whole", lambda *_, **__: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
             store.protection.rewrap(KeyringWrapper(places.new))
     assert (store.directory / FILE_NAME).read_bytes() == before

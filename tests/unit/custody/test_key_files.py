@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -127,10 +128,10 @@ def test_protecting_that_is_cut_off_goes_on(place: Place, monkeypatch: pytest.Mo
     for step in range(3):
         calls = iter(range(9))
 
-        def cut(path: Path, data: bytes, step: int = step, calls=calls) -> None:
+        def cut(path: Path, data: bytes, step: int = step, calls=calls, **options: bool) -> None:
             if next(calls) == step:
                 raise KeyboardInterrupt
-            write(path, data)
+            write(path, data, **options)
 
         monkeypatch.setattr(sealing, "write_whole", cut)
         with pytest.raises(KeyboardInterrupt):
@@ -139,3 +140,13 @@ def test_protecting_that_is_cut_off_goes_on(place: Place, monkeypatch: pytest.Mo
         assert place.load().signer.verifier_key == verifier_key
     FileKeys(place.directory, ORIGIN, place.wrapper).files.protect(place.wrapper())
     assert all(is_sealed(data) for data in place.files().values())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write for another user")
+def test_what_root_writes_belongs_to_the_broker(place: Place) -> None:
+    keys = FileKeys.create(place.directory, ORIGIN)
+    os.chown(place.directory, 4711, 4712)
+    keys.files.protect(place.wrapper())
+    keys.begin_rotation()
+    for path in place.directory.iterdir():
+        assert (path.stat().st_uid, path.stat().st_gid) == (4711, 4712), path.name

@@ -21,6 +21,8 @@ from sluis_custody.passphrase import PassphraseWrapper
 from sluis_custody.secret_sources import secret_source
 from sluis_custody.store_key import StoreKey, StoreKeyDocument, is_sealed
 
+pytestmark = pytest.mark.slow
+
 PASSPHRASE = b"correct horse battery"
 
 

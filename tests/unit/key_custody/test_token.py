@@ -12,6 +12,8 @@ from sluis_custody.errors import CustodyError, Trouble
 from sluis_custody.store_key import StoreKey
 from sluis_custody.token import TokenAddress
 
+pytestmark = pytest.mark.slow
+
 BOUND = b"a use"
 
 

@@ -18,6 +18,8 @@ from sluis_custody.errors import CustodyError, Trouble
 from sluis_custody.store_key import StoreKey
 from sluis_custody.transit import TransitKey
 
+pytestmark = pytest.mark.slow
+
 BOUND = b"a use"
 
 

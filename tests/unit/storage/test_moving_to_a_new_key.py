@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -118,6 +120,35 @@ def test_a_version_built_under_the_old_key_is_found_when_the_others_are_moved(tm
     assert found(FileRegisterStore(tmp_path, Roots("new"), Entropy()), t)
 
 
+def test_moving_waits_for_a_version_that_is_just_put_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the wrapping of its key and its rename a version is in no list: moving must not pass it by."""
+    roots = Roots("old")
+    store = FileRegisterStore(tmp_path, roots, Entropy())
+    t = table(30)
+    store.begin(t.spec)
+    store.append("u1", 0, t.chunk(0, 30))
+    threads = []
+
+    def change() -> None:
+        roots.hold("new", "old")
+        store.rewrap()
+
+    def replaced(source: object, target: object) -> None:
+        if not threads and Path(str(source)).name.startswith(".building"):
+            threads.append(threading.Thread(target=change))
+            threads[0].start()
+            threads[0].join(0.3)
+        replace(source, target)  # type: ignore[arg-type]
+
+    replace = os.replace
+    monkeypatch.setattr("broker.storage.registers.os.replace", replaced)
+    store.build("u1", rows=30, digest=t.digest, rows_per_pseudonym=1)
+    threads[0].join(60)
+    assert found(FileRegisterStore(tmp_path, Roots("new"), Entropy()), t)
+
+
 RUNS = [AnswerRows(b"p" * 4, b"k", b"\x01" * 16, b"w" * 60, b"c" * 32, (b"value",)) for _ in range(3)]
 
 
@@ -154,6 +185,36 @@ def test_an_answer_being_written_under_the_old_key_is_waited_for(tmp_path: Path)
 
     spool.write("a", runs())
     assert said == [False]
+    assert spool.rewrap()
+    assert list(FileAnswerSpool(tmp_path, Roots("new"), Entropy()).read("a")) == [RUNS[0]]
+
+
+def test_an_answer_that_ends_while_the_others_are_moved_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roots = Roots("old")
+    spool = FileAnswerSpool(tmp_path, roots, Entropy())
+    go, listed = threading.Event(), threading.Event()
+    glob = Path.glob
+
+    def runs():
+        yield RUNS[0]
+        go.wait(60)
+
+    def listing(path: Path, pattern: str):
+        found = list(glob(path, pattern))
+        go.set()
+        writing.join(60)
+        return found
+
+    writing = threading.Thread(target=lambda: spool.write("a", runs()))
+    writing.start()
+    while not spool._writing:
+        listed.wait(0.01)
+    roots.hold("new", "old")
+    monkeypatch.setattr(Path, "glob", listing)
+    assert not spool.rewrap(), "the answer was not among those listed"
+    monkeypatch.undo()
     assert spool.rewrap()
     assert list(FileAnswerSpool(tmp_path, Roots("new"), Entropy()).read("a")) == [RUNS[0]]
 
