@@ -19,6 +19,7 @@ from broker.audit.entry_shapes import BODIES
 from broker.audit.following import parties_of
 from broker.audit.selecting import Selection, Shown, select
 from broker.cli.audit.columns import one_line
+from broker.cli.audit.key_words import key_words
 from broker.cli.audit.noticing import print_open_notices
 from broker.cli.audit.opening import OpeningFiles, OpeningKey, read_openings
 from broker.cli.audit.rectified_words import KINDS, rectified_words
@@ -34,7 +35,6 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _WORDS = {
     "genesis": ("origin", "environment"),
     "party": ("oin", "kind"),
-    "key": ("action",),
     "register": ("register", "version", "action"),
     "refusal": ("rpc", "code"),
 }
@@ -193,6 +193,8 @@ def _saying(shown: Shown) -> str:
         return rectified_words(entry)
     if body.get("what") == "service-key-destroyed":
         return _destroyed(body)
+    if entry.kind == "key":
+        return key_words(entry)
     if entry.kind in VAULT_KINDS:
         return vault_words(entry)
     if entry.kind == "policy":

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import rectified
 from audit_kit import World, played, sealed
+from bad_bundles_key_ends import destroyed, ends
 from opened import Opened
 from typer.testing import CliRunner, Result
 
@@ -270,3 +271,19 @@ def test_an_erasure_and_a_hold_are_told_in_words(told: Told) -> None:
     for kind, said in (("legal-hold-added", "until 20"), ("legal-hold-lifted", "lifted by order")):
         count = sum(body.get("what") == kind for name, body in entries_of(told.world) if name == "config")
         assert holds.count(said) == count > 0
+
+
+def test_what_became_of_keys_is_told(tmp_path: Path) -> None:
+    world = played()
+    ends(world)
+    destroyed(world)
+    world.epoch("snf", "snf-locatie", epoch="2026Q4.2", key_id="ef" * 16)
+    bundle = tmp_path / "log.bundle"
+    bundle.write_bytes(b"".join(world.bundle()))
+    shown = [line.rpartition("   ")[2].strip() for line in run(bundle, "--kind", "key").stdout.splitlines()]
+    assert "encryption-key" in shown
+    assert shown[-3:] == [
+        "snf-locatie: key cdcdcdcd of 2026Q4 retired, leak",
+        "snf-locatie: key cdcdcdcd of 2026Q4 destroyed here, escrow-over",
+        "snf-locatie: key efefefef of 2026Q4.2 sealed to 1 party",
+    ]
