@@ -16,7 +16,7 @@ from typing import TypeAlias
 from broker.policy.document import PolicySet
 from broker.policy.evaluate import GUARD_IDS, evaluate
 from broker.policy.history import History, Past, past_asks
-from broker.policy.legal_days import epoch_name, local_day
+from broker.policy.legal_days import calendar_epoch, epoch_name, local_day
 from broker.policy.purpose import Purpose
 
 EXAMPLES = 5
@@ -149,7 +149,7 @@ class _Run:
             counts_this_epoch=counts.certain,
             suspended_since=self.history.suspended_since(request.purpose, text.lifts if text else ()),
         )
-        if text and old_text and request.epoch == epoch_name(old_text.pseudonyms.epoch, day):
+        if text and old_text and calendar_epoch(request.epoch) == epoch_name(old_text.pseudonyms.epoch, day):
             # it named the epoch rightly then, so it would have named the draft's
             request = replace(request, epoch=epoch_name(text.pseudonyms.epoch, day))
         decision = evaluate(self._draft, request, facts)
@@ -226,7 +226,7 @@ class _Run:
 
 def _count_key(past: Past) -> _Key:
     request = past.request
-    return request.asker, request.answerer, request.purpose, request.epoch
+    return request.asker, request.answerer, request.purpose, calendar_epoch(request.epoch)
 
 
 def _distance_lacks(past: Past, old: Purpose | None, counts: _Counts, min_group: int) -> bool:

@@ -7,9 +7,11 @@ import shutil
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,9 +20,11 @@ from cryptography import x509
 from sluis_client import ask, publish
 from sluis_client.custody import create_epoch, fetch_epoch, init_encryption_key
 from sluis_client.destruction import destroy_due, ended, keep_until, overdue
+from sluis_client.epoch_choice import open_names
 from sluis_client.errors import ClientError, Exit
 from sluis_client.key_states import key_states
 from sluis_client.rotation import rotate, rotate_now
+from sluis_client.subject import _without_key
 from sluis_client.tables import read_table
 from test_agency import BAGS, PURPOSE, agency, locations, question, write_profile
 from world import ROOT, World, make_world, policy_texts
@@ -159,6 +163,11 @@ def test_an_asker_is_told_when_an_answerer_is_late_and_the_old_epoch_answers(wor
     put_in_force(world)
     rotate(agency(world, "snf"), PURPOSE)
     move(world, TURN + timedelta(days=2))
+    lying = agency(world, "snf")
+    told = lying.transport.epoch
+    for name in ("2026Q3", "2026Q4.2", "2027Q2.7", "../../x"):  # a broker cannot have anybody publish elsewhere
+        lying.transport.epoch = lambda purpose, epoch, name=name: replace(told(purpose, epoch), newest=name, next=name)
+        assert set(open_names(lying, lying.purpose(PURPOSE))) <= {"2026Q4", "2026Q4.2", "2027Q1"}
     asked = asks(world)
     assert outcome(asked) == ("2026Q4", "ANSWERED")
     assert asked.note == ("asked under 2026Q4, which still overlaps with 2027Q1: not yet published for 2027Q1: snf")
@@ -207,6 +216,11 @@ def test_a_leaked_key_is_retired_at_once_and_another_takes_its_place(world: Worl
     # and a third, made by a successor after the steward's two
     assert rotate_now(agency(world, "utrecht"), PURPOSE, "precaution").key.epoch == "2026Q4.3"
     assert code_of(create_epoch, agency(world, "snf"), PURPOSE, "2026Q4.5") == "STATEMENT_INVALID"
+    missing = [one["epoch"] for one in _without_key(agency(world, "someren"), PURPOSE, set(), 30)]
+    assert missing == ["2026Q4", "2026Q4.2", "2026Q4.3"]
+    put_in_force(world)
+    agency(world, "snf").transport.withdraw(str(uuid.uuid4()), "snf/snf-locatie/2026Q4.3/bag")
+    assert outcome(asks(world)) == ("2026Q4.3", "NO_REGISTER")
     # the thief may have the one made ahead too
     rotate(agency(world, "snf"), PURPOSE)
     assert rotate_now(agency(world, "snf"), PURPOSE, "leak", "2027Q1").key.epoch == "2027Q1.2"
@@ -288,6 +302,8 @@ def test_a_key_is_destroyed_at_the_end_of_its_escrow_logged_and_again_after_a_re
     ends = TURN + timedelta(days=7 + 730)
     assert key.escrow_until == ends
     move(world, ends - timedelta(seconds=30))
+    assert fetch_epoch(agency(world, "someren"), PURPOSE, "2026Q4", past=True).key_id == key.key_id
+    assert code_of(fetch_epoch, agency(world, "someren"), PURPOSE, "2026Q4") == "EPOCH_REFUSED"
     assert destroy_due(agency(world, "utrecht")) == ()
     assert [one.state for one in key_states(agency(world, "utrecht"))] == ["escrow"]
     move(world, ends)
@@ -305,7 +321,7 @@ def test_a_key_is_destroyed_at_the_end_of_its_escrow_logged_and_again_after_a_re
     assert (done.purpose, done.epoch, done.key_id, done.caches) == (PURPOSE, "2026Q4", key.key_id, 1)
     assert done.index is not None
     assert not overdue(me.keystore, world.clock.now())
-    assert code_of(fetch_epoch, agency(world, "utrecht"), PURPOSE, "2026Q4") == "EPOCH_REFUSED"
+    assert code_of(partial(fetch_epoch, past=True), agency(world, "utrecht"), PURPOSE, "2026Q4") == "EPOCH_REFUSED"
     assert agency(world, "utrecht").transport.epoch(PURPOSE, "2026Q4").envelope
     assert world.broker is not None
     world.broker._drop_envelopes()

@@ -17,7 +17,7 @@ from sluis_client.envelopes import (
     open_envelope,
     short_digest,
 )
-from sluis_client.epochs import epoch_window, generation_of, overlap_end
+from sluis_client.epochs import epoch_window, is_later_key, overlap_end
 from sluis_client.errors import ClientError, Exit
 from sluis_client.keystore import EncryptionKey, EpochKey
 from sluis_client.participant import Participant
@@ -117,10 +117,11 @@ def demand_steward(me: Participant, view: PurposeView) -> None:
         raise ClientError("NOT_STEWARD", text, Exit.KEY_TROUBLE)
 
 
-def fetch_epoch(me: Participant, purpose: str, epoch: str = "") -> EpochKey:
+def fetch_epoch(me: Participant, purpose: str, epoch: str = "", *, past: bool = False) -> EpochKey:
     """K of a purpose and epoch out of one's own envelope, once manifest, steward and recipients agree with the policy.
 
-    `epoch` "": the newest key of the epoch in force. A past epoch can be named as long as its key is in escrow.
+    `epoch` "": the newest key of the epoch in force. `past`: the epoch may have ended, as long as its key is in escrow:
+    to search its questions, not to ask or publish.
 
     Raises:
         ClientError: EPOCH_UNKNOWN, EPOCH_REFUSED, ENVELOPE_BROKEN, KEY_ID_WRONG, ENCRYPTION_KEY_MISSING,
@@ -129,10 +130,10 @@ def fetch_epoch(me: Participant, purpose: str, epoch: str = "") -> EpochKey:
     view = me.purpose(purpose)
     context = me.context(view, epoch)
     published = me.transport.epoch(purpose, context.epoch)
-    if not epoch and generation_of(published.newest) > generation_of(context.epoch):
+    if not epoch and is_later_key(published.newest, context.epoch):
         context = me.context(view, published.newest)
         published = me.transport.epoch(purpose, context.epoch)
-    manifest = _checked_manifest(me, view, context, published, ended=bool(epoch))
+    manifest = _checked_manifest(me, view, context, published, ended=past)
     return _opened(me, view, context, manifest, published)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from sluis_client.custody import epoch_key, fetch_epoch
-from sluis_client.epochs import epoch_after, generation_of, open_epochs
+from sluis_client.epochs import epoch_after, is_later_key, open_epochs
 from sluis_client.errors import ClientError
 from sluis_client.keystore import EpochKey
 from sluis_client.participant import Participant
@@ -62,12 +62,11 @@ def open_names(me: Participant, view: PurposeView) -> tuple[str, ...]:
     names = open_epochs(view.epoch_kind, view.overlap_days, me.now())
     published = {one: known for one in names if (known := newest(me, view, one)) is not None}
     found = [name for name, _ in published.values()]
-    if names[0] in published:
-        ahead = published[names[0]][1].next  # told, so that nobody asks for what is not there yet
-    else:
-        known = newest(me, view, epoch_after(names[0], view.epoch_kind))
-        ahead = known[0] if known is not None else ""
-    return (*found, ahead) if ahead else tuple(found) or names[:1]
+    # told, so that nobody asks for what is not there yet; which name that would be is not the broker's to say
+    if names[0] not in published or published[names[0]][1].next:
+        ahead = newest(me, view, epoch_after(names[0], view.epoch_kind))
+        found += [ahead[0]] if ahead is not None else []
+    return tuple(found) or names[:1]
 
 
 def newest(me: Participant, view: PurposeView, calendar: str) -> tuple[str, PublishedEpoch] | None:
@@ -75,7 +74,7 @@ def newest(me: Participant, view: PurposeView, calendar: str) -> tuple[str, Publ
     name = kept_name(me, view.name, calendar)
     try:
         published = me.transport.epoch(view.name, name)
-        if generation_of(published.newest) > generation_of(name):
+        if is_later_key(published.newest, name):
             name = published.newest
             published = me.transport.epoch(view.name, name)
     except ClientError as error:

@@ -59,6 +59,12 @@ def generation_of(name: str) -> int:
     return int(name.partition(".")[2] or 1)
 
 
+def is_later_key(name: str, other: str) -> bool:
+    """Whether `name`, which the broker told, is a later key of the same calendar epoch as `other`."""
+    known = _GENERATION.fullmatch(name) is not None and calendar_of(name) == calendar_of(other)
+    return known and generation_of(name) > generation_of(other)
+
+
 def generation_after(name: str) -> str:
     """The next key of the same calendar epoch."""
     return f"{calendar_of(name)}.{generation_of(name) + 1}"

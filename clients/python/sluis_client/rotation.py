@@ -5,7 +5,7 @@ from __future__ import annotations
 from sluis_client.canonical import parse_canonical
 from sluis_client.custody import Created, create_epoch, demand_steward, signed_manifest
 from sluis_client.epoch_choice import kept_name
-from sluis_client.epochs import calendar_of, epoch_after, epoch_name, generation_after, generation_of
+from sluis_client.epochs import calendar_of, epoch_after, epoch_name, generation_after, generation_of, is_later_key
 from sluis_client.errors import ClientError, Exit
 from sluis_client.participant import Participant
 from sluis_client.policy import PurposeView
@@ -39,7 +39,7 @@ def rotate_now(me: Participant, purpose: str, reason: str, epoch: str = "") -> C
     demand_steward(me, view)
     name = kept_name(me, purpose, calendar_of(epoch) or epoch_name(view.epoch_kind, me.now()))
     published = _published(me, purpose, name)
-    while published is not None and generation_of(published.newest) > generation_of(name):
+    while published is not None and is_later_key(published.newest, name):
         name = published.newest
         published = _published(me, purpose, name)
     if published is not None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from sluis_client.answers import check_release_entry
 from sluis_client.canonical import SALT_BYTES, canonical_json, commitment, parse_canonical, tokens_value
-from sluis_client.epochs import epoch_name, epoch_window
+from sluis_client.epochs import epoch_name, epoch_window, generation_of
 from sluis_client.errors import ClientError, Exit
 from sluis_client.keystore import EpochKey
 from sluis_client.making import maker_of_kept
@@ -117,27 +117,30 @@ def _purpose(me: Participant, name: str, scheme: Scheme, keys: Keys, notes: list
 
 def _without_key(me: Participant, purpose: str, kept: set[str], days: int) -> Iterator[dict[str, str]]:
     """Epochs that had a key, which is not kept here, and whose rows may still be held: newest first."""
-    kind = me.purpose(purpose).epoch_kind
-    moment = me.now()
-    oldest = moment - timedelta(days=days)
+    view = me.purpose(purpose)
+    kind, moment = view.epoch_kind, me.now()
+    oldest = moment - timedelta(days=days + view.overlap_days)
     while True:
         name = epoch_name(kind, moment)
         begins, ends = epoch_window(name, kind)
         if ends <= oldest:
             return
-        if name not in kept and _had_key(me, purpose, name):
-            yield {"epoch": name, "from": utc(begins), "until": utc(ends)}
+        last = _last_key(me, purpose, name)
+        for number in range(1, last + 1):
+            key = name if number == 1 else f"{name}.{number}"
+            if key not in kept:
+                yield {"epoch": key, "from": utc(begins), "until": utc(ends)}
         moment = begins - timedelta(seconds=1)
 
 
-def _had_key(me: Participant, purpose: str, epoch: str) -> bool:
+def _last_key(me: Participant, purpose: str, calendar: str) -> int:
+    """How many keys a period has had; 0 when it had none."""
     try:
-        me.transport.epoch(purpose, epoch)
+        return generation_of(me.transport.epoch(purpose, calendar).newest)
     except ClientError as error:
         if error.code in ("EPOCH_UNKNOWN", "PURPOSE_UNKNOWN"):
-            return False  # never published; or this agency is a principal, whose processor holds the keys
+            return 0  # never published; or this agency is a principal, whose processor holds the keys
         raise
-    return True
 
 
 def kept_keys(me: Participant, purpose: str) -> list[EpochKey]:

@@ -28,6 +28,7 @@ from sluis_client.cli.session import (
     tell_problems,
     the_profile,
 )
+from sluis_client.epochs import generation_of
 from sluis_client.errors import ClientError, Exit
 from sluis_client.keystore import EpochKey, Keystore
 from sluis_client.private_files import write_private
@@ -139,12 +140,16 @@ def _pseudonym_lines(normal: NormalisedTable, columns: Sequence[Column], width: 
 
 def _stored_key(keystore: Keystore, purpose: str, epoch: str) -> EpochKey:
     now = datetime.now(UTC)
-    for key in keystore.epoch_keys():
-        fits = key.epoch == epoch if epoch else key.valid_from <= now < key.valid_until
-        if key.purpose == purpose and fits:
-            return key
+    keys = [key for key in keystore.epoch_keys() if key.purpose == purpose]
+    fitting = [key for key in keys if key.epoch == epoch] if epoch else [key for key in keys if _is_open(key, now)]
+    if fitting:
+        return max(fitting, key=lambda key: generation_of(key.epoch))
     text = f"no key of {purpose} for that epoch is kept here; run `sluis-client keys fetch --purpose {purpose}`"
     raise ClientError("EPOCH_UNKNOWN", text, Exit.KEY_TROUBLE)
+
+
+def _is_open(key: EpochKey, now: datetime) -> bool:
+    return key.published and key.valid_from <= now < key.valid_until
 
 
 def publish(

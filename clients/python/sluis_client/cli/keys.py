@@ -182,7 +182,7 @@ def keys_fetch(
     from sluis_client.custody import fetch_epoch
 
     with participant(profile) as me:
-        key = fetch_epoch(me, purpose, epoch)
+        key = fetch_epoch(me, purpose, epoch, past=True)
     emit(_key_json(key), [f"key {key.key_id} of {key.purpose} {key.epoch} is kept in {me.keystore.directory}"], as_json)
 
 
