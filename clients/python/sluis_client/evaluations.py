@@ -29,8 +29,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sluis_client.canonical import encode
+from sluis_client.errors import ClientError, Exit
 from sluis_client.keystore import Keystore
-from sluis_client.private_files import check_private, damaged, destroy_file, reading, sweep_half_written, write_private
+from sluis_client.private_files import check_private, destroy_file, reading, sweep_half_written, write_private
 from sluis_client.secret import KEY_BYTES, Secret, hkdf
 
 FOLDER = "evaluations"
@@ -171,7 +172,11 @@ class EvaluationCache:
         try:
             return self._sealer.decrypt(data[:_NONCE], data[_NONCE:], self._aad(name))
         except (InvalidTag, ValueError):
-            raise damaged(path) from None
+            text = (
+                f"{path} is damaged; restore it from a backup, or delete it: what it held is then evaluated again, and "
+                "debited again"
+            )
+            raise ClientError("STATE_UNREADABLE", text, Exit.KEY_TROUBLE) from None
 
     def _aad(self, name: str) -> bytes:
         return encode("sluis/v1/evaluations", self._bound, name)

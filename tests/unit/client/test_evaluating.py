@@ -191,6 +191,7 @@ def test_what_lies_on_disk_tells_nothing_and_opens_under_its_own_key_and_name_on
         with pytest.raises(ClientError) as caught:
             world.cache().values([x])
         assert caught.value.code == "STATE_UNREADABLE"
+        assert "or delete it: what it held is then evaluated again" in caught.value.message
     kept.write_bytes(whole)
     kept.rename(folder / "00000002")
     with pytest.raises(ClientError):
