@@ -437,3 +437,19 @@ def test_certificates_are_renewed_with_both_pinned_for_a_while_and_signing_apart
     world.broker.reload_directory()
     put_in_force(world)
     verified(world)
+
+
+def test_a_register_under_way_when_its_key_is_retired_does_not_come_in_force(world: World) -> None:
+    create_epoch(agency(world, "snf"), PURPOSE)
+    me = agency(world, "snf")
+    plan = publish.Plan(PURPOSE, "bag", world.clock.now(), "all", epoch="2026Q4", columns={"bag": "BAG-id"})
+    prepared = publish.prepare(me.purpose(PURPOSE), plan, read_table(locations(3)))
+    seal = me.transport.seal
+
+    def late(*arguments: object) -> object:
+        rotate_now(agency(world, "snf"), PURPOSE, "leak")
+        return seal(*arguments)  # type: ignore[arg-type]
+
+    me.transport.seal = late  # type: ignore[method-assign,assignment]
+    assert code_of(publish.publish, me, plan, prepared) == "EPOCH_RETIRED"
+    verified(world)
