@@ -79,9 +79,8 @@ class Erasure:
         hours, without an entry: they are copies that no entry commits to.
         """
         now = self._clock.now()
-        while self._sequencer.submit(lambda tx: tx.drop_old_answers(now, now - ANSWER_KEPT, PAGE)).value:
+        while self._sequencer.submit(partial(_drop_old, now)).value:
             pass
-        self._sequencer.submit(lambda tx: tx.drop_asked(now))
         before = now.replace(minute=0, second=0, microsecond=0)
         gone, after = 0, None
         while page := self._reader.due(before, after, PAGE):
@@ -285,6 +284,12 @@ def _expire(names: Sequence[str], before: datetime, tx: Transaction) -> int:
 
 def _is_held(slot: VaultSlot, holds: Sequence[Hold], now: datetime) -> bool:
     return any(hold.covers(slot.uses, now) for hold in holds)
+
+
+def _drop_old(now: datetime, tx: Transaction) -> int:
+    """Drops what no entry commits to and nobody needs any more; returns how many answers went, a page at most."""
+    tx.drop_asked(now)
+    return tx.drop_old_answers(now, now - ANSWER_KEPT, PAGE)
 
 
 def _drop_traces(tx: Transaction, gone: Iterable[VaultSlot]) -> None:

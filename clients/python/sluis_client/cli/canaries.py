@@ -83,7 +83,11 @@ def clear(
     profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Have no canaries any more for a purpose, scheme and epoch."""
+    """Have no canaries any more for a purpose, scheme and epoch.
+
+    \b
+    Example: sluis-client canaries clear --purpose snf-locatie --scheme bag
+    """
     from sluis_client import canaries
 
     with participant(profile) as me:
@@ -93,7 +97,11 @@ def clear(
 
 
 def sightings(*, profile: ProfileOption = None, as_json: JsonOption = False) -> None:
-    """List who asked for your canaries, as the log proves it. Their askers do not see these entries."""
+    """List who asked for your canaries, as the log proves it. Their askers do not see these entries.
+
+    \b
+    Example: sluis-client canaries list
+    """
     from sluis_client import canaries
 
     with participant(profile) as me, progress() as shown:
