@@ -14,7 +14,7 @@ from datetime import datetime
 
 from broker.asking import demand_in_force, suspended
 from broker.canonical import canonical_json, encode
-from broker.epoch_keys import is_retired
+from broker.epoch_keys import is_retired, newest_generation
 from broker.errors import Code, SluisError
 from broker.evaluation_ports import Evaluated, EvaluationKeys
 from broker.exchange_log.append import Sequencer
@@ -78,8 +78,9 @@ class Evaluations:
         Raises:
             SluisError: PURPOSE_UNKNOWN, also for a purpose the caller has no part in; MODE_NOT_AVAILABLE,
                 SERVICE_NOT_NAMED, POLICY_DENIES, POLICY_EXPIRED, EPOCH_NOT_IN_FORCE, EPOCH_RETIRED (where this log
-                knows of it), SERVICE_KEY_WRONG; LENGTH_WRONG, COUNT_WRONG, ELEMENT_INVALID; QUOTA_SPENT;
-                REQUEST_ID_REUSED for other bytes; LOG_UNWITNESSED; what the log says. Nothing is debited then.
+                knows of it, and the policy pins keys for the K in its place), SERVICE_KEY_WRONG; LENGTH_WRONG,
+                COUNT_WRONG, ELEMENT_INVALID; QUOTA_SPENT; REQUEST_ID_REUSED for other bytes; LOG_UNWITNESSED; what the
+                log says. Nothing is debited then.
         """
         refusal = self._unwitnessed()
         if refusal is not None:
@@ -166,7 +167,7 @@ class Evaluations:
     ) -> tuple[Purpose, bytes]:
         """As `_demand_part`, for an epoch in force, under the key that the policy pins for it."""
         purpose = self._demand_part(store, policies, caller, name, now)
-        if is_retired(store, name, epoch):
+        if is_retired(store, name, epoch) and epoch != _held_for(store, purpose, calendar_epoch(epoch)):
             text = "the epoch's key was retired before its time; fetch the key in its place, and begin anew under it"
             raise SluisError(Code.EPOCH_RETIRED, text)
         if not _is_open(purpose, epoch, now):
@@ -204,6 +205,15 @@ def _is_open(purpose: Purpose, epoch: str, now: datetime) -> bool:
     """Whether pseudonyms may be made under a key epoch now: it is in force, or overlaps with the one that is."""
     period, overlap = purpose.pseudonyms.epoch, purpose.pseudonyms.overlap_days or 0
     return calendar_epoch(epoch) in open_epochs(period, overlap, local_day(now))
+
+
+def _held_for(store: Transaction | LogReader, purpose: Purpose, calendar: str) -> str:
+    """Under which epoch the policy pins keys for the newest K of a calendar epoch (docs/pseudonym-spec.md 7.1).
+
+    Where K alone leaked, the services' keys stay: without them old K gives no pseudonym, and the new one needs them.
+    """
+    newest = newest_generation(store, purpose.name, calendar)
+    return newest if newest in purpose.pseudonyms.public_keys else calendar
 
 
 def _counter(party: str, purpose: Purpose, now: datetime) -> tuple[str, str]:

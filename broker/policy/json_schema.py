@@ -31,7 +31,7 @@ MODELS: Mapping[str, type[BaseModel]] = MappingProxyType(
     {"catalogue": Catalogue, "purpose": Purpose, "officers": Officers, "test": TestFile, "question": Question}
 )
 """The files that have a schema: `<name>.schema.json`."""
-_KEY = "^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$"
+_KEY = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$"
 _LARGEST = 999_999_999
 _CHECKS = "checks"
 

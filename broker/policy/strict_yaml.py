@@ -21,7 +21,7 @@ from broker.policy.problems import Problem
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 16
 MAX_NODES = 20_000
-_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}")
+_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 _LOADER: Any = getattr(yaml, "CLoader", yaml.Loader)
 _FOLLOW = "write plain text with ordinary spaces"
 
@@ -215,7 +215,10 @@ class _Reader:
         self.check_escapes(event, line)
         if not _KEY.fullmatch(event.value):
             self.refuse(
-                line, "KEY_SHAPE", "a key has only ASCII letters, digits, hyphens and underscores", "retype the key"
+                line,
+                "KEY_SHAPE",
+                "a key has only ASCII letters, digits, dots, hyphens and underscores",
+                "retype the key",
             )
         return str(event.value)
 

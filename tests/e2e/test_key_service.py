@@ -38,6 +38,8 @@ from broker.policy.suspension import sign_suspension
 from broker.trust_making import trust_of
 
 LIMIT = 40
+SECOND = f"{EPOCH}.2"
+"""Another key of the same period."""
 pytestmark = pytest.mark.slow
 ELEMENTS = Blinded([b"input %d" % at for at in range(10)])
 
@@ -278,7 +280,15 @@ def test_states_and_pins_close_a_purpose(tmp_path):
         world.broker._look_at_policy(again=True)
         assert asker.evaluate(ELEMENTS.elements).proof
         world.broker._sequencer.submit(lambda tx: tx.put_document(RETIRED, f"{PURPOSE}/{EPOCH}", b"{}"))
+        # K alone leaked: the policy has no other keys for the one in its place, which is made with these
+        assert asker.evaluate(ELEMENTS.elements).proof
+        pins = {EPOCH: {OWN: own, OTHER: other}, SECOND: {}}
+        for name, config in ((OWN, world.config), (OTHER, other_of(world).config)):
+            pins[SECOND][name] = open_seeds(config).make(PURPOSE, SECOND, "2026-11-20T09:00:00Z").public.hex()
+        world.write_bundle(pinned(policy_texts(), pins), 6)
+        world.broker._look_at_policy(again=True)
         assert reason(lambda: asker.evaluate(ELEMENTS.elements)) == "EPOCH_RETIRED"
+        assert asker.evaluate(ELEMENTS.elements, epoch=SECOND).proof
     finally:
         world.stop()
 

@@ -19,6 +19,7 @@ from sluis_client.key_services import EvaluationBudget
 from sluis_client.keystore import Keystore
 from sluis_client.participant import Participant
 from sluis_client.profile import load_profile
+from sluis_client.rotation import rotate_now
 from sluis_client.schemes import SCHEMES
 from sluis_client.tables import NormalisedTable, normalise_table, read_table
 from sluis_client.transport import Want
@@ -145,3 +146,11 @@ def test_a_service_at_no_known_address_is_told(agencies: Agencies) -> None:
         services.connect(oost)
     assert caught.value.code == "KEY_SERVICE_UNKNOWN"
     assert "sleuteldienst-oost" in caught.value.message
+
+
+def test_a_k_that_leaked_is_replaced_while_the_key_services_keep_their_keys(agencies: Agencies) -> None:
+    rotated = rotate_now(agencies.party("nla"), PURPOSE, "leak")
+    assert rotated.key.epoch == f"{EPOCH}.2"
+    register(agencies.party("uwv"), 5)
+    (answer,) = ask.ask(agencies.party("nla"), *question(0, 3)).answers
+    assert (answer.status, answer.hits) == ("ANSWERED", 3)

@@ -575,6 +575,9 @@ class FakeTransport:
         def done() -> Receipt:
             members = parse_canonical(manifest.statement)
             name = f"{members['purpose']}/{members['epoch']}"
+            known = self.broker.epochs.get(name)
+            if known is not None and parse_canonical(known[0].statement)["key_id"] != members["key_id"]:
+                raise refused("EPOCH_EXISTS")
             self.broker.epochs[name] = (manifest, self.broker.certificates[self.party], dict(envelopes))
             signature = base64.b64encode(manifest.signature).decode()
             body = {"action": "epoch", "party": self.party, "statement": members, "signature": signature}

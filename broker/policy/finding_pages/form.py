@@ -177,15 +177,15 @@ PAGES = (
         severity="refuse",
         en=PageText(
             title="A key that is no plain word",
-            means="A key has only the letters A to Z, digits, hyphens and underscores, without spaces or accents.",
+            means="A key has only letters A to Z, digits, dots, hyphens and underscores, and no spaces or accents.",
             matters="Two keys that look alike could otherwise be different ones.",
             mend="Retype the key, and write it as `key: value`.",
         ),
         nl=PageText(
             title="Een sleutel die geen gewoon woord is",
             means=(
-                "Een sleutel heeft alleen de letters A tot Z, cijfers, streepjes en lage streepjes, zonder spaties "
-                "of accenten."
+                "Een sleutel heeft alleen de letters A tot Z, cijfers, punten, streepjes en lage streepjes, zonder "
+                "spaties of accenten."
             ),
             matters="Twee sleutels die op elkaar lijken kunnen anders verschillende zijn.",
             mend="Typ de sleutel opnieuw, en schrijf `sleutel: waarde`.",

@@ -81,11 +81,21 @@ def create_epoch(me: Participant, purpose: str, epoch: str = "") -> Created:
     """Makes K for a purpose and epoch and seals it to every participant; or seals the same K to those who came later.
 
     A successor of the steward may do so as well: it seals the K that it holds, or makes one where there is none yet.
+    When two make one at once, the first that is published is the epoch's K, and the other, used by nobody, is let go.
 
     Raises:
         ClientError: NOT_STEWARD, ENCRYPTION_KEY_MISSING, MODE_NOT_AVAILABLE, EPOCH_INVALID, KEY_ID_WRONG,
             CERTIFICATE_WRONG, SIGNATURE_WRONG, EPOCH_REFUSED; as the transport.
     """
+    try:
+        return _create_epoch(me, purpose, epoch)
+    except ClientError as error:
+        if error.code != "EPOCH_EXISTS":
+            raise
+    return _create_epoch(me, purpose, epoch)
+
+
+def _create_epoch(me: Participant, purpose: str, epoch: str) -> Created:
     view = me.purpose(purpose)
     context = me.context(view, epoch)
     demand_steward(me, view)
@@ -158,10 +168,10 @@ def _manifest_and_key(me: Participant, view: PurposeView, context: Context) -> t
         if error.code != "EPOCH_UNKNOWN":
             raise
     else:
-        if stored is None:
+        manifest = signed_manifest(me, view, published)
+        if stored is None or (manifest["key_id"] != stored.key_id and not stored.published):
             manifest = _checked_manifest(me, view, context, published)
             return manifest, _opened(me, view, context, manifest, published)
-        manifest = signed_manifest(me, view, published)
         if manifest["key_id"] != stored.key_id:
             text = f"{view.name} {context.epoch} was published with another key than the one kept here"
             raise ClientError("KEY_ID_WRONG", text, Exit.KEY_TROUBLE)
@@ -211,7 +221,7 @@ def _checked_manifest(
         envelope=published.envelope,
         now=me.now(),
         encryption_key_digest=_key_sealed_to(me, manifest).digest,
-        known_key_id=stored.key_id if stored else None,
+        known_key_id=stored.key_id if stored and stored.published else None,
         ended=ended,
     )
     return manifest

@@ -90,7 +90,8 @@ def destroy_due(me: Participant) -> tuple[Ended, ...]:
     replaced = [own.digest for own in me.keystore.replaced_encryption_keys() if not _is_in_use(me, own)]
     awaited = set(_awaited(me)) if replaced else set()
     names += [_destroy_encryption(me, digest) for digest in replaced if digest not in awaited]
-    unsaid = [name for name in me.keystore.record_names("ended") if name not in names and not _is_said(me, name)]
+    begun = (name for name in me.keystore.record_names("ended") if name not in names)
+    unsaid = [name for name in begun if _is_gone(me, name) and not _is_said(me, name)]
     done = [_say(me, name) for name in (*unsaid, *names)]
     return tuple(done)
 
@@ -104,6 +105,24 @@ def _is_in_use(me: Participant, own: EncryptionKey) -> bool:
 def _is_due(me: Participant, key: EpochKey) -> bool:
     until = escrow_of(me, key)
     return until is not None and until <= me.now()
+
+
+def _is_gone(me: Participant, name: str) -> bool:
+    """Whether a destruction that was begun came to its end; one that was cut off right behind the key is ended here.
+
+    A key that is still there is never said to be gone: its term may have been raised since, or the clock set back.
+    """
+    record = me.keystore.record("ended", name)
+    if record is None or record["destroyed"]:
+        return record is not None
+    if record["what"] == "destroyed":
+        if me.keystore.epoch_key(record["purpose"], record["epoch"]) is not None:
+            return False
+        me.keystore.drop_record("due", name)
+    elif any(own.digest == record["key_id"] for own in me.keystore.replaced_encryption_keys()):
+        return False
+    me.keystore.keep_record("ended", name, {**record, "destroyed": True})
+    return True
 
 
 def _is_said(me: Participant, name: str) -> bool:

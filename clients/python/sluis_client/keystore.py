@@ -137,12 +137,13 @@ class Keystore:
 
     def keep_encryption_key(self, key: EncryptionKey) -> None:
         """Stores the encryption key; the one before is kept beside it until it is destroyed."""
-        before = self.encryption_key()
-        if before is not None and before.digest != key.digest:
-            value = {"private": before.private.reveal().hex(), **_signed_json(before.statement)}
-            self._write_json(f"encryption/{before.digest}", value)
-        value = {"private": key.private.reveal().hex(), **_signed_json(key.statement)}
-        self._write_json("encryption.json", value)
+        with self._lock(".keys.lock"):
+            before = self.encryption_key()
+            if before is not None and before.digest != key.digest:
+                value = {"private": before.private.reveal().hex(), **_signed_json(before.statement)}
+                self._write_json(f"encryption/{before.digest}", value)
+            value = {"private": key.private.reveal().hex(), **_signed_json(key.statement)}
+            self._write_json("encryption.json", value)
 
     def private_key(self) -> bytes | None:
         """The private key of the certificate (PEM), or None when it was not taken in."""
@@ -167,13 +168,19 @@ class Keystore:
         return tuple(found)
 
     def keep_epoch_key(self, key: EpochKey) -> None:
-        """Stores K. Another K for the same purpose and epoch is refused.
+        """Stores K. Another K for the same purpose and epoch is refused, but for a published one in the place of one
+        that was not: that is used for nothing before it is published, and another steward was first.
 
         Raises:
             ClientError: KEY_ID_WRONG.
         """
+        with self._lock(".keys.lock"):
+            self._keep_epoch_key(key)
+
+    def _keep_epoch_key(self, key: EpochKey) -> None:
         known = self.epoch_key(key.purpose, key.epoch)
-        if known is not None and known.key_id != key.key_id:
+        first = known is None or (key.published and not known.published)
+        if known is not None and known.key_id != key.key_id and not first:
             text = f"{key.purpose} {key.epoch} has another key in {self.directory}; a second one is never taken"
             raise ClientError("KEY_ID_WRONG", text, Exit.VERIFICATION_FAILED)
         value = {

@@ -138,6 +138,35 @@ def test_a_second_key_shown_for_an_epoch_is_refused(world, tmp_path):
     assert (caught.value.code, caught.value.exit_code) == ("KEY_ID_WRONG", Exit.VERIFICATION_FAILED)
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_of_two_stewards_that_make_a_key_at_once_both_go_on_with_the_one_that_was_published(world, monkeypatch, told):
+    first, second = world.participant("snf"), world.participant("snf")
+    init_encryption_key(first)
+    publish = first.transport.publish_epoch
+
+    def late(*published):
+        # another run of this agency, on a machine of its own, is done before this one's manifest arrives
+        elsewhere = world.participant("snf")
+        with monkeypatch.context() as patched:
+            patched.setattr(elsewhere.keystore, "epoch_key", lambda *_: None)
+            patched.setattr(elsewhere.keystore, "keep_epoch_key", made.append)
+            create_epoch(elsewhere, "snf-locatie")
+        if not told:
+            raise ClientError("BROKER_UNREACHABLE", "x", Exit.BROKER_UNREACHABLE)
+        return publish(*published)
+
+    made = []
+    monkeypatch.setattr(first.transport, "publish_epoch", late)
+    if told:
+        assert create_epoch(first, "snf-locatie").key.key_id == made[0].key_id
+    else:
+        with pytest.raises(ClientError):
+            create_epoch(first, "snf-locatie")
+        assert fetch_epoch(second, "snf-locatie").key == made[0].key
+    assert create_epoch(second, "snf-locatie").key.key == made[0].key
+    assert second.keystore.epoch_key("snf-locatie", "2026Q4").published
+
+
 def test_a_steward_never_adds_recipients_to_a_key_that_is_not_its_own(world):
     snf = world.participant("snf")
     init_encryption_key(snf)

@@ -9,7 +9,7 @@ import pytest
 from fake_broker import ORIGIN, World
 from sluis_client.ask import Plan, ask
 from sluis_client.custody import create_epoch, epoch_key, init_encryption_key
-from sluis_client.destruction import destroy_due
+from sluis_client.destruction import destroy_due, ended
 from sluis_client.errors import ClientError
 from sluis_client.evaluations import kept_caches
 from sluis_client.making import context_of_kept, maker_of, maker_of_kept
@@ -132,6 +132,38 @@ def test_evaluations_end_with_k(world, monkeypatch):
     (end,) = destroy_due(me)
     assert (end["purpose"], end["epoch"], end["destroyed"], end["caches"] > 1) == ("persons", "2026-11", True, True)
     assert kept_caches(me.keystore) == ()
+
+
+def test_a_destruction_that_was_cut_off_never_says_of_a_key_that_is_there_that_it_is_gone(world, monkeypatch):
+    me = world.participant("utrecht")
+    _, kept = epoch_key(me, me.purpose("persons"))
+    due = kept.valid_until + timedelta(days=me.purpose("persons").vault_keep_days + 2)
+    said = []
+    monkeypatch.setattr("sluis_client.destruction._say", lambda me, name: said.append(name))
+
+    def cut(*_):
+        raise KeyboardInterrupt
+
+    # the clock runs ahead, and the run is killed between the note and the key
+    with monkeypatch.context() as patched:
+        patched.setattr(me, "now", lambda: due)
+        patched.setattr(me.keystore, "destroy_epoch_key", cut)
+        with pytest.raises(KeyboardInterrupt):
+            destroy_due(me)
+    assert me.keystore.epoch_key("persons", "2026-11") is not None
+    destroy_due(me)
+    assert (said, ended(me.keystore)) == ([], ())
+    # killed right behind the key: the next run ends it, and says so
+    monkeypatch.setattr(me, "now", lambda: due)
+    with monkeypatch.context() as patched:
+        patched.setattr(me.keystore, "drop_record", cut)
+        with pytest.raises(KeyboardInterrupt):
+            destroy_due(me)
+    assert me.keystore.epoch_key("persons", "2026-11") is None
+    destroy_due(me)
+    assert said == ["persons.2026-11"]
+    assert [(one.purpose, one.epoch) for one in ended(me.keystore)] == [("persons", "2026-11")]
+    assert me.keystore.record_names("due") == ()
 
 
 def test_no_way_to_a_service_is_told(world):
