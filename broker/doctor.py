@@ -87,7 +87,16 @@ def _examine_service_keys(config: Config, policies: PolicySet) -> str:
     seeds = open_seeds(config)
     try:
         demand_pinned(policies, seeds, datetime.now(UTC))
-        return f"{seeds.service}, {len(seeds.list())} keys; those in force are pinned"
+        found = seeds.list()
+        pinned = sum(
+            policies.purposes[key.purpose].pseudonyms.public_keys.get(key.epoch, {}).get(seeds.service)
+            == key.public.hex()
+            for key in found
+            if key.purpose in policies.purposes
+        )
+        named = [one for one in policies.purposes.values() if seeds.service in one.pseudonyms.key_services]
+        text = f"{seeds.service}, {len(found)} keys, of which the policy set pins {pinned}"
+        return text + ("" if named else f"; no purpose of the set names {seeds.service}: nothing is evaluated")
     finally:
         seeds.close()
 

@@ -31,6 +31,9 @@ def read_bundle_file(config: Config) -> bytes:
     """The bundle as it lies on disk. Raises CONFIG_INVALID."""
     try:
         return config.policy.bundle.read_bytes()
+    except FileNotFoundError as error:
+        text = "there is no policy bundle yet; get the signed set from its signers, then `sluis policy activate` it"
+        raise SluisError(Code.CONFIG_INVALID, f"{config.policy.bundle}: {text}") from error
     except OSError as error:
         raise SluisError(Code.CONFIG_INVALID, f"{config.policy.bundle}: the policy bundle cannot be read") from error
 

@@ -16,7 +16,7 @@ from evaluating import OTHER, OWN, Blinded, Evaluates, other_of, serve_alone, wr
 from participant import reason_of
 from world import ROOT, texts_for
 
-from broker.cli.key_service import TEMPLATE
+from broker.cli.key_service import TEMPLATE, _purposes
 from broker.config import load_config
 
 pytestmark = pytest.mark.slow
@@ -63,7 +63,9 @@ def test_two_operators_end_to_end(tmp_path):
             for name in configs
         }
         assert outputs[OWN] != outputs[OTHER]
-        assert "ok  key service: oost, 1 keys" in sluis("doctor", "--config", configs[OTHER])
+        assert "ok  key service: oost, 1 keys, of which the policy set pins 1\n" in sluis(
+            "doctor", "--config", configs[OTHER]
+        )
         named = ("--purpose", PURPOSE, "--epoch", epoch, "--config", configs[OTHER])
         assert "ERASURE_TOO_SOON: the key is needed until" in sluis("key-service", "key", "destroy", *named, code=3)
         sluis("key-service", "key", "destroy", *named, "--now", code=2)
@@ -94,13 +96,16 @@ def test_two_operators_end_to_end(tmp_path):
     assert f"{PURPOSE}: key of oost for {epoch} destroyed at once: a trial" in shown
 
 
-def test_the_example_is_what_init_writes_and_can_be_read(tmp_path):
+def test_the_example_is_what_init_writes_and_can_be_read(tmp_path, capsys):
     sluis("key-service", "init", tmp_path)
     written = tmp_path / "key-service.yaml"
     assert written.read_text() == TEMPLATE == (ROOT / "deploy" / "key-service" / "key-service.yaml").read_text()
     assert "left as it is" in sluis("key-service", "init", tmp_path, code=3)
     text = TEMPLATE.replace("signers: []", f"signers: [{'ab' * 32}, {'cd' * 32}]")
     written.write_text(text)
+    assert _purposes(load_config(written)) is None
+    said = capsys.readouterr().err
+    assert said.startswith("no policy set lies here yet")  # no error: keys come before the set that pins them
     role = load_config(written).key_service
     assert role is not None
     assert role.alone

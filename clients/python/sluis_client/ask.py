@@ -22,10 +22,11 @@ from sluis_client.caution import refuse_person_numbers
 from sluis_client.epoch_choice import Chosen, choose, with_newest_key
 from sluis_client.epochs import open_epochs
 from sluis_client.errors import ClientError, Exit
+from sluis_client.foresight import demand_foreseeable, demand_newest_key
 from sluis_client.making import maker_of
 from sluis_client.participant import Participant
 from sluis_client.policy import PurposeView
-from sluis_client.pseudonymise import Column, Maker
+from sluis_client.pseudonymise import Column, Context, Maker
 from sluis_client.register_table import allowed_keys, keys_used, pseudonym_columns, scheme_named
 from sluis_client.schemes import Scheme
 from sluis_client.statements import SignedStatement, ask_statement, parse_utc
@@ -121,8 +122,9 @@ def ask(
     are stored repeats it.
 
     Raises:
-        ClientError: PURPOSE_UNKNOWN, SCHEME_UNKNOWN, NOTHING_TO_ASK, REQUEST_ID_REUSED, ANSWER_GONE; as
-            `custody.epoch_key`, the transport and `answers.check_answers`.
+        ClientError: PURPOSE_UNKNOWN, SCHEME_UNKNOWN, NOTHING_TO_ASK, REQUEST_ID_REUSED, ANSWER_GONE; WOULD_BE_DENIED
+            in mode `oblivious`, before anything is evaluated; as `custody.epoch_key`, the transport and
+            `answers.check_answers`.
     """
     if not table.keys:
         raise ClientError("NOTHING_TO_ASK", "no row of the file can be used; see the problems listed")
@@ -178,11 +180,19 @@ def _made(
     *,
     known_only: bool = False,
 ) -> _Made:
+    context, key = chosen.context, chosen.key.key
+    before = partial(_demand_foreseeable, me, view, plan, context, len(table.keys))
     pseudonymiser = maker_of(
-        me, view, chosen.context, chosen.key.key, scheme.scheme_id, progress=progress, known_only=known_only
+        me, view, context, key, scheme.scheme_id, progress=progress, known_only=known_only, before=before
     )
     columns = pseudonym_columns(pseudonymiser, scheme, table.keys, table.fast_block, allowed_keys(view, scheme))
     return _Made(chosen, pseudonymiser, columns, _fingerprint(me, plan, chosen, columns))
+
+
+def _demand_foreseeable(me: Participant, view: PurposeView, plan: Plan, context: Context, subjects: int) -> None:
+    case, ref = bool(plan.case_number), bool(plan.cooperation_ref)
+    demand_foreseeable(view, plan.scheme, plan.want, subjects, case=case, ref=ref)
+    demand_newest_key(me, context)
 
 
 def _begun(

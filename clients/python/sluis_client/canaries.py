@@ -16,6 +16,7 @@ from sluis_client.canonical import commitment, tokens_value
 from sluis_client.custody import epoch_key
 from sluis_client.epoch_choice import with_newest_key
 from sluis_client.errors import ClientError, Exit
+from sluis_client.foresight import demand_newest_key
 from sluis_client.making import maker_of
 from sluis_client.participant import Participant
 from sluis_client.pseudonymise import Column, Fields
@@ -78,7 +79,15 @@ def _set(
     context, key = epoch_key(me, view, epoch)
     columns: tuple[Column, ...] = ()
     if keys:
-        maker = maker_of(me, view, context, key.key, known.scheme_id, progress=progress)
+        maker = maker_of(
+            me,
+            view,
+            context,
+            key.key,
+            known.scheme_id,
+            progress=progress,
+            before=partial(demand_newest_key, me, context),
+        )
         columns = pseudonym_columns(maker, known, keys, None, used)
     value = tokens_value(columns) if columns else b""
 

@@ -29,7 +29,8 @@ Connect = Callable[[str], KeyServiceTransport]
 class Evaluating:
     """`oblivious.Values` over a cache and the key services. `connect` gives the way to a service by its id.
 
-    `told` is called once a run with what each service has left, after what this run needs.
+    `told` is called once a run with what each service has left, after what this run needs; `before`, when something
+    is to be evaluated at all, and what it raises ends the call with nothing spent.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Evaluating:
         *,
         progress: Progress = silent,
         told: Callable[[int, Sequence[EvaluationBudget]], None] = lambda _needed, _budgets: None,
+        before: Callable[[], None] = lambda: None,
         threads: int = 0,
     ) -> None:
         self._derivation = derivation
@@ -51,6 +53,7 @@ class Evaluating:
         self._connect = connect
         self._progress = progress
         self._told = told
+        self._before = before
         self._threads = threads or os.cpu_count() or 1
         self._storing = Lock()
 
@@ -71,6 +74,7 @@ class Evaluating:
             found = self._cache.values(inputs)
             missing = [x for x in inputs if x not in found]
             if missing:
+                self._before()
                 size = self._demand_quota(len(missing))
                 parts = (missing[at : at + size] for at in range(0, len(missing), size))
                 count = len(self._services)

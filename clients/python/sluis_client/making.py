@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sluis_client.errors import ClientError, Exit
 from sluis_client.evaluating import Evaluating
@@ -26,11 +26,13 @@ def maker_of(
     *,
     progress: Progress = silent,
     known_only: bool = False,
+    before: Callable[[], None] = lambda: None,
 ) -> Maker:
     """The maker of pseudonyms of a purpose, epoch and scheme.
 
     In mode `oblivious` it asks the key services for what this agency has not had evaluated in the epoch. `known_only`:
     it asks nobody, and fails with NOT_EVALUATED for a subject that was not evaluated: for looking into past epochs.
+    `before` is called when something must be evaluated, and may refuse it.
 
     Raises:
         ClientError: KEY_SERVICES_UNFIT, SERVICE_KEYS_MISSING, KEY_SERVICE_UNKNOWN; making raises as `Evaluating`.
@@ -44,8 +46,9 @@ def maker_of(
         *(part for service in derivation.services for part in (service, pins.public_keys[service])),
     ]
     cache = EvaluationCache(me.keystore, context.purpose, context.epoch, bound)
+    connect = me.key_service_of(view)
     values: Values = Evaluating(
-        derivation, pins, cache, me.key_service_of(view), progress=progress, told=me.tell_evaluations
+        derivation, pins, cache, connect, progress=progress, told=me.tell_evaluations, before=before
     )
     return ObliviousPseudonymiser(derivation, scheme_id, _only_known(cache) if known_only else values)
 

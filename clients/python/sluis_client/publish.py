@@ -22,6 +22,7 @@ from sluis_client.custody import epoch_key
 from sluis_client.epoch_choice import open_names, with_newest_key
 from sluis_client.epochs import calendar_of, epoch_window, open_epochs, overlap_end
 from sluis_client.errors import ClientError, Exit
+from sluis_client.foresight import demand_newest_key
 from sluis_client.keystore import EpochKey
 from sluis_client.making import maker_of
 from sluis_client.participant import Participant
@@ -109,7 +110,8 @@ def _publish(
 ) -> Published:
     context, key = epoch_key(me, prepared.view, plan.epoch)
     scheme = prepared.scheme
-    pseudonymiser = maker_of(me, prepared.view, context, key.key, scheme.scheme_id, progress=progress)
+    before = partial(demand_newest_key, me, context)
+    pseudonymiser = maker_of(me, prepared.view, context, key.key, scheme.scheme_id, progress=progress, before=before)
     columns = pseudonym_columns(pseudonymiser, scheme, prepared.keys, None)
     fingerprint = _fingerprint(me, plan, prepared, context, columns)
     name = fingerprint[:40]

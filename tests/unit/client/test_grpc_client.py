@@ -1,10 +1,12 @@
 """The transport over real gRPC on the loopback, against servicers that do what a test tells them."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import grpc
 import pytest
+from fake_broker import World
 from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2, status_pb2
@@ -25,8 +27,10 @@ from sluis.v1 import (
 )
 from sluis_client.canonical import pack_presence
 from sluis_client.client import GrpcTransport, Retries
-from sluis_client.client.key_services import GrpcKeyService
+from sluis_client.client.key_services import GrpcKeyService, KeyServices
 from sluis_client.errors import ClientError, Exit
+from sluis_client.policy import ServiceView
+from sluis_client.profile_services import ServiceAddress
 from sluis_client.pseudonymise import Column
 from sluis_client.statements import SignedStatement
 from sluis_client.transport import DryRun, Opening, Question, Want
@@ -394,3 +398,20 @@ def test_the_budget_of_a_key_service(house):
     assert (budget.service, budget.left, budget.elements_per_request) == ("oost", 0, 7)
     assert budget.public_keys == {"2026-11": b"k" * 32}
     assert budget.until == datetime(2026, 11, 23, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_key_service_out_of_reach_is_named_with_the_setting_of_its_ca(tmp_path, monkeypatch, known):
+    """Who looks at `broker_issuers` for the CA of another operator's key service looks in the wrong place."""
+    profile = World(tmp_path).participant("utrecht").profile
+    address = {"oost": ServiceAddress("127.0.0.1:1", tmp_path / "none.pem")} if known else {}
+    nowhere = grpc.insecure_channel("127.0.0.1:1")
+    monkeypatch.setattr("sluis_client.client.key_services.secure_channel", lambda *_: nowhere)
+    monkeypatch.setattr("sluis_client.client.key_services.read_file", lambda *_: b"")
+    service = ServiceView("oost", "sleuteldienst-oost" if known else "broker", {})
+    with KeyServices(replace(profile, key_services=address), Retries(attempts=1)) as services:
+        error = refusal(lambda: services.connect(service).budget("persons"))
+    assert error.code == "BROKER_UNREACHABLE"
+    assert "no answer from key service oost" in error.message
+    assert ("`ca_file` of oost under `key_services`" in error.message) is known
+    assert ("`broker_issuers`" in error.message) is not known

@@ -66,6 +66,40 @@ def test_hits_and_sealed_attributes_and_a_later_exchange_without_any_evaluation(
     assert calls(world) == before
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"limits": {"subjects_per_request": 2}}, "3 subjects, and the purpose allows 2 in a question"),
+        ({"attributes": {}}, "not among its attributes: beds"),
+        ({"hit": False}, "hits may not be learned"),
+        ({"case_number_required": True}, "it requires --case-number"),
+        ({"cooperation_ref_required": True}, "it requires --cooperation-ref"),
+        ({"state": "suspended"}, "only an active purpose permits"),
+    ],
+)
+def test_a_question_that_the_verified_policy_denies_costs_no_evaluation(world, monkeypatch, change, said):
+    me = world.participant("utrecht")
+    view = replace(me.purpose("persons"), **change)
+    monkeypatch.setattr(me, "purpose", lambda _: view)
+    with pytest.raises(ClientError, match=said) as caught:
+        ask(me, QUESTION, rows(range(3)))
+    assert (caught.value.code, caught.value.exit_code) == ("WOULD_BE_DENIED", 5)
+    assert spent(world) == {"oost": 0, "sluis": 0}
+
+
+def test_nothing_is_spent_under_a_key_that_was_replaced(world, monkeypatch):
+    me = world.participant("snf")
+    first = me.transport.epoch
+    monkeypatch.setattr(me.transport, "epoch", lambda *named: replace(first(*named), newest="2026-11.2"))
+    with pytest.raises(ClientError) as caught:
+        ask(me, replace(QUESTION, epoch="2026-11"), rows(range(3)))
+    assert caught.value.code == "EPOCH_RETIRED"
+    with pytest.raises(ClientError) as caught:
+        register(me)
+    assert caught.value.code in ("EPOCH_RETIRED", "EPOCH_UNKNOWN")
+    assert spent(world) == {"oost": 0, "sluis": 0}
+
+
 def test_a_register_is_not_made_ahead_of_its_epoch(world):
     snf = world.participant("snf")
     create_epoch(snf, "persons", "2026-12")

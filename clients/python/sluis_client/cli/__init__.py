@@ -5,6 +5,7 @@ Results go to standard output, everything else to standard error. Exit codes: `s
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,6 +67,8 @@ def _root(
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs a command line and exits. An error is told in one line: its code, and what to do."""
+    # gRPC writes handshakes that failed to standard error, eight lines of them for one; the error says it once
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         app(args=list(argv) if argv is not None else None, prog_name="sluis-client")
     except ClientError as error:

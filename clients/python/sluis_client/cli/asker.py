@@ -108,8 +108,11 @@ def purposes_show(
         "count": view.count,
         "attributes": attributes,
         "mode": view.mode,
+        "key_services": {service.name: service.operator for service in view.key_services},
+        "service_keys_for": sorted(view.public_keys),
         "epoch": shown.epoch,
         "steward": view.steward,
+        "successors": list(view.stewards[1:]),
         "limits": dict(view.limits),
         "rules": dict(view.rules),
         "case_number_required": view.case_number_required,
@@ -122,11 +125,16 @@ def purposes_show(
             "approvals_verified": policy.approved,
         },
     }
-    rows = [(f"{name}:", _plain(item)) for name, item in value.items() if name not in ("attributes", "policy")]
+    hidden = {"attributes", "policy", *(name for name in _ONLY_WHERE_SOME if not value[name])}
+    rows = [(f"{name}:", _plain(item)) for name, item in value.items() if name not in hidden]
     rows += [(f"  {item['name']}:", f"{item['type']}, {item['en']}") for item in attributes]
     approved = "both sides' approvals verified" if policy.approved else "approvals NOT verified"
     rows.append(("policy:", f"revision {policy.revision}, {policy.digest[:16]}, signatures verified, {approved}"))
     emit(value, columned(rows), as_json)
+
+
+_ONLY_WHERE_SOME = ("match_keys", "key_services", "service_keys_for", "successors")
+"""What is shown of purposes that have any: a line `none` would be read as a fault."""
 
 
 def _plain(value: object) -> str:

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from sluis_client.transport import Decision, Receipt
     from sluis_client.witnessed import Seen
 
-_WITHOUT_KEY = frozenset({"MODE_NOT_AVAILABLE", "EPOCH_UNKNOWN", "NOT_PARTICIPANT"})
+_NOT_PUT = frozenset({"MODE_NOT_AVAILABLE", "EPOCH_UNKNOWN", "NOT_PARTICIPANT", "WOULD_BE_DENIED"})
 
 
 def mount(app: typer.Typer) -> None:
@@ -183,7 +183,7 @@ def _ask_and_write(me: Participant, plan: Plan, sheet: _Sheet, *, as_json: bool,
         with progress() as show:
             asked = ask(me, plan, normal, request_id=request_id, anew=anew, keep_open=True, progress=show)
     except ClientError as error:
-        if error.code not in _WITHOUT_KEY:
+        if error.code not in _NOT_PUT:
             raise
         decisions = _denials(me, plan, len(normal.keys), error)
         note(f"the question was not put: {error.message}; the policy would deny it:")
@@ -216,7 +216,7 @@ def _ask_and_write(me: Participant, plan: Plan, sheet: _Sheet, *, as_json: bool,
 
 
 def _denials(me: Participant, plan: Plan, subjects: int, error: ClientError) -> tuple[tuple[str, Decision], ...]:
-    """Why a question for which there is no key would be denied; raises `error` where it would not be."""
+    """Why a question that could not be put would be denied; raises `error` where it would not be."""
     from sluis_client.ask import dry_run
 
     decisions = dry_run(me, plan, max(subjects, 1))

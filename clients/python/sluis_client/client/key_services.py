@@ -19,6 +19,8 @@ from sluis_client.policy import ServiceView
 from sluis_client.private_files import read_file
 from sluis_client.profile import Profile
 
+_BROKERS_CA = "`broker_issuers`"
+
 
 class KeyServices:
     """The way to the key services of a profile; a context manager, which closes what it opened."""
@@ -59,16 +61,18 @@ class KeyServices:
             )
             raise ClientError("KEY_SERVICE_UNKNOWN", text, Exit.KEY_TROUBLE)
         self._channels.append(channel)
-        return GrpcKeyService(service.name, channel, self._retries)
+        ca = _BROKERS_CA if known is None else f"`ca_file` of {service.name} under `key_services`"
+        return GrpcKeyService(service.name, channel, self._retries, ca)
 
 
 @contextmanager
-def _named(service: str) -> Iterator[None]:
-    """A refusal says which service it is of: its texts are written as a broker's."""
+def _named(service: str, ca: str) -> Iterator[None]:
+    """A refusal says which service it is of, and which setting names its CA: its texts are written as a broker's."""
     try:
         yield
     except ClientError as error:
         message = error.message.replace("the broker", f"key service {service}", 1)
+        message = message.replace("`broker_issuers`", ca)
         if service not in message:
             message = f"key service {service}: {message}"
         raise ClientError(error.code, message, error.exit_code) from None
@@ -77,8 +81,9 @@ def _named(service: str) -> Iterator[None]:
 class GrpcKeyService:
     """`sluis_client.key_services.KeyServiceTransport` over a channel. Safe for several threads."""
 
-    def __init__(self, name: str, channel: grpc.Channel, retries: Retries) -> None:
+    def __init__(self, name: str, channel: grpc.Channel, retries: Retries, ca: str = _BROKERS_CA) -> None:
         self._name = name
+        self._ca = ca
         self._stub = pseudonym_pb2_grpc.PseudonymServiceStub(channel)
         self._retries = retries
 
@@ -87,7 +92,7 @@ class GrpcKeyService:
         request = pseudonym_pb2.EvaluateRequest(
             request_id=request_id, purpose=purpose, epoch=epoch, blinded_elements=blinded
         )
-        with _named(self._name):
+        with _named(self._name, self._ca):
             reply = self._patiently(lambda: self._stub.Evaluate(request, timeout=LONG_SECONDS))
         return reply.evaluated_elements, reply.proof
 
@@ -105,7 +110,7 @@ class GrpcKeyService:
     def budget(self, purpose: str) -> EvaluationBudget:
         """See KeyServiceTransport."""
         request = pseudonym_pb2.GetEvaluationBudgetRequest(purpose=purpose)
-        with _named(self._name):
+        with _named(self._name, self._ca):
             reply = self._retries.run(lambda: self._stub.GetEvaluationBudget(request, timeout=UNARY_SECONDS))
         return EvaluationBudget(
             service=reply.key_service,
