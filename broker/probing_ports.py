@@ -60,7 +60,7 @@ class AskedWrites(AskedReads, Protocol):
         ...
 
     def drop_asked_of(self, asker: str, exchange: str) -> None:
-        """Drops the question of an exchange, as far as it was noted."""
+        """Drops whom a question was about, as far as it was noted. How many rows it had, and when, stays."""
         ...
 
     def drop_asked(self, now: datetime) -> int:

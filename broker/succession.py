@@ -16,7 +16,7 @@ from itertools import islice
 from broker.asking import POLICY_STATE
 from broker.exchange_log.checkpoint import parse_checkpoint
 from broker.exchange_log.entry import log_time
-from broker.policy.legal_days import day_of, epoch_name, local_day
+from broker.policy.legal_days import day_of, local_day, may_be_open
 from broker.policy.suspension import DOCUMENT as SUSPENSION
 from broker.ports import LogReader, Transaction
 
@@ -24,7 +24,6 @@ POLICY_FLOOR = ("policy-floor", "current")
 """Kind and key of the document that names the policy set in force when the log before ended."""
 _COUNTERS_AN_ENTRY = 150
 """Names have at most 250 characters, so that an entry stays under its bound."""
-_PERIODS = ("quarter", "month", "year")
 
 
 @dataclass(frozen=True)
@@ -72,10 +71,9 @@ def carried_from(reader: LogReader, now: datetime) -> Carried:
 
 
 def _binds(counter: str, now: datetime) -> bool:
-    """Whether a counter is of this day or of an epoch in force; the others can never be asked for again."""
+    """Whether a counter is of this day or of an epoch that may still be asked under; no other binds anybody."""
     period = counter.rpartition("/")[2]
-    day = local_day(now)
-    return period == day_of(now) or period in {epoch_name(kind, day) for kind in _PERIODS}
+    return period == day_of(now) or may_be_open(period, local_day(now))
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,12 @@ from typing import Any
 
 from broker.audit.entries import LogEntry
 from broker.audit.findings import Code, Findings
+from broker.audit.probing import Probed
 from broker.policy.document import PolicySet
 from broker.policy.legal_days import calendar_epoch
 
+RECOUNTED = frozenset({"requests", "counts", "evaluations", "subjects"})
+"""How the names of the counters begin that a log's entries give."""
 _CountKey = tuple[str, str, str, str]
 """Asker, answerer, purpose, epoch."""
 
@@ -35,6 +38,7 @@ class Counting:
         self._counts: Counter[_CountKey] = Counter()
         self._evaluations: Counter[tuple[str, str, str]] = Counter()
         self._counted: dict[_CountKey, list[_Counted]] = {}
+        self.probed = Probed()
 
     def carry(self, counters: Mapping[str, int]) -> None:
         """What the log before had counted: this one counts on from there."""
@@ -46,10 +50,13 @@ class Counting:
                 self._counts[parts[0], parts[1], parts[2], parts[3]] += spent
             elif kind == "evaluations" and len(parts) == 3:
                 self._evaluations[parts[0], parts[1], parts[2]] += spent
+            elif kind == "subjects" and len(parts) == 3:
+                self.probed.carry((parts[0], parts[1], parts[2]), spent)
 
     def counters(self) -> dict[str, int]:
         """What was counted so far, by the names that are carried over."""
         found = {"/".join(("requests", *key)): spent for key, spent in self._requests.items() if spent}
+        found |= {"/".join(("subjects", *key)): spent for key, spent in self.probed.subjects() if spent}
         found |= {"/".join(("evaluations", *key)): spent for key, spent in self._evaluations.items() if spent}
         return found | {"/".join(("counts", *key)): spent for key, spent in self._counts.items() if spent}
 

@@ -12,7 +12,6 @@ from broker.audit.counting import Counting
 from broker.audit.entries import GRACE, LogEntry, read_time
 from broker.audit.epoch_keys import EpochKeys
 from broker.audit.findings import Code, Findings
-from broker.audit.probing import Probed
 from broker.audit.registers import Register, Registers
 from broker.audit.releases import Ask, Releases
 from broker.audit.statement_forms import StatementForms
@@ -61,7 +60,6 @@ class Exchanges:
         self._registers = registers
         self._releases = releases
         self._counting = counting
-        self._probed = Probed()
         self._group: _Group | None = None
         self._seen: set[bytes] = set()
 
@@ -83,7 +81,7 @@ class Exchanges:
         register = self._registers.find(body["answerer"], statement["purpose"], statement["epoch"], statement["scheme"])
         self._check_facts(entry, statement, register)
         self._counting.check(entry, statement, group.day, decided_at)
-        wrong = self._probed.wrong(body["facts"], statement, decided_at, policies)
+        wrong = self._counting.probed.wrong(body["facts"], statement, decided_at, policies)
         if wrong:
             self._findings.add(Code.COUNTER_PROBING, wrong, index=entry.index)
         if body["decision"].get("effect") != "permit":
@@ -107,7 +105,7 @@ class Exchanges:
             return
         if group.permitted:
             self._counting.exchange(group.day)
-            self._probed.permitted(group.facts, group.statement, group.decided_at)
+            self._counting.probed.permitted(group.facts, group.statement, group.decided_at)
         if group.answerers != group.statement["answerers"]:
             self._findings.add(Code.ANSWERER_MISSING, index=group.last)
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from broker.policy.legal_days import day_of, epoch_name, local_day
+from broker.audit.counting import RECOUNTED
+from broker.policy.legal_days import day_of, local_day, may_be_open
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class Preceding:
     def not_carried(self, carried: Sequence[Mapping[str, Any]], began: datetime) -> Iterator[str]:
         """What a log that began at `began` states otherwise than the log before gives it.
 
-        Counters of that day and its epochs must go on. Asks that are counted per day for the log's own sake stand in
-        no entry and cannot be recounted.
+        Counters of that day, and of epochs that may still be asked under, must go on. What is counted per day for the
+        log's own sake (asks, corrections, searches) cannot be recounted from its entries.
         """
         counters: Counter[str] = Counter()
         suspended: dict[str, dict[str, str]] = {}
@@ -57,7 +58,7 @@ class Preceding:
                 suspended.setdefault(purpose, {}).update({one["notice"]: one["since"] for one in notices})
             if body["policy"] is not None:
                 revision = body["policy"]["revision"]
-        stated = {name: spent for name, spent in counters.items() if not name.startswith("asks/")}
+        stated = {name: spent for name, spent in counters.items() if name.partition("/")[0] in RECOUNTED}
         due = {name for name in self.counters if _binds(name, began)}
         if any(self.counters.get(name, 0) != spent for name, spent in stated.items()) or not due <= set(stated):
             yield "a counter"
@@ -71,5 +72,4 @@ class Preceding:
 
 def _binds(counter: str, at: datetime) -> bool:
     period = counter.rpartition("/")[2]
-    epochs = {epoch_name(kind, local_day(at)) for kind in ("quarter", "month", "year")}
-    return period == day_of(at) or period in epochs
+    return period == day_of(at) or may_be_open(period, local_day(at))

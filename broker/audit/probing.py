@@ -7,7 +7,7 @@ earlier questions can be alike than there were.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,6 +35,14 @@ class Probed:
 
     def __init__(self) -> None:
         self._asked: dict[_Scope, _Asked] = {}
+
+    def carry(self, scope: _Scope, subjects: int) -> None:
+        """How many different subjects were asked about in the log before."""
+        self._asked.setdefault(scope, _Asked()).subjects += subjects
+
+    def subjects(self) -> Iterator[tuple[_Scope, int]]:
+        """How many different subjects were asked about so far."""
+        return ((scope, asked.subjects) for scope, asked in self._asked.items())
 
     def wrong(
         self, facts: Mapping[str, Any], statement: Mapping[str, Any], at: datetime, policies: PolicySet | None

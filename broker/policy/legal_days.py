@@ -18,6 +18,10 @@ def _amsterdam() -> ZoneInfo:
 AMSTERDAM = _amsterdam()
 
 
+MOST_OVERLAP = 28
+"""Days that a purpose may let two epochs overlap (`overlap_days`)."""
+
+
 @dataclass(frozen=True)
 class Epoch:
     """The period for which a purpose's keys hold: from `valid_from` up to but not including `valid_until`, UTC."""
@@ -79,6 +83,12 @@ def open_epochs(period: str, overlap_days: int, day: date) -> tuple[str, ...]:
     if (day - before).days <= overlap_days:
         return current.name, epoch_name(period, before)
     return (current.name,)
+
+
+def may_be_open(name: str, day: date) -> bool:
+    """Whether a calendar or key epoch of this name may be asked under on `day`, however long its purpose overlaps."""
+    calendar = calendar_epoch(name)
+    return any(calendar in open_epochs(period, MOST_OVERLAP, day) for period in ("quarter", "month", "year"))
 
 
 def overlap_end(valid_until: datetime, overlap_days: int) -> datetime:

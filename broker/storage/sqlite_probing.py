@@ -70,8 +70,9 @@ def delete_asked(session: Session, now: datetime) -> int:
 
 
 def delete_asked_of(session: Session, asker: str, exchange: str) -> None:
-    """Drops the question of an exchange."""
-    session.run("DELETE FROM asked_questions WHERE asker=? AND exchange=?", (asker, exchange))
+    """Drops whom the question of an exchange was about; how many rows it had and when stays, as in its log entry."""
+    sql = "DELETE FROM asked_subjects WHERE question IN (SELECT id FROM asked_questions WHERE asker=? AND exchange=?)"
+    session.run(sql, (asker, exchange))
 
 
 class Marker:
@@ -110,7 +111,7 @@ class AskedRows:
         insert_asked(self._to_write(), asked, self._marker.marks(asked.scope, subjects))
 
     def drop_asked_of(self, asker: str, exchange: str) -> None:
-        """Drops the question of an exchange."""
+        """Drops whom the question of an exchange was about."""
         delete_asked_of(self._to_write(), asker, exchange)
 
     def drop_asked(self, now: datetime) -> int:

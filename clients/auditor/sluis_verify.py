@@ -14,11 +14,11 @@ bundle. Two parts, by what they prove:
     4. signatures     843  parties' certificates, and what was signed with them
     5. one pass       957  over the bundle, what you expected of it, and how far witnesses vouch
 
-    CONTENT, lines 1271 to 3510: that the log says what the policies allowed; each section needs those before it
+    CONTENT, lines 1271 to 3520: that the log says what the policies allowed; each section needs those before it
     6. policies      1271  archived policy sets: digests, signers, approvals of both sides
     7. decisions     1435  every decision taken again, from the policy's meaning and the facts in the log
     8. the story     1881  keys, registers, asks, releases, corrections, erasures, the log's own life
-    9. the command   3511  files read, the verdict printed
+    9. the command   3521  files read, the verdict printed
 
 What to read for which question, if you have an hour:
 
@@ -3298,6 +3298,12 @@ class Vault:
 # The log's own life: its keys, the log before it, its end
 
 
+RECOUNTED = {"requests", "counts", "evaluations", "subjects"}
+"""Counters that entries give, by how their names begin."""
+MOST_OVERLAP = 28
+"""Days that two epochs overlap at most."""
+
+
 @dataclass(frozen=True)
 class Ended:
     """A log that was verified: what the one that follows it must agree with."""
@@ -3327,19 +3333,20 @@ class Ended:
                 yield "the log before ends otherwise"
 
     def not_carried(self, carried: list[dict[str, Any]], began: datetime) -> Iterator[str]:
-        """What goes on otherwise than it ended. Counters of that day, and of the epochs of that day, must go on."""
+        """What goes on otherwise than it ended. Counters of that day, and of epochs still asked under, must go on."""
         counters: Counter[str] = Counter()
         closed: dict[str, set[str]] = defaultdict(set)
         revision = None
         for body in carried:
-            # asks a day stand in no entry, and cannot be counted again
-            counters.update({n: spent for n, spent in body["counters"].items() if not n.startswith("asks/")})
+            # asks, corrections and searches a day cannot be counted again
+            counters.update({n: s for n, s in body["counters"].items() if n.partition("/")[0] in RECOUNTED})
             for purpose, notices in body["suspended"].items():
                 closed[purpose] |= {one["notice"] for one in notices}
             revision = body["policy"]["revision"] if body["policy"] is not None else revision
         day = amsterdam_day(began)
-        periods = {day.isoformat(), *(epoch_name(kind, day) for kind in ("quarter", "month", "year"))}
-        due = {name for name in self.counters if name.rpartition("/")[2] in periods}
+        periods = {name for kind in ("quarter", "month", "year") for name in open_epochs(kind, MOST_OVERLAP, day)}
+        periods.add(day.isoformat())
+        due = {name for name in self.counters if calendar_epoch(name.rpartition("/")[2]) in periods}
         if not due <= set(counters) or any(self.counters.get(n, 0) != spent for n, spent in counters.items()):
             yield "a counter"
         if any(not set(notices) <= closed[purpose] for purpose, notices in self.suspended.items()):
@@ -3441,6 +3448,8 @@ class Life:
                 self.story.counts[tuple(parts)] += spent
             elif kind == "evaluations" and len(parts) == 3:
                 self.story.service.evaluated[tuple(parts)] += spent
+            elif kind == "subjects" and len(parts) == 3:
+                self.story.probed[tuple(parts)].subjects += spent
         for purpose, notices in body["suspended"].items():
             self.story.notices[purpose].update({one["notice"]: moment(one["since"]) for one in notices})
 
@@ -3497,6 +3506,7 @@ class Life:
         story = self.story
         named = (("requests", story.requests), ("counts", story.counts), ("evaluations", story.service.evaluated))
         counters = {"/".join((kind, *key)): n for kind, found in named for key, n in found.items() if n}
+        counters |= {"/".join(("subjects", *key)): one.subjects for key, one in story.probed.items() if one.subjects}
         revision = self.story.policies.revision if self.story.policies else None
         return Ended(self.trust.origin, tree.size, tree.root(), self.sealed, counters, self.story.notices, revision)
 

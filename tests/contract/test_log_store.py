@@ -628,8 +628,11 @@ def test_a_noted_question_goes_with_its_exchange(store: Any) -> None:
     write(store, lambda tx: tx.note_asked(asked_as("x2", START + DAY), subjects(1)))
     write(store, lambda tx: tx.drop_asked_of("snf", "x1"))
     assert write(store, lambda tx: tx.asked_before("s", subjects(1), START)).most == 2
+    rows = write(store, lambda tx: tx.asked_since("s", START))
     write(store, lambda tx: tx.drop_asked_of("utrecht", "x1"))
     assert write(store, lambda tx: tx.asked_before("s", subjects(1), START)).most == 1
+    # the log goes on saying how many rows were asked, and when: whoever recounts the hour must find the same
+    assert write(store, lambda tx: tx.asked_since("s", START)) == rows > 0
 
 
 def test_no_pseudonym_of_a_noted_question_lies_on_disk(store: Any, tmp_path: Path) -> None:

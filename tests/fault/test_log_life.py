@@ -8,8 +8,9 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -43,7 +44,7 @@ from broker.ports import Transaction
 from broker.questions import counts_counter, requests_counter
 from broker.statements import Scope
 from broker.storage.high_water import FileHighWater
-from broker.succession import POLICY_FLOOR, Carried
+from broker.succession import POLICY_FLOOR, Carried, carried_from
 from broker.trust_making import trust_of
 
 OLD, NEW = "sluis.example/test-2026", "sluis.example/test-2027"
@@ -289,6 +290,23 @@ def test_what_was_spent_stays_spent_in_the_log_that_follows(place: Place) -> Non
         "suspended": {"sna-overzicht": [{"notice": "00" * 8, "since": time_text(START)}]},
     }
     place.verify(place.new)
+
+
+@pytest.mark.parametrize(
+    ("at", "counter", "binds"),
+    [
+        (datetime(2026, 12, 28, 22, tzinfo=UTC), "counts/nla/sna/sna-overzicht/2026-11", True),
+        (datetime(2026, 12, 28, 23, tzinfo=UTC), "counts/nla/sna/sna-overzicht/2026-11", False),
+        (datetime(2027, 1, 5, tzinfo=UTC), "subjects/nla/snf-locatie/2026Q4.2", True),
+        (datetime(2027, 2, 5, tzinfo=UTC), "subjects/nla/snf-locatie/2026Q4.2", False),
+        (datetime(2026, 11, 5, tzinfo=UTC), "subjects/nla/snf-locatie/2026Q4.2", True),
+    ],
+)
+def test_what_was_spent_under_an_epoch_that_may_still_be_asked_under_binds(
+    at: datetime, counter: str, binds: bool
+) -> None:
+    reader: Any = SimpleNamespace(counters=lambda: [(counter, 4)], document=lambda *_: None, documents=lambda *_: [])
+    assert carried_from(reader, at).counters == ({counter: 4} if binds else {})
 
 
 def test_more_counters_than_one_entry_holds(place: Place) -> None:

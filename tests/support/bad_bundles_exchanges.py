@@ -214,15 +214,20 @@ def facts_with_a_member_too_many(world: World) -> World:
     return log
 
 
-def guarded(world: World, *, none: bool = False, **bent: Any) -> World:
-    """A short log under guards that report, with two questions; `bent` in the facts of the second."""
+def guarded_policies() -> bytes:
+    """A signed set with guards that report."""
     texts = policy_files()
     name = f"purposes/{PURPOSE}.yaml"
     guard = (
         "probing:\n  same_question: {at_most: 0, then: report}\n  subjects_per_hour: {at_most: 2000, then: refuse}\n"
     )
     texts[name] = texts[name].replace("\nvalid: ", f"\n{guard}valid: ")
-    log = World(keys=world.keys, archive=[signed_bundle(texts, 1)]).begin()
+    return signed_bundle(texts, 1)
+
+
+def guarded(world: World, *, none: bool = False, **bent: Any) -> World:
+    """A short log under guards that report, with two questions; `bent` in the facts of the second."""
+    log = World(keys=world.keys, archive=[guarded_policies()]).begin()
     log.epoch("snf", PURPOSE)
     log.publish("snf", PURPOSE, "bag")
     first = ProbingFacts(0, 0, 0, 10, 10, None)

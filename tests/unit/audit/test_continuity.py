@@ -112,7 +112,7 @@ def test_an_honest_log_follows_an_honest_log() -> None:
 def test_counters_of_days_that_are_over_need_not_be_carried() -> None:
     world = sealed_world()
     before = as_before(world)
-    world.at += timedelta(days=40)  # another day, another quarter
+    world.at += timedelta(days=70)  # another day, another quarter, and no overlap can last that long
     carried = carried_of(before, world, counters={})
     assert follow(world, before, ("config", carried)).verified
 
