@@ -1,4 +1,4 @@
-"""RFC 9497 in the client's role: VOPRF (mode 1) over ristretto255-SHA512, unmodified; docs/adr/0028 chose the library.
+"""RFC 9497 in the client's role: VOPRF (mode 1) over ristretto255-SHA512, unmodified; docs/adr/0032 chose the library.
 
 Group operations are libsodium's, out of the wheel `rbcl`, and let go of Python's lock, so that slices of a batch run on
 several cores. Blinds are arguments: whoever is cut off blinds again with the same ones, and sends the very same bytes.
