@@ -18,6 +18,7 @@ from broker.epoch_keys import is_retired, newest_generation
 from broker.errors import Code, SluisError
 from broker.evaluation_ports import Evaluated, EvaluationKeys
 from broker.exchange_log.append import Sequencer
+from broker.key_destruction import DESTROYED, destroyed_place
 from broker.parties import Caller
 from broker.policy.document import PolicySet
 from broker.policy.legal_days import calendar_epoch, epoch_of, local_day, open_epochs
@@ -173,7 +174,11 @@ class Evaluations:
         if not _is_open(purpose, epoch, now):
             text = f"the epoch in force is {epoch_of(purpose, now).name}; make pseudonyms for that one"
             raise SluisError(Code.EPOCH_NOT_IN_FORCE, text)
-        return purpose, _demand_key(purpose, self._keys, epoch)
+        public = _demand_key(purpose, self._keys, epoch)
+        if store.document(DESTROYED, destroyed_place(name, epoch, public)) is not None:
+            text = "this key was destroyed, and its file was put back: nothing is done with it; tell the operator"
+            raise SluisError(Code.SERVICE_KEY_WRONG, text)
+        return purpose, public
 
 
 def demand_pinned(policies: PolicySet, keys: EvaluationKeys, now: datetime) -> None:

@@ -89,7 +89,7 @@ class KeyDestruction:
             raise SluisError(Code.NOT_FOUND, text)
         if not request.reason:
             self._demand_due(request)
-        place = f"{request.purpose}/{request.epoch}/{public.hex()}"
+        place = destroyed_place(request.purpose, request.epoch, public)
         body = {
             "what": "service-key-destroyed",
             "key_service": self._keys.service,
@@ -138,6 +138,11 @@ class KeyDestruction:
         for entry in self._reader.entries(index, index + 1):
             return str(json.loads(entry.leaf)["body"]["statement"]["epoch"])
         return None
+
+
+def destroyed_place(purpose: str, epoch: str, public: bytes) -> str:
+    """Under which key of `DESTROYED` it stands that a key was destroyed."""
+    return f"{purpose}/{epoch}/{public.hex()}"
 
 
 def demand_due(policies: PolicySet, name: str, epoch: str, now: datetime) -> None:

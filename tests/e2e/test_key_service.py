@@ -348,9 +348,12 @@ def test_a_destroyed_key_is_gone_logged_and_stays_gone(tmp_path):
             "reason": "the key directory was copied",
         }
         assert reason(lambda: asker.evaluate(ELEMENTS.elements)) == "SERVICE_KEY_WRONG"
-        world.stop()
-        path.write_bytes(copy)  # from a backup
+        path.write_bytes(copy)  # from a backup, while the service runs
         path.chmod(0o600)
+        spent = asker.budget().spent
+        assert reason(lambda: asker.evaluate(ELEMENTS.elements)) == "SERVICE_KEY_WRONG"
+        assert asker.budget().spent == spent
+        world.stop()
         world.start()
         assert not path.exists()
         report = verify(bundle_lines(world.broker._store.reader), parse_trust(trust_of(world.config)))

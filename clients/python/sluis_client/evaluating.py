@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Lock
 
@@ -70,7 +71,7 @@ class Evaluating:
             return found
         library()
         with self._cache.fetching():
-            self._resume()
+            self._resume({x for x in inputs if x not in found})
             found = self._cache.values(inputs)
             missing = [x for x in inputs if x not in found]
             if missing:
@@ -81,9 +82,15 @@ class Evaluating:
                 self._run((self._cache.begin(part, count) for part in parts), len(missing))
         return self._cache.values(inputs)
 
-    def _resume(self) -> None:
-        batches = self._cache.pending()
-        self._run(iter(batches), sum(len(batch.inputs) for batch in batches))
+    def _resume(self, wanted: AbstractSet[bytes]) -> None:
+        """Ends what an earlier run began. A batch for which a service has nothing left waits, unless it is `wanted`:
+        what is left still does for fewer."""
+        for batch in self._cache.pending():
+            try:
+                self._run(iter((batch,)), len(batch.inputs))
+            except ClientError as error:
+                if error.code != "QUOTA_SPENT" or not wanted.isdisjoint(batch.inputs):
+                    raise
 
     def _demand_quota(self, needed: int) -> int:
         """The size of a batch, once every service has the pinned key in use and enough left. Spends nothing."""

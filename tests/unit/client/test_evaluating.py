@@ -284,3 +284,23 @@ def test_fewer_than_two_services_derive_nothing(names):
     with pytest.raises(ClientError) as caught:
         Derivation(Secret(b"k" * 32), CONTEXT, names)
     assert caught.value.code == "KEY_SERVICES_UNFIT"
+
+
+def test_a_batch_that_no_quota_is_left_for_holds_up_nobody_else(tmp_path):
+    world = World(tmp_path, limit=30)
+    sluis = world.services["sluis"]
+    # another machine of this agency spends what was left when this one had asked
+    world.services["oost"].after = lambda: setattr(sluis, "spent", 25)
+    with pytest.raises(ClientError) as caught:
+        world.evaluating()([row(number) for number in range(20)])
+    assert caught.value.code == "QUOTA_SPENT"
+    world.services["oost"].after = lambda: None
+    assert world.evaluating()([row(77)]) == {row(77): expected(world, row(77))}
+    assert world.spent() == [21, 26]
+    with pytest.raises(ClientError) as caught:
+        world.evaluating()([row(3)])
+    assert caught.value.code == "QUOTA_SPENT"
+    # and it is ended, for no second price, once there is quota again
+    sluis.spent = 0
+    assert world.evaluating()([row(3)]) == {row(3): expected(world, row(3))}
+    assert world.spent() == [21, 20]
