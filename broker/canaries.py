@@ -1,7 +1,9 @@
 """Canaries: pseudonyms of subjects that do not exist, which an answerer sets so that nobody should ever ask for them.
 
 They stand in no register: whoever asks for one gets an honest "no hit". That it was asked is an entry, which the
-answerer and the auditors see and the asker does not. Who colludes with the broker can learn of canaries from it.
+answerer and the auditors see and the asker does not. Where a list is in force every answer has that entry, of no rows
+when none was asked for, and with a random id: else the log's growth, or a hash in a proof, would tell the asker. Who
+colludes with the broker can learn of canaries from it.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from broker.canonical import canonical_json, commitment, encode
+from broker.canonical import canonical_json, commitment
 from broker.epoch_keys import demand_key
 from broker.errors import Code, SluisError, field_error
 from broker.exchange import AskStatement, ExchangeState, Question, Receipt, register_name
@@ -58,7 +60,7 @@ class CanaryList:
 
 @dataclass(frozen=True)
 class Met:
-    """Canaries that a question asked for. `entry`: where their list stands in the log."""
+    """How many rows of a question asked for canaries, often none. `entry`: where their list stands in the log."""
 
     entry: int
     rows: int
@@ -166,7 +168,7 @@ class Watch:
         self._found: dict[bytes, Met | None] = {}
 
     def look(self, store: LogReader | Transaction) -> Met | None:
-        """The canaries of the list in force that the question asks for; None when there are none."""
+        """What the question asks for of the list in force; None when there is no list."""
         stored = store.document(_DOCUMENT, self._register)
         if stored is None:
             return None
@@ -181,17 +183,19 @@ class Watch:
         found = np.zeros(self._asked.rows, np.bool_)
         for mine, theirs in zip(canaries.columns, self._asked.columns, strict=False):
             found |= theirs.present & np.isin(theirs.pseudonyms, mine.pseudonyms[mine.present])
-        return Met(kept["entry"], int(found.sum())) if found.any() else None
+        return Met(kept["entry"], int(found.sum()))
 
 
-def note_met(tx: Transaction, state: ExchangeState, met: Met | None) -> None:
-    """Logs that canaries were asked for. The asker is named so that the entry does not count as one of its own."""
+def note_met(tx: Transaction, state: ExchangeState, met: Met | None, notice: str) -> None:
+    """Logs how many rows asked for canaries, under the random id `notice`, where a list is in force.
+
+    The asker is named so that the entry does not count as one of its own.
+    """
     if met is None:
         return
-    named = encode(b"sluis/v1/canary", state.asker.encode(), state.exchange.encode(), state.answerer.encode())
     body = {
         "what": "canary",
-        "notice": hashlib.sha256(named).hexdigest()[:32],
+        "notice": notice,
         "purpose": state.purpose,
         "answerer": state.answerer,
         "asked_by": state.asker,

@@ -208,7 +208,7 @@ class Coordinator:
     ) -> Answer:
         state, register = ask.state, ask.register
         prepared, marking = ready.prepared, ready.marking
-        nonce = self._entropy.token(16).hex()
+        nonce, notice = self._entropy.token(16).hex(), self._entropy.token(16).hex()
         salt = self._entropy.token(32)
         kept_until = self._clock.now() + ANSWER_KEPT
 
@@ -233,7 +233,7 @@ class Coordinator:
                 answer["disputed"] = marks_to_head(marks)
             if leaving.small is not None:
                 answer["rows"] = tx.commit_to(ANSWER_LABEL, leaving.small, keep_until=kept_until, ask_index=mine)
-            note_met(tx, state, ready.watch.look(tx))
+            note_met(tx, state, ready.watch.look(tx), notice)
             index = tx.append("release", _release_entry(statement, ask, leaving, result, nonce))
             if not tx.close_exchange(state, leaving.status, index, answer):
                 raise SluisError(

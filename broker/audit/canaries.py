@@ -84,7 +84,7 @@ class Canaries:
             ask is not None
             and (body["answerer"], body["purpose"], body["exchange"]) == (ask.answerer, ask.purpose, ask.exchange)
             and body["asked_by"] == ask.asker
-            and body["rows"] >= 1
+            and body["rows"] <= ask.subjects
             and any(index == body["list"] and key == ask.key_id and rows for index, key, rows in lists)
             and body["ask_index"] not in self._told
         )

@@ -154,6 +154,7 @@ class Exchanges:
             reference=body["register"],
             register=register,
             key_id=statement["key_id"],
+            subjects=statement["subjects"],
             counted=want["count"],
             unanswerable=unanswerable,
             decided_at=decided_at,

@@ -50,6 +50,7 @@ class Ask:
     reference: Mapping[str, Any] | None
     register: Register | None
     key_id: str
+    subjects: int
     counted: bool
     unanswerable: str
     """Why nothing could be matched: NO_REGISTER, EXPIRED or NOT_COVERED; "" when something could."""

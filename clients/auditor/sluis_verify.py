@@ -2803,7 +2803,7 @@ class Canaries:
         good = (
             ask is not None
             and all(body[mine] == ask.body[its] for mine, its in same.items())
-            and body["rows"] >= 1
+            and body["rows"] <= ask.stated["subjects"]
             and any(one[0] == body["list"] and one[1] == ask.stated["key_id"] and one[2] for one in lists)
             and body["ask_index"] not in self.told
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -16,7 +17,7 @@ import grpc
 import pytest
 from participant import Participant, reason_of
 from sluis.v1 import audit_pb2, common_pb2, exchange_pb2, register_pb2
-from sluis_client.canonical import commitment, tokens_value
+from sluis_client.canonical import commitment, encode, tokens_value
 from sluis_client.statements import utc
 from test_exported_log import run, trust_of
 from world import ORIGIN, ROOT, World, running
@@ -77,7 +78,7 @@ def sightings(world: World) -> list[dict[str, Any]]:
     assert world.broker is not None
     reader = world.broker._store.reader
     entries = (json.loads(entry.leaf)["body"] for entry in reader.entries(0, reader.size()))
-    return [body for body in entries if body.get("what") == "canary"]
+    return [body for body in entries if body.get("what") == "canary" and body["rows"]]
 
 
 def ask(who: Participant, bags: Sequence[str], **more: Any) -> list[int]:
@@ -104,6 +105,27 @@ def test_a_question_for_a_canary_is_no_hit_and_an_entry_that_its_asker_does_not_
     assert (seen["asked_by"], seen["answerer"], seen["rows"]) == ("utrecht", "snf", 2)
     assert any(entry["body"].get("what") == "canary" for entry in own(snf))
     assert not any(entry["body"].get("what") in ("canary", "canaries") for entry in own(utrecht))
+
+
+def test_neither_the_growth_of_the_log_nor_a_guessed_leaf_tells_an_asker_that_it_met_a_canary(
+    world: World, parties: tuple[Answerer, Participant]
+) -> None:
+    snf, utrecht = parties
+    snf.set_canaries(CANARIES)
+    assert world.broker is not None
+    reader = world.broker._store.reader
+    grown = []
+    for bags in (BAGS[20:21], CANARIES[:1], BAGS[21:22]):
+        before = reader.size()
+        ask(utrecht, bags)
+        grown.append(reader.size() - before)
+    entries = [json.loads(entry.leaf)["body"] for entry in reader.entries(0, reader.size())]
+    told = [body for body in entries if body.get("what") == "canary"]
+    assert (len(set(grown)), [body["rows"] for body in told]) == (1, [0, 1, 0])
+    # and what an asker knows of the entry does not make up its bytes
+    assert len({body["notice"] for body in told}) == 3
+    named = encode("sluis/v1/canary", *(told[1][name] for name in ("asked_by", "exchange", "answerer")))
+    assert told[1]["notice"] != hashlib.sha256(named).hexdigest()[:32]
 
 
 def test_a_repeat_of_the_same_request_is_told_once(world: World, parties: tuple[Answerer, Participant]) -> None:

@@ -136,9 +136,9 @@ def of_no_list(world: World) -> World:
     return asked_for(world, list=0)
 
 
-@bad("no canary at all, said to be asked for", "CANARY")
-def none_at_all(world: World) -> World:
-    return asked_for(world, rows=0)
+@bad("more canaries than there were rows", "CANARY")
+def more_than_were_asked(world: World) -> World:
+    return asked_for(world, rows=11)
 
 
 @bad("a canary asked for before its question", "CANARY")

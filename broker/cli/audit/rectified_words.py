@@ -33,5 +33,6 @@ def rectified_words(entry: LogEntry) -> str:
         rows = f"{statement.get('rows')} subjects that do not exist, under {statement.get('epoch')}"
         return f"{body['purpose']}: canaries set, {rows}; notice {body['notice'][:8]}"
     if body["what"] == "canary":
-        return f"{body['purpose']}: {body['asked_by']} asked for {body['rows']:,} canaries, in ask {body['ask_index']}"
+        asked = f"{body['rows']:,} canaries" if body["rows"] else "no canary"
+        return f"{body['purpose']}: {body['asked_by']} asked for {asked}, in ask {body['ask_index']}"
     return f"{body['purpose']}: suspended by notice {body['notice']}"

@@ -128,7 +128,8 @@ def sightings(me: Participant, *, progress: Progress = silent) -> list[Sighting]
     for entry in log.entries(0, progress):
         value = log.prove(entry)
         body = value["body"] if value is not None else {}
-        if value is not None and body.get("what") == "canary" and body.get("answerer") == me.profile.party:
+        mine = body.get("what") == "canary" and body.get("answerer") == me.profile.party
+        if value is not None and mine and body["rows"]:  # of no rows: a question that asked for none
             found.append(
                 Sighting(
                     entry.index,
