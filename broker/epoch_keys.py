@@ -17,6 +17,8 @@ class _Documents(Protocol):
 
 RETIRED = "epoch-retired"
 """Kind of the document under which it stands that an epoch's key may not be used any more."""
+DESTROYED = "service-key-destroyed"
+"""Kind of the documents that name destroyed keys by purpose, epoch and public key: a restored copy is destroyed too."""
 
 
 def manifest_of(store: _Documents, purpose: str, epoch: str, scope: Scope) -> EpochManifest | None:
@@ -31,6 +33,11 @@ def manifest_of(store: _Documents, purpose: str, epoch: str, scope: Scope) -> Ep
 def is_retired(store: _Documents, purpose: str, epoch: str) -> bool:
     """Whether the epoch's key was retired before its time, as after a leak."""
     return store.document(RETIRED, f"{purpose}/{epoch}") is not None
+
+
+def destroyed_place(purpose: str, epoch: str, public: bytes) -> str:
+    """Under which key of `DESTROYED` it stands that a key service's key was destroyed."""
+    return f"{purpose}/{epoch}/{public.hex()}"
 
 
 def newest_generation(store: _Documents, purpose: str, calendar: str) -> str:

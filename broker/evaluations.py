@@ -14,11 +14,10 @@ from datetime import datetime
 
 from broker.asking import demand_in_force, suspended
 from broker.canonical import canonical_json, encode
-from broker.epoch_keys import is_retired, newest_generation
+from broker.epoch_keys import DESTROYED, destroyed_place, is_retired, newest_generation
 from broker.errors import Code, SluisError
 from broker.evaluation_ports import Evaluated, EvaluationKeys
 from broker.exchange_log.append import Sequencer
-from broker.key_destruction import DESTROYED, destroyed_place
 from broker.parties import Caller
 from broker.policy.document import PolicySet
 from broker.policy.legal_days import calendar_epoch, epoch_of, local_day, open_epochs

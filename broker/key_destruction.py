@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from broker.canonical import canonical_json
+from broker.epoch_keys import DESTROYED, destroyed_place
 from broker.errors import Code, SluisError
 from broker.evaluation_ports import EvaluationKeys
 from broker.exchange_log.append import Sequencer
@@ -19,8 +20,6 @@ from broker.policy.document import PolicySet
 from broker.policy.legal_days import local_day, needed_until
 from broker.ports import Clock, LogReader, Transaction
 
-DESTROYED = "service-key-destroyed"
-"""Kind of the documents that name destroyed keys by purpose, epoch and public key: a restored copy is destroyed too."""
 MAX_REQUEST_BYTES = 4096
 MAX_REASON = 200
 _TYPE = "sluis/v1/destroy-service-key"
@@ -138,11 +137,6 @@ class KeyDestruction:
         for entry in self._reader.entries(index, index + 1):
             return str(json.loads(entry.leaf)["body"]["statement"]["epoch"])
         return None
-
-
-def destroyed_place(purpose: str, epoch: str, public: bytes) -> str:
-    """Under which key of `DESTROYED` it stands that a key was destroyed."""
-    return f"{purpose}/{epoch}/{public.hex()}"
 
 
 def demand_due(policies: PolicySet, name: str, epoch: str, now: datetime) -> None:
