@@ -41,7 +41,7 @@ class Budget:
     until: datetime
     """When the next calendar epoch begins, and counting with it."""
     public_keys: dict[str, bytes]
-    """Epoch -> this service's key, for the epochs that are evaluated under now."""
+    """Epoch -> the key that this service has, for those of the policy's epochs that are open now."""
 
 
 class Evaluations:
@@ -126,11 +126,13 @@ class Evaluations:
         now, policies = self._clock.now(), self._policies()
         known = self._demand_part(self._reader, policies, caller, purpose, now)
         counter, period = _counter(caller.party, known, now)
-        pinned = known.pseudonyms.public_keys
+        opened = [epoch for epoch in sorted(known.pseudonyms.public_keys) if _is_open(known, epoch, now)]
+        # those that are here, whatever the policy pins: a client that sees another, or none, spends nothing anywhere
+        held = {epoch: self._keys.public_key(purpose, epoch) for epoch in opened}
         keys = {
-            epoch: bytes.fromhex(pinned[epoch][self._keys.service])
-            for epoch in sorted(pinned)
-            if _is_open(known, epoch, now)
+            epoch: key
+            for epoch, key in held.items()
+            if key is not None and not _is_destroyed(self._reader, purpose, epoch, key)
         }
         limit = known.evaluation_limit(caller.party)
         return Budget(period, limit, self._reader.spent(counter), epoch_of(known, now).valid_until, keys)
@@ -174,7 +176,7 @@ class Evaluations:
             text = f"the epoch in force is {epoch_of(purpose, now).name}; make pseudonyms for that one"
             raise SluisError(Code.EPOCH_NOT_IN_FORCE, text)
         public = _demand_key(purpose, self._keys, epoch)
-        if store.document(DESTROYED, destroyed_place(name, epoch, public)) is not None:
+        if _is_destroyed(store, name, epoch, public):
             text = "this key was destroyed, and its file was put back: nothing is done with it; tell the operator"
             raise SluisError(Code.SERVICE_KEY_WRONG, text)
         return purpose, public
@@ -203,6 +205,10 @@ def _demand_key(purpose: Purpose, keys: EvaluationKeys, epoch: str) -> bytes:
     said = missing if pinned is None or own is None else "this service's key is not the one the policy pins"
     text = f"{said} for {purpose.name} in {epoch}: its operator and the policy's signers must agree on one"
     raise SluisError(Code.SERVICE_KEY_WRONG, text)
+
+
+def _is_destroyed(store: Transaction | LogReader, purpose: str, epoch: str, public: bytes) -> bool:
+    return store.document(DESTROYED, destroyed_place(purpose, epoch, public)) is not None
 
 
 def _is_open(purpose: Purpose, epoch: str, now: datetime) -> bool:

@@ -276,6 +276,8 @@ def test_states_and_pins_close_a_purpose(tmp_path):
         world.write_bundle(pinned(policy_texts(), swapped), 4)
         world.broker._look_at_policy(again=True)
         assert reason(lambda: asker.evaluate(ELEMENTS.elements)) == "SERVICE_KEY_WRONG"
+        # the key it has is shown, not the one it should have: so no client spends anything at the other service
+        assert [one.public_key.hex() for one in asker.budget().epochs] == [own]
         put_in_force(world, 5)
         world.broker._look_at_policy(again=True)
         assert asker.evaluate(ELEMENTS.elements).proof
@@ -350,6 +352,7 @@ def test_a_destroyed_key_is_gone_logged_and_stays_gone(tmp_path):
         assert reason(lambda: asker.evaluate(ELEMENTS.elements)) == "SERVICE_KEY_WRONG"
         path.write_bytes(copy)  # from a backup, while the service runs
         path.chmod(0o600)
+        assert list(asker.budget().epochs) == []
         spent = asker.budget().spent
         assert reason(lambda: asker.evaluate(ELEMENTS.elements)) == "SERVICE_KEY_WRONG"
         assert asker.budget().spent == spent

@@ -160,7 +160,7 @@ class GetEvaluationBudgetResponse(_message.Message):
 
     @_builtins.property
     def epochs(self) -> _containers.RepeatedCompositeFieldContainer[Global___EpochPublicKey]:
-        """The epochs that are evaluated under now, with the keys that the policy pins for this service."""
+        """The policy's epochs that are open now, with the keys that this service has for them: those pinned, if all is well."""
 
     def __init__(
         self,
