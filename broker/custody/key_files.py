@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sluis_custody.directory import ProtectedDirectory, Unlock, overwrite, sync_directory, write_whole
+from sluis_custody.directory import ProtectedDirectory, Unlock, overwrite, sync_directory, write_new, write_whole
 from sluis_custody.errors import CustodyError, Trouble
 from sluis_custody.ports import Wrapper
 from sluis_custody.store_key import StoreKeyDocument
@@ -102,6 +102,16 @@ class KeyDirectory:
         with self._writing(), self._protected.writing(name), custody_errors():
             data = self._protected.to_disk(name, f"{text}\n".encode("ascii"))
             write_whole(self.path / name, data, of_directory=True)
+
+    def write_new(self, name: str, text: str) -> bool:
+        """As `write`, where there is no such file yet; False where there is, also when another process was first."""
+        with self._writing(), self._protected.writing(name), custody_errors():
+            data = self._protected.to_disk(name, f"{text}\n".encode("ascii"))
+            try:
+                write_new(self.path / name, data, of_directory=True)
+            except FileExistsError:
+                return False
+        return True
 
     def take_place(self, name: str, of: str, *, destroy: bool) -> None:
         """Puts one file in the place of another, which is gone then; with `destroy`, its bytes are overwritten."""

@@ -154,7 +154,7 @@ class FileKeys:
     def next_signer(self, entropy: Entropy | None = None, *, make: bool) -> LogSigner | None:
         """The signer of the key to come: as it lies there, or made now, durably, with `make`. Raises CONFIG_INVALID."""
         if make and not self.files.has(NEXT_FILE):
-            self.files.write(NEXT_FILE, _signing_text(self._origin, (entropy or self._entropy).token(32)))
+            self.files.write_new(NEXT_FILE, _signing_text(self._origin, (entropy or self._entropy).token(32)))
         if not self.files.has(NEXT_FILE):
             return None
         key = Ed25519PrivateKey.from_private_bytes(_seed_of(self.files.read(NEXT_FILE), self._origin))
@@ -172,10 +172,8 @@ class FileKeys:
 
     def begin_rotation(self) -> bool:
         """Makes the storage root to come, durably; False when there is one already. Raises CONFIG_INVALID."""
-        if self.rotating:
-            return False
-        self.files.write(NEXT_STORAGE_FILE, _root_text(self._entropy.token(32)))
-        return True
+        # never in the place of another: the broker may write under that one already
+        return not self.rotating and self.files.write_new(NEXT_STORAGE_FILE, _root_text(self._entropy.token(32)))
 
     def take_up_rotation(self) -> bool:
         """Reads the root to come when it is there and not read yet: from now on everything is written under it.

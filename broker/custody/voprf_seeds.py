@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sluis_custody.directory import sync_directory, write_whole
+from sluis_custody.directory import sync_directory, write_new, write_whole
 
 from broker.canonical import canonical_json, encode
 from broker.custody import voprf
@@ -87,8 +87,8 @@ class FileSeeds:
             "sealed": base64.b64encode(sealed).decode(),
         }
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write_whole(path, canonical_json(value))
+            self._make_folder()
+            write_new(path, canonical_json(value), of_directory=True)
         except FileExistsError:
             text = f"there is a key for {purpose} in {epoch}: it is never overwritten; `sluis key-service key list`"
             raise SluisError(Code.CONFIG_INVALID, text) from None
@@ -165,6 +165,13 @@ class FileSeeds:
         self._evaluator.close()
         self._open.clear()
 
+    def _make_folder(self) -> None:
+        """It belongs to the owner of the key directory, also when root makes it: a service must read its keys."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = self._folder.parent.stat()
+        if self._folder.stat().st_uid != owner.st_uid and os.geteuid() == 0:
+            os.chown(self._folder, owner.st_uid, owner.st_gid)
+
     def _pair(self, purpose: str, epoch: str) -> voprf.KeyPair | None:
         if not _is_named(purpose, epoch):
             return None
@@ -231,21 +238,6 @@ class FileSeeds:
 def _is_named(purpose: str, epoch: str) -> bool:
     """Whether both are names, so that they name a file of the folder and none elsewhere."""
     return _NAME.fullmatch(f"{purpose}.{epoch}.json") is not None
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Appears whole or not at all, and never in another's place."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        path.hardlink_to(part)
-    finally:
-        part.unlink()
-    sync_directory(path.parent)
 
 
 def _unreadable(path: Path, error: OSError) -> SluisError:

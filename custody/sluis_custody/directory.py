@@ -171,6 +171,17 @@ def write_whole(path: Path, data: bytes, *, of_directory: bool = False) -> None:
     sync_directory(path.parent)
 
 
+def write_new(path: Path, data: bytes, *, of_directory: bool = False) -> None:
+    """As `write_whole`, never in the place of another file. Raises FileExistsError, also when one came meanwhile."""
+    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(6)}.new")
+    write_whole(part, data, of_directory=of_directory)
+    try:
+        path.hardlink_to(part)
+    finally:
+        part.unlink()
+    sync_directory(path.parent)
+
+
 def sync_directory(path: Path) -> None:
     """Makes the names in a directory durable. Raises OSError."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

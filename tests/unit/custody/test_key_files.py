@@ -12,7 +12,7 @@ from sluis_custody.directory import forget_open_keys
 from sluis_custody.os_keyring import KeyringWrapper
 from sluis_custody.store_key import FILE_NAME, is_sealed
 
-from broker.custody.key_files import NEXT_FILE, NEXT_STORAGE_FILE, SIGNING_FILE, STORAGE_FILE
+from broker.custody.key_files import NEXT_FILE, NEXT_STORAGE_FILE, SIGNING_FILE, STORAGE_FILE, KeyDirectory
 from broker.custody.keys import FileKeys
 from broker.errors import Code, SluisError
 
@@ -98,13 +98,20 @@ def test_without_what_opens_them_keys_are_locked_and_nothing_changes(place: Plac
     assert place.files() == before
 
 
-def test_a_new_root_is_read_beside_the_old_one_until_it_takes_its_place(place: Place) -> None:
+def test_a_new_root_is_read_beside_the_old_one_until_it_takes_its_place(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keys = FileKeys.create(place.directory, ORIGIN)
     old = keys.at_rest.key("vault")
     sealed = keys.at_rest.seal("vault", b"data", b"bound")
     assert not keys.take_up_rotation()
     assert FileKeys.load(place.directory, ORIGIN).begin_rotation()
     assert not FileKeys.load(place.directory, ORIGIN).begin_rotation(), "one change at a time"
+    to_come = place.files()
+    with monkeypatch.context() as patched:  # two that begin at the same moment: neither sees the other's root yet
+        patched.setattr(KeyDirectory, "has", lambda *_: False)
+        assert not FileKeys.load(place.directory, ORIGIN).begin_rotation()
+    assert place.files() == to_come, "what the broker may write under already stays"
     assert keys.at_rest.key("vault") == old, "not taken up yet"
     assert keys.take_up_rotation()
     new = keys.at_rest.key("vault")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,14 @@ def test_a_key_is_never_overwritten(seeds):
     assert code(lambda: seeds.make(PURPOSE, EPOCH, MADE)) is Code.CONFIG_INVALID
     assert seeds.public_key(PURPOSE, EPOCH) == made.public
     assert [one.epoch for one in seeds.list()] == [EPOCH]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write for another user")
+def test_a_key_that_root_makes_can_be_read_by_the_service(seeds, tmp_path):
+    os.chown(tmp_path, 4711, 4712)
+    seeds.make(PURPOSE, EPOCH, MADE)
+    for path in (tmp_path / "voprf", file_of(tmp_path)):
+        assert (path.stat().st_uid, path.stat().st_gid, path.stat().st_mode & 0o077) == (4711, 4712, 0)
 
 
 def test_generations_and_other_epochs_are_keys_of_their_own(seeds):
