@@ -63,6 +63,12 @@ class Pins:
     public_keys: Mapping[str, bytes]
 
 
+def lacks_pins(view: PurposeView, epoch: str) -> bool:
+    """Whether the purpose has key services whose keys the policy does not name for the epoch, which needs them."""
+    held = epoch if epoch in view.public_keys else epoch.partition(".")[0]
+    return any(service.name not in view.public_keys.get(held, {}) for service in view.key_services)
+
+
 def pins_of(view: PurposeView, epoch: str) -> Pins:
     """What the policy that the client verified itself says of the key services.
 
@@ -74,13 +80,13 @@ def pins_of(view: PurposeView, epoch: str) -> Pins:
     if len(services) < 2 or len({service.operator for service in services}) < 2:
         text = f"{view.name} does not name two key services of two operators; its privacy officers must mend the policy"
         raise ClientError("KEY_SERVICES_UNFIT", text, Exit.VERIFICATION_FAILED)
-    held = epoch if epoch in view.public_keys else epoch.partition(".")[0]
-    keys = view.public_keys.get(held, {})
-    if any(service.name not in keys for service in services):
+    if lacks_pins(view, epoch):
         known = ", ".join(sorted(view.public_keys)) or "none"
         text = (
             f"the policy names no public keys of the key services of {view.name} for {epoch} (it does for: {known}); "
             "a revision with them must be signed and put in force"
         )
         raise ClientError("SERVICE_KEYS_MISSING", text, Exit.KEY_TROUBLE)
+    held = epoch if epoch in view.public_keys else epoch.partition(".")[0]
+    keys = view.public_keys[held]
     return Pins(held, {service.name: keys[service.name] for service in services})

@@ -12,6 +12,7 @@ from fake_broker import World
 from key_services import FakeKeyService
 from sluis_client.epochs import epoch_name
 from sluis_client.errors import Exit
+from sluis_client.transport import Check
 
 QUESTION = ("addresses.csv", "--purpose", "persons", "--scheme", "bag", "--answerer", "snf", "--hit")
 
@@ -70,3 +71,22 @@ def test_a_service_that_lies_ends_with_six_and_writes_no_answer(desk):
     desk.run("utrecht", "match", *QUESTION, *desk.epoch, "--out", "a.csv", expect=Exit.VERIFICATION_FAILED)
     assert "error PROOF_WRONG: key service oost did not use the key that the signed policy names for it" in desk.err
     assert not (desk.world.directory / "a.csv").exists()
+
+
+def test_a_steward_is_told_when_nothing_can_be_made_under_a_key(desk):
+    assert "names no public keys" not in desk.err
+    desk.run("snf", "keys", "rotate", "--purpose", "persons")
+    assert "the policy names no public keys of the key services for " in desk.err
+    assert "ask the operators of oost, sluis" in desk.err
+
+
+def test_a_denial_that_is_foreseen_is_explained_and_costs_nothing(desk):
+    words = [word for word in QUESTION if word != "--hit"]
+    words += ["--want", "colour", *desk.epoch, "--out", "a.csv"]
+    desk.run("utrecht", "match", *words, expect=Exit.POLICY_DENIED)  # the broker permits it: its set is another one
+    assert "error WOULD_BE_DENIED: persons would deny this question: not among its attributes: colour" in desk.err
+    desk.world.broker.deny["snf"] = Check("attributes", False, "not in this purpose: colour", "purposes/p.yaml:9")
+    out = desk.run("utrecht", "match", *words, expect=Exit.POLICY_DENIED)
+    assert "the question was not put: persons would deny this question: not among its attributes: colour" in desk.err
+    assert "NOT MET attributes: not in this purpose: colour (purposes/p.yaml:9)" in out
+    assert [one.spent for one in desk.world.key_services.values()] == [20, 20]

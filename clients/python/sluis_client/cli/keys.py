@@ -30,6 +30,7 @@ from sluis_client.statements import utc
 if TYPE_CHECKING:
     from sluis_client.custody import Created
     from sluis_client.destruction import Ended
+    from sluis_client.policy import PurposeView
 
 PurposeOption = Annotated[str, typer.Option("--purpose", help="The purpose's name.")]
 
@@ -115,7 +116,8 @@ def keys_create(
 
     with participant(profile) as me:
         created = create_epoch(me, purpose, epoch)
-    _tell_created(created, as_json)
+        view = me.purpose(purpose)
+    _tell_created(created, view, as_json)
 
 
 def keys_rotate(
@@ -145,12 +147,15 @@ def keys_rotate(
         raise ClientError("USAGE", "give --now and --reason together, or neither to make the next epoch's key")
     with participant(profile) as me:
         created = rotate_now(me, purpose, reason, epoch) if now else rotate(me, purpose)
+        view = me.purpose(purpose)
     if now:
         note("the key before is retired: nothing made with it is taken any more; answerers must publish again")
-    _tell_created(created, as_json)
+    _tell_created(created, view, as_json)
 
 
-def _tell_created(created: Created, as_json: bool) -> None:
+def _tell_created(created: Created, view: PurposeView, as_json: bool) -> None:
+    from sluis_client.key_services import lacks_pins
+
     key = created.key
     lines = [
         f"key {key.key_id} of {key.purpose} {key.epoch}: sealed to {', '.join(created.recipients)}"
@@ -159,6 +164,10 @@ def _tell_created(created: Created, as_json: bool) -> None:
     ]
     if created.waiting:
         note(f"no encryption key yet: {', '.join(created.waiting)}; run this again once they ran `keys init`")
+    if lacks_pins(view, key.epoch):
+        services = ", ".join(one.name for one in view.key_services)
+        text = f"the policy names no public keys of the key services for {key.epoch} yet: nothing can be made under it"
+        note(f"{text} until a revision with them is in force; ask the operators of {services}")
     value = {
         **_key_json(key),
         "recipients": list(created.recipients),

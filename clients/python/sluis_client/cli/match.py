@@ -186,7 +186,8 @@ def _ask_and_write(me: Participant, plan: Plan, sheet: _Sheet, *, as_json: bool,
         if error.code not in _NOT_PUT:
             raise
         decisions = _denials(me, plan, len(normal.keys), error)
-        note(f"the question was not put: {error.message}; the policy would deny it:")
+        foreseen = error.code == "WOULD_BE_DENIED"
+        note(f"the question was not put: {error.message}" + ("" if foreseen else "; the policy would deny it:"))
         lines = [line for who, one in decisions for line in decision_lines(who, one, all_checks=False)]
         emit({"exchange": None, "decisions": [decision_json(who, one) for who, one in decisions]}, lines, as_json)
         return Exit.POLICY_DENIED
