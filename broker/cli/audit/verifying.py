@@ -124,7 +124,12 @@ def _told_with_rate(tell: Callable[..., None] | None) -> Callable[[int, int], No
 
 
 def _print_report(report: Report, *, stamps_due: bool = False) -> None:
-    print(f"log          {report.origin}, {report.size} entries under {report.checkpoints} checkpoints")
+    size = f"{report.size} entries under {report.checkpoints} checkpoints"
+    if "ORIGIN" in report.counts:  # the likeliest cause of all that follows is no forgery, so it comes first
+        print(f"log          not {report.origin}, which the trust file is for; {size}")
+        print("             first see whether bundle and trust file belong together; if they do, read on")
+    else:
+        print(f"log          {report.origin}, {size}")
     print(f"trust        {report.trust}")
     if report.follows is not None:
         print(f"follows      {report.follows}: " + ("compared" if report.preceded else "not compared; give --previous"))

@@ -43,6 +43,7 @@ from log_kit import Keys, time_text
 from broker.audit.findings import Code, Fault
 from broker.audit.verify import verify
 from broker.canonical import canonical_json, parse_canonical
+from broker.cli.audit.verifying import _print_report
 from broker.exchange import Want
 
 HIT = Want(True, False, ("beds",))
@@ -573,12 +574,17 @@ def test_a_true_log_against_another_trust(changes: dict[str, Any], codes: set[st
     assert set(world.verify(world.trust(**changes)).counts) == codes
 
 
-def test_a_log_of_another_origin() -> None:
+def test_a_log_of_another_origin(capsys: pytest.CaptureFixture[str]) -> None:
     world = played()
     keys = Keys("a", "sluis.example/other")
     report = world.verify(world.trust(origin="sluis.example/other", log_keys=[keys.signer.verifier_key]))
     assert {"ORIGIN", "CHECKPOINT_SIGNATURE"} <= set(report.counts)
     assert report.exit_code == Fault.TREE
+    _print_report(report)
+    told = capsys.readouterr().out.splitlines()
+    # the wrong trust file is likelier than a forgery, and is never said to be the log
+    assert told[0].startswith("log          not sluis.example/other, which the trust file is for; ")
+    assert "whether bundle and trust file belong together" in told[1]
 
 
 # what only the lines can show
