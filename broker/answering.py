@@ -27,7 +27,7 @@ from broker.matching.release import (
 from broker.notice_ports import RectificationReads
 from broker.ports import AnswerSpool
 from broker.questions import AskedOf, Terms
-from broker.register_ports import RegisterStore
+from broker.register_ports import RegisterStore, Snapshot
 
 log = structlog.get_logger("broker.answering")
 
@@ -63,12 +63,19 @@ class Answering:
         self._registers = registers
         self.spool = spool
 
-    def prepare(self, statement: AskStatement, terms: Terms, ask: AskedOf, question: Question) -> Prepared:
-        """Runs the join and the release gate. Any fault becomes FAILED: it is an outcome, logged as such."""
+    def prepare(
+        self, statement: AskStatement, terms: Terms, ask: AskedOf, question: Question, live: Snapshot | None = None
+    ) -> Prepared:
+        """Runs the join and the release gate. Any fault becomes FAILED: it is an outcome, logged as such.
+
+        `live`: what a live answerer returned; without it, it was not there in time.
+        """
         if ask.unanswerable is not None:
             return _empty(ask.unanswerable, "withheld")
+        if ask.live and live is None:
+            return _empty(AnswerStatus.NOT_THERE, "withheld")
         try:
-            return self._match(statement, terms, ask, question)
+            return self._match(statement, terms, ask, question, self._pinned(statement, ask) if live is None else live)
         except SluisError as error:
             log.error("match failed", code=error.code.name)
             return _empty(AnswerStatus.FAILED, "failed")
@@ -76,11 +83,15 @@ class Answering:
             log.error("match failed", type=type(error).__name__)
             return _empty(AnswerStatus.FAILED, "failed")
 
-    def _match(self, statement: AskStatement, terms: Terms, ask: AskedOf, question: Question) -> Prepared:
+    def _pinned(self, statement: AskStatement, ask: AskedOf) -> Snapshot:
         register = ask.register
         if register is None or register.manifest.key_id != statement.key_id:
             raise SluisError(Code.KEY_ID_WRONG, "the register was published under another key of this epoch")
-        snapshot = self._registers.pin(register.name, register.version)
+        return self._registers.pin(register.name, register.version)
+
+    def _match(
+        self, statement: AskStatement, terms: Terms, ask: AskedOf, question: Question, snapshot: Snapshot
+    ) -> Prepared:
         try:
             matches = match(question, snapshot, terms.rows_per_pseudonym)
             if statement.want.count:

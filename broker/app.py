@@ -18,10 +18,11 @@ from broker.disputing import Disputing
 from broker.epochs import Epochs
 from broker.erasure import Erasure
 from broker.errors import Code, SluisError
-from broker.exchange import ANSWER_KEPT
+from broker.exchange import ANSWER_KEPT, SEAL_OVERHEAD
 from broker.handed_in import LATER, take_files
 from broker.hosting import Host
 from broker.housekeeping import Chore
+from broker.live import LiveDesk
 from broker.notices import Notices
 from broker.own_log import exports_of, orders_of
 from broker.policy.vault_orders import MAX_ORDER_BYTES, without_opening
@@ -59,6 +60,7 @@ class Broker(Host):
         self._modes = KEYED_AND_OBLIVIOUS if self._evaluations is not None else KEYED
         self._gate = AskGate(policies, scope, self._modes)
         self._canaries = Canaries(self._intake)
+        self._desk = LiveDesk(policies, scope, self._clock, config.limits.live_wait_seconds)
         self._coordinator = Coordinator(
             sequencer=self._sequencer,
             reader=reader,
@@ -69,6 +71,7 @@ class Broker(Host):
             clock=self._clock,
             entropy=self._entropy,
             canaries=self._canaries,
+            desk=self._desk,
             unwitnessed=self._watched.refusal,
         )
         self._publication = Publication(
@@ -119,6 +122,7 @@ class Broker(Host):
                 slots=self._slots,
                 bulk=StreamSlots(limits.bulk_slots, limits.bulk_slots),
                 bulk_from=limits.bulk_from,
+                live=StreamSlots(max(1, limits.workers // 4), max(1, limits.workers // 8)),
                 certificate_of=self._publication.certificate_of,
                 grid=self._wait_for_grid,
             ),
@@ -126,6 +130,9 @@ class Broker(Host):
                 publication=self._publication,
                 rectification=Rectification(self._intake, self._spool),
                 canaries=self._canaries,
+                desk=self._desk,
+                widths=self._sealed_widths,
+                pollers=StreamSlots(max(1, limits.workers // 4), 2),
                 reader=reader,
                 clock=self._clock,
                 slots=self._slots,
@@ -135,6 +142,10 @@ class Broker(Host):
             keys=KeyServicer(self._epochs),
             pseudonyms=self._pseudonyms,
         )
+
+    def _sealed_widths(self, attributes: tuple[str, ...]) -> tuple[int, ...]:
+        known = self._in_force.current().catalogue.attributes
+        return tuple(known[name].width + SEAL_OVERHEAD for name in attributes)
 
     def _wait_for_grid(self, arrived: datetime) -> None:
         width = self._config.limits.answer_grid_ms / 1000

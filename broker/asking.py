@@ -48,6 +48,7 @@ from broker.questions import (
     AskedOf,
     Posed,
     counts_counter,
+    is_live,
     log_time,
     register_reference,
     request_of,
@@ -121,6 +122,10 @@ class AskGate:
             raise SluisError(
                 Code.STATEMENT_INVALID, "answerers names parties that the policy set does not know; see GetPurpose"
             )
+        if len(statement.answerers) > 1 and any(
+            is_live(policies, statement.purpose, answerer) for answerer in statement.answerers
+        ):
+            raise SluisError(Code.STATEMENT_INVALID, "who answers this purpose live is asked alone; see GetPolicySet")
         bound_asks(tx, statement.asker, len(statement.answerers), now)
         terms = terms_of(policies, statement, now)
         counter = requests_counter(statement.asker, statement.purpose, now)
@@ -131,7 +136,8 @@ class AskGate:
         )
         asks = []
         for answerer in statement.answerers:
-            register, unanswerable = self._register(tx, statement, answerer, now)
+            live = is_live(policies, statement.purpose, answerer)
+            register, unanswerable = (None, None) if live else self._register(tx, statement, answerer, now)
             facts = self._facts(tx, policies, posed, answerer, register, alike)
             decision = evaluate(policies, request_of(statement, answerer), facts)
             body = _ask_entry(posed, answerer, decision, facts, policies.digest, register)
@@ -153,7 +159,7 @@ class AskGate:
             )
             tx.open_exchange(state)
             _log_shadows(tx, policies, state, request_of(statement, answerer), facts)
-            asks.append(AskedOf(state, decision, register, unanswerable))
+            asks.append(AskedOf(state, decision, register, unanswerable, live))
         permitted = [ask for ask in asks if ask.decision.permitted]
         if permitted:
             demand_key(tx, statement.purpose, statement.epoch, statement.key_id, self._scope)
@@ -182,7 +188,7 @@ class AskGate:
         """The decision that `open` would come to now, as far as it can be known without the question's rows."""
         policies = self.policies()
         name = register_name(request.answerer, request.purpose, request.epoch, request.scheme)
-        register = reader.register(name)
+        register = None if is_live(policies, request.purpose, request.answerer) else reader.register(name)
         facts = Facts(
             now=now,
             requests_today=reader.spent(requests_counter(request.asker, request.purpose, now)),

@@ -117,6 +117,7 @@ class Canaries:
             return self._intake.receipt(int(str(earlier["entry"])))
         self._intake.check_time(statement.not_after)
         answering_purpose(self._intake.policies(), caller, statement.purpose)
+        self._intake.demand_joinable(statement.purpose, caller.party)
         self._intake.check_scheme(statement.purpose, statement.epoch, statement.scheme, statement.match_keys)
         until = self._intake.keep_until(statement.purpose)
 

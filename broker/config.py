@@ -129,6 +129,8 @@ class Limits(BaseModel):
     bulk_from: Annotated[int, Field(ge=1)] = 100_000
     """Questions of this many subjects and more take a bulk slot."""
     bulk_slots: Annotated[int, Field(ge=1, le=64)] = 1
+    live_wait_seconds: Annotated[float, Field(gt=0, le=120)] = 20
+    """How long an asker waits for an answerer that answers live; then it was not there."""
     answer_grid_ms: Annotated[int, Field(ge=0, le=1000)] = 5
     """Answers leave on a grid of this width, so that a warm look-up cannot be told from a cold one."""
 

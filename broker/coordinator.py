@@ -6,6 +6,7 @@ byte of an answer. Any step that cannot be logged ends the exchange; nothing is 
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -32,12 +33,15 @@ from broker.exchange import (
 )
 from broker.exchange_log.append import Sequencer
 from broker.exchange_log.opening import receipt_of
+from broker.live import LiveDesk, Offer, Reply, live_entry
 from broker.parties import Caller
 from broker.policy.evaluate import Decision
 from broker.ports import AnswerSpool, Clock, Entropy, LogReader, Transaction
-from broker.questions import Asked, AskedOf, Opened, Posed, Terms, register_reference, statement_digest
+from broker.questions import Asked, AskedOf, Opened, Posed, Put, Terms, statement_digest
 from broker.register_ports import RegisterStore
+from broker.release_entries import give_up, is_withdrawn, release_entry
 from broker.repeating import Repeating
+from broker.statement_members import Signed
 
 MAX_AHEAD = timedelta(minutes=10)
 _NAMES_REGISTER = frozenset({AnswerStatus.ANSWERED, AnswerStatus.EXPIRED, AnswerStatus.WITHHELD})
@@ -63,6 +67,10 @@ class Answer:
     """Salt and value that open the release's result commitment."""
     marks: Marks = NO_MARKS
     """Hits whose record is disputed."""
+    live: tuple[Signed, bytes] | None = None
+    """What a live answerer signed, and its certificate (DER)."""
+    live_entry: Receipt | None = None
+    """Of the entry that holds it, when the answer was made now."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,7 @@ class _Ready:
     prepared: Prepared
     marking: Marking
     watch: Watch
+    reply: Reply | None
 
 
 class Coordinator:
@@ -89,9 +98,11 @@ class Coordinator:
         clock: Clock,
         entropy: Entropy,
         canaries: Canaries,
+        desk: LiveDesk,
         unwitnessed: Callable[[], SluisError | None],
     ) -> None:
         """`unwitnessed`: why no new question may be taken for want of witnesses, or None."""
+        self._desk = desk
         self._unwitnessed = unwitnessed
         self._canaries = canaries
         self._sequencer = sequencer
@@ -135,8 +146,9 @@ class Coordinator:
         self, caller: Caller, statement: AskStatement, opened: Opened, question: Question | None, trace_id: str | None
     ) -> Iterator[Answer]:
         earlier = self._reader.exchange(statement.asker, statement.request_id)
+        put = Put(question, caller.certificate, opened.tokens_salt)
         if earlier:
-            yield from self._again(statement, earlier, question)
+            yield from self._again(statement, earlier, put)
             return
         refusal = self._unwitnessed()
         if refusal is not None:
@@ -154,11 +166,11 @@ class Coordinator:
         committed = self._sequencer.submit(work)
         asked = committed.value
         if isinstance(asked, tuple):
-            yield from self._again(statement, asked, question)
+            yield from self._again(statement, asked, put)
             return
         for ask in asked.asks:
             (receipt,) = (one for one in committed.receipts if one.index == ask.state.ask_index)
-            yield self._answer(statement, asked.terms, ask, receipt, question)
+            yield self._answer(statement, asked.terms, ask, receipt, put)
 
     def _check_time(self, statement: AskStatement) -> None:
         left = statement.not_after - self._clock.now()
@@ -167,10 +179,8 @@ class Coordinator:
         if left > MAX_AHEAD:
             raise SluisError(Code.STATEMENT_INVALID, "statement.not_after is more than 10 minutes ahead")
 
-    def _answer(
-        self, statement: AskStatement, terms: Terms, ask: AskedOf, receipt: Receipt, question: Question | None
-    ) -> Answer:
-        state = ask.state
+    def _answer(self, statement: AskStatement, terms: Terms, ask: AskedOf, receipt: Receipt, put: Put) -> Answer:
+        state, question = ask.state, put.question
         head = Answer(
             answerer=state.answerer,
             status=AnswerStatus.DENIED,
@@ -190,13 +200,31 @@ class Coordinator:
             return head
         if question is None:  # the gate has refused to log a permit without rows; a repeat may still come so
             raise SluisError(Code.EXCHANGE_OPEN, "the policy changed while you asked; send the same request again")
-        prepared = self._answering.prepare(statement, terms, ask, question)
+        if not ask.live:
+            return self._released(head, statement, terms, ask, question)
+        offer = Offer(statement, state.answerer, put.certificate, put.tokens_salt, question, receipt)
+        with self._desk.offered(offer) as (reply, released):
+            answer = self._released(head, statement, terms, ask, question, reply)
+            released(answer.live_entry)
+            return answer
+
+    def _released(
+        self,
+        head: Answer,
+        statement: AskStatement,
+        terms: Terms,
+        ask: AskedOf,
+        question: Question,
+        reply: Reply | None = None,
+    ) -> Answer:
+        state = ask.state
+        prepared = self._answering.prepare(statement, terms, ask, question, reply.snapshot if reply else None)
         marking = Marking(question, prepared.runs)
         if prepared.status is AnswerStatus.ANSWERED and not statement.want.count:
             marking.look(self._reader, self._reader.open_disputes(state.answerer, state.purpose, state.epoch))
         watch = self._canaries.watch(statement, state.answerer, question)
         watch.look(self._reader)
-        return self._release(head, statement, ask, _Ready(prepared, marking, watch), terms.vault_until)
+        return self._release(head, statement, ask, _Ready(prepared, marking, watch, reply), terms.vault_until)
 
     def _release(
         self,
@@ -207,7 +235,7 @@ class Coordinator:
         vault_until: datetime,
     ) -> Answer:
         state, register = ask.state, ask.register
-        prepared, marking = ready.prepared, ready.marking
+        prepared, marking, reply = ready.prepared, ready.marking, ready.reply
         nonce, notice = self._entropy.token(16).hex(), self._entropy.token(16).hex()
         salt = self._entropy.token(32)
         kept_until = self._clock.now() + ANSWER_KEPT
@@ -218,7 +246,7 @@ class Coordinator:
                     Code.EXCHANGE_OPEN,
                     "answering took longer than 15 minutes, the question is closed; ask again with a new request id",
                 )
-            shut = self._gate.closed(tx, state.purpose, state.asker) or _is_withdrawn(tx, register)
+            shut = self._gate.closed(tx, state.purpose, state.asker) or is_withdrawn(tx, register)
             leaving = withheld() if shut else prepared
             marks = NO_MARKS
             if leaving.status is AnswerStatus.ANSWERED and not statement.want.count:
@@ -233,8 +261,11 @@ class Coordinator:
                 answer["disputed"] = marks_to_head(marks)
             if leaving.small is not None:
                 answer["rows"] = tx.commit_to(ANSWER_LABEL, leaving.small, keep_until=kept_until, ask_index=mine)
+            if reply is not None and leaving.status is AnswerStatus.ANSWERED:
+                answer["live"] = tx.append("notice", live_entry(state, reply))
+                answer["live_certificate"] = base64.b64encode(reply.certificate).decode()
             note_met(tx, state, ready.watch.look(tx), notice)
-            index = tx.append("release", _release_entry(statement, ask, leaving, result, nonce))
+            index = tx.append("release", release_entry(statement, ask, leaving, result, nonce))
             if not tx.close_exchange(state, leaving.status, index, answer):
                 raise SluisError(
                     Code.EXCHANGE_OPEN, "this exchange was closed by another call; send the same request again"
@@ -243,6 +274,7 @@ class Coordinator:
 
         committed = self._sequencer.submit(work)
         prepared, marks = committed.value
+        answered = reply if prepared.status is AnswerStatus.ANSWERED else None
         return replace(
             head,
             status=prepared.status,
@@ -252,14 +284,14 @@ class Coordinator:
             band=prepared.band,
             attributes=statement.want.attributes if prepared.status is AnswerStatus.ANSWERED else (),
             runs=prepared.runs(),
-            release=committed.receipts[-1],  # a canary's entry stands before it
+            release=committed.receipts[-1],  # a canary's entry and a live answer's stand before it
             result=(salt, prepared.result),
             marks=marks,
+            live=(answered.signed, answered.certificate) if answered else None,
+            live_entry=committed.receipts[0] if answered else None,
         )
 
-    def _again(
-        self, statement: AskStatement, states: tuple[ExchangeState, ...], question: Question | None
-    ) -> Iterator[Answer]:
+    def _again(self, statement: AskStatement, states: tuple[ExchangeState, ...], put: Put) -> Iterator[Answer]:
         """The same answers again, without a new debit; logged as an `access`.
 
         An ask that was left without a release (a crash, a log that failed, a caller that went away) is answered now,
@@ -280,7 +312,7 @@ class Coordinator:
                 resumed = self._repeating.resume(statement, state, self._clock.now())
             if resumed is not None:
                 terms, ask = resumed
-                yield self._answer(statement, terms, ask, self.receipt(state.ask_index), question)
+                yield self._answer(statement, terms, ask, self.receipt(state.ask_index), put)
             elif state.status is None:
                 self._sequencer.submit(partial(give_up, state, self._entropy.token(16).hex()))
                 (closed,) = (
@@ -311,6 +343,7 @@ class Coordinator:
             release=None if state.release_index is None else self.receipt(state.release_index),
             result=self._reader.opening(commitment) if commitment else None,
             marks=marks_of(head),
+            live=self._repeating.live(head),
         )
 
     def receipt(self, index: int) -> Receipt:
@@ -326,46 +359,3 @@ class Coordinator:
         for state in stale:
             self._sequencer.submit(partial(give_up, state, self._entropy.token(16).hex()))
         return len(stale)
-
-
-def _is_withdrawn(tx: Transaction, register: RegisterVersion | None) -> bool:
-    """Whether its answerer took the register out of service while the answer was made."""
-    current = tx.register(register.name) if register is not None else None
-    return current is not None and register is not None and current.withdrawn and current.version == register.version
-
-
-def give_up(state: ExchangeState, nonce: str, tx: Transaction) -> None:
-    """Closes an ask without release as UNKNOWN, logged, unless it was closed meanwhile."""
-    body = {
-        "exchange": state.exchange,
-        "asker": state.asker,
-        "answerer": state.answerer,
-        "ask_index": state.ask_index,
-        "outcome": "unknown",
-        "status": AnswerStatus.UNKNOWN.name,
-        "register": None,
-        "attributes": [],
-        "result": None,
-        "nonce": nonce,
-    }
-    current = {other.answerer: other.status for other in tx.exchange(state.asker, state.exchange)}
-    if current.get(state.answerer, AnswerStatus.UNKNOWN) is None:
-        tx.close_exchange(state, AnswerStatus.UNKNOWN, tx.append("release", body), {})
-
-
-def _release_entry(
-    statement: AskStatement, ask: AskedOf, prepared: Prepared, result: str, nonce: str
-) -> dict[str, object]:
-    answered = prepared.status is AnswerStatus.ANSWERED
-    return {
-        "exchange": ask.state.exchange,
-        "asker": ask.state.asker,
-        "answerer": ask.state.answerer,
-        "ask_index": ask.state.ask_index,
-        "outcome": prepared.outcome,
-        "status": prepared.status.name,
-        "register": register_reference(ask.register),
-        "attributes": list(statement.want.attributes) if answered else [],
-        "result": result,
-        "nonce": nonce,
-    }

@@ -73,6 +73,7 @@ class Disputing:
         if earlier is not None:
             return str(earlier["notice"]), self._intake.receipt(int(str(earlier["entry"])))
         hit = self._hit(statement, position, _HIT)
+        self._intake.demand_joinable(hit.state.purpose, hit.state.answerer)
         self._intake.check_time(statement.not_after)
         notice = self._intake.entropy.token(16).hex()
         until = self._intake.keep_until(hit.state.purpose)

@@ -34,6 +34,7 @@ class AnswerStatus(IntEnum):
     WITHHELD = 6
     FAILED = 7
     UNKNOWN = 8
+    NOT_THERE = 9
 
 
 class RowStatus(IntEnum):

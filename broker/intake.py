@@ -66,6 +66,19 @@ class Intake:
             text = f"is more than this scheme has: {identifier.match_keys}"
             raise field_error(Code.FIELD_INVALID, "statement.match_keys", text)
 
+    def demand_joinable(self, purpose: str, answerer: str = "") -> None:
+        """Refuses to look for a record where questions are live; `answerer` "": where any of the purpose's may be.
+
+        Better no answer than "not found": each live question has pseudonyms of its own. Raises POLICY_DENIES.
+        """
+        known = self.policies().purposes.get(purpose)
+        if known is not None and known.answers_live and (not answerer or answerer in known.answers_live):
+            raise SluisError(
+                Code.POLICY_DENIES,
+                "this purpose is answered live: pseudonyms of a live question are bound to it, so no record can be "
+                "found or marked in others; look in your own files, and tell the other side directly",
+            )
+
     def keep_until(self, purpose: str) -> datetime:
         """How long what is behind the commitments is kept: as long as the purpose's accountability data."""
         known = self.policies().purposes.get(purpose)

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from functools import partial
 
 from broker.config import Config
-from broker.coordinator import give_up
 from broker.errors import Code, SluisError
 from broker.exchange_log.checkpoint import Checkpoint, parse_checkpoint, parse_verifier_key
 from broker.exchange_log.cosignature import cosigned_at
@@ -34,6 +33,7 @@ from broker.own_log import (
 )
 from broker.policy.evaluate import ENGINE
 from broker.ports import Clock, Entropy, LogReader, Mark, Transaction
+from broker.release_entries import give_up
 from broker.succession import Carried, Gap, begin_with, carried_from, previous_of
 from broker.witness.calling import Cosignature, WitnessTrouble
 from broker.witness.standing import CLOCKS

@@ -280,6 +280,8 @@ class Publication:
 
     def _check_begin(self, caller: Caller, begun: BeginUpload, policies: PolicySet) -> tuple[int, ...]:
         purpose = answering_purpose(policies, caller, begun.purpose)
+        if caller.party in purpose.answers_live:
+            raise SluisError(Code.POLICY_DENIES, "your organisation answers this purpose live; it deposits no register")
         if begun.scheme not in purpose.identified_by:
             allowed = ", ".join(purpose.identified_by)
             raise field_error(Code.FIELD_INVALID, "scheme", f"this purpose identifies by {allowed}")

@@ -44,6 +44,18 @@ class Posed:
 
 
 @dataclass(frozen=True)
+class Put:
+    """What an answer needs of a question as it was put, and put again. `certificate`: DER, whose key signed it."""
+
+    question: Question | None
+    certificate: bytes
+    tokens_salt: bytes
+
+    def __repr__(self) -> str:
+        return "Put()"
+
+
+@dataclass(frozen=True)
 class Terms:
     """What the purpose says about answering; plain values, so that the match needs no policy."""
 
@@ -62,6 +74,8 @@ class AskedOf:
     register: RegisterVersion | None
     unanswerable: AnswerStatus | None
     """NO_REGISTER, EXPIRED or NOT_COVERED when there is nothing to match against."""
+    live: bool = False
+    """Whether the answerer is asked at its own premises: then there is no register."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +100,12 @@ def counts_counter(asker: str, answerer: str, purpose: str, epoch: str) -> str:
     """Name of the counter of permitted counts of a party at an answerer in a calendar epoch: a second key within it
     brings no second budget."""
     return f"counts/{asker}/{answerer}/{purpose}/{calendar_epoch(epoch)}"
+
+
+def is_live(policies: PolicySet, purpose: str, answerer: str) -> bool:
+    """Whether the answerer deposits no register under a purpose, and is asked while the asker waits."""
+    known = policies.purposes.get(purpose)
+    return known is not None and answerer in known.answers_live
 
 
 def terms_of(policies: PolicySet, statement: AskStatement, now: datetime) -> Terms:

@@ -67,6 +67,7 @@ class Rectification:
             return self._corrected(earlier)
         self._intake.check_time(statement.not_after)
         self._check_answerer(statement)
+        self._intake.demand_joinable(statement.purpose, statement.answerer)
         self._intake.check_scheme(statement.purpose, statement.epoch, statement.scheme, statement.match_keys)
         search = Search(record, self._spool)
         until = self._intake.keep_until(statement.purpose)

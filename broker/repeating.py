@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from broker.asking import is_closed
+from broker.canonical import canonical_json
 from broker.errors import Code, SluisError
 from broker.exchange import ANSWER_KEPT, AnswerStatus, AskStatement, ExchangeState, RegisterVersion
 from broker.policy.document import PolicySet
 from broker.policy.evaluate import Decision, decision_from_log
 from broker.ports import LogReader
-from broker.questions import AskedOf, Terms, terms_of
+from broker.questions import AskedOf, Terms, is_live, terms_of
 from broker.statements import Scope, Signed, read_register_manifest
 
 
@@ -51,6 +52,14 @@ class Repeating:
             published_at=datetime.fromisoformat(record["published_at"]),
         )
 
+    def live(self, head: Mapping[str, object]) -> tuple[Signed, bytes] | None:
+        """What a live answerer signed of an answer, and its certificate (DER), from what is kept of that answer."""
+        if "live" not in head:
+            return None
+        body = self._body(int(str(head["live"])))
+        signed = Signed(canonical_json(body["statement"]), base64.b64decode(body["signature"]))
+        return signed, base64.b64decode(str(head["live_certificate"]))
+
     def resume(self, statement: AskStatement, state: ExchangeState, now: datetime) -> tuple[Terms, AskedOf] | None:
         """A logged ask as it was put, for an answer that was never released; None when it may not be answered any more.
 
@@ -73,6 +82,7 @@ class Repeating:
             decision=self.decision(state.ask_index),
             register=register,
             unanswerable=AnswerStatus[str(unanswerable)] if unanswerable else None,
+            live=is_live(policies, statement.purpose, state.answerer),
         )
         return terms_of(policies, statement, state.asked_at), ask
 

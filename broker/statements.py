@@ -205,9 +205,7 @@ def read_ask(signed: Signed, scope: Scope) -> AskStatement:
 def read_register_manifest(signed: Signed, scope: Scope) -> RegisterManifest:
     """The register manifest in a signed statement. The signature is not checked here."""
     members = open_statement(signed, scope, "sluis/v1/register")
-    rules = members.mapping("rules")
-    if len(rules) > MAX_RULES or not all(map(_is_rule_value, rules.values())):
-        raise members.wrong("rules", f"must be at most {MAX_RULES} names with a short text, a number or true/false")
+    rules = read_rules(members)
     manifest = RegisterManifest(
         raw=signed.statement,
         signature=signed.signature,
@@ -228,6 +226,14 @@ def read_register_manifest(signed: Signed, scope: Scope) -> RegisterManifest:
     )
     members.end()
     return manifest
+
+
+def read_rules(members: Members) -> dict[str, object]:
+    """The row rules that an answerer declares. Raises STATEMENT_INVALID."""
+    rules = members.mapping("rules")
+    if len(rules) > MAX_RULES or not all(map(_is_rule_value, rules.values())):
+        raise members.wrong("rules", f"must be at most {MAX_RULES} names with a short text, a number or true/false")
+    return rules
 
 
 def _is_rule_value(value: object) -> bool:

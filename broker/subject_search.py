@@ -110,6 +110,7 @@ class SubjectSearch:
         self._intake.check_time(statement.not_after)
         self._demand_new(self._intake.earlier(self._intake.reader, caller, statement.request_id, signed))
         self._check_part(statement)
+        self._intake.demand_joinable(statement.purpose)
         self._check_key(statement)
         self._intake.check_scheme(statement.purpose, statement.epoch, statement.scheme, statement.match_keys)
         counter = f"subject-search/{caller.party}/{statement.purpose}/{day_of(self._intake.clock.now())}"

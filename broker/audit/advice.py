@@ -206,6 +206,10 @@ _CODES: Mapping[Code, Advice] = {
         "a party is said to have asked for a subject that does not exist, and the log does not bear it out",
         "hold it against nobody; have the answerer open its list and the asker its question to you",
     ),
+    Code.LIVE_ANSWER: Advice(
+        "an answer is said to come from an answerer's own premises, and the log does not bear it out",
+        "ask that party for the receipt of its answer and for what opens it",
+    ),
     Code.COUNTER_PROBING: Advice(
         "whether a party asked the same again, in parts, or about ever more people was not watched as agreed",
         "have the asker open its questions to you, and look for them with `sluis audit unusual --openings`",

@@ -20,6 +20,7 @@ from broker.audit.evaluations import Evaluations
 from broker.audit.exchanges import Exchanges, is_fresh
 from broker.audit.explained import Explanations
 from broker.audit.findings import Code, Findings
+from broker.audit.live_answers import LiveAnswers
 from broker.audit.policies import Policies
 from broker.audit.preceding import Preceding
 from broker.audit.rectifications import Rectifications
@@ -54,6 +55,7 @@ class EntryRules:
         self._erasures = Erasures(trust, findings, self.policies)
         self._explanations = Explanations(trust, findings)
         self._canaries = Canaries(trust, findings, self.policies, self._keys)
+        self._live_answers = LiveAnswers(trust, findings, self.policies, self.releases)
         self.replayed: Counter[Replayed] = Counter()
         self._read = b""
         """The bytes of the entry that is being checked."""
@@ -153,6 +155,7 @@ class EntryRules:
 
     def _notice(self, entry: LogEntry) -> None:
         signers = {"dispute-notice": "asker", "acknowledged": "party", "unusual-use": "party", "canaries": "party"}
+        signers["live-answer"] = "party"
         what = entry.body["what"]
         if what == "policy-suspension":
             self._closing.notice(entry)
@@ -164,6 +167,9 @@ class EntryRules:
             return
         if what == "canary":
             self._canaries.met(entry, self.releases.waiting(entry.body["ask_index"]))
+            return
+        if what == "live-answer":
+            self._live_answers.entry(entry)
             return
         if what == "canaries":
             self._canaries.list(entry)

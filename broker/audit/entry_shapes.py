@@ -160,6 +160,13 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, str]]]] = {
             "acknowledged": {"party": "text", "statement": "map", "signature": "text", "certificate": "hex"},
             "unusual-use": {"party": "text", "statement": "map", "signature": "text", "certificate": "hex"},
             "canaries": {"party": "text", "statement": "map", "signature": "text", "certificate": "hex"},
+            "live-answer": {
+                "party": "text",
+                "ask_index": "number",
+                "statement": "map",
+                "signature": "text",
+                "certificate": "hex",
+            },
             "canary": {
                 "answerer": "text",
                 "asked_by": "text",

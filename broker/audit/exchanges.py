@@ -78,7 +78,9 @@ class Exchanges:
         if not in_time or not is_fresh(entry, decided_at):
             self._find(Code.DECIDED_AT, entry)
         group = self._join(entry, statement, decided_at)
-        register = self._registers.find(body["answerer"], statement["purpose"], statement["epoch"], statement["scheme"])
+        live = _live_rules(policies, body)
+        place = (body["answerer"], statement["purpose"], statement["epoch"], statement["scheme"])
+        register = None if live is not None else self._registers.find(*place)
         self._check_facts(entry, statement, register)
         self._counting.check(entry, statement, group.day, decided_at)
         wrong = self._counting.probed.wrong(body["facts"], statement, decided_at, policies)
@@ -92,7 +94,7 @@ class Exchanges:
             self._find(Code.ASK_KEY, entry)
         if statement["want"]["count"]:
             self._counting.permitted(body["answerer"], statement, decided_at, policies)
-        self._releases.asked(self._waiting(entry, statement, register, decided_at))
+        self._releases.asked(self._waiting(entry, statement, register, decided_at, live))
 
     def was_asked(self, asker: str, exchange: str) -> bool:
         """Whether the log has an ask of that exchange, permitted or denied."""
@@ -133,10 +135,17 @@ class Exchanges:
         return group
 
     def _waiting(
-        self, entry: LogEntry, statement: Mapping[str, Any], register: Register | None, decided_at: datetime
+        self,
+        entry: LogEntry,
+        statement: Mapping[str, Any],
+        register: Register | None,
+        decided_at: datetime,
+        live: Mapping[str, Any] | None,
     ) -> Ask:
         body, want = entry.body, statement["want"]
-        if register is None:
+        if live is not None:
+            unanswerable = ""
+        elif register is None:
             others = self._registers.any_of(body["answerer"], statement["purpose"], statement["epoch"])
             unanswerable = "NOT_COVERED" if others else "NO_REGISTER"
         elif not register.attributes.issuperset(want["attributes"]):
@@ -158,6 +167,8 @@ class Exchanges:
             counted=want["count"],
             unanswerable=unanswerable,
             decided_at=decided_at,
+            statement=statement,
+            live=live,
         )
 
     def _check_facts(self, entry: LogEntry, statement: Mapping[str, Any], register: Register | None) -> None:
@@ -182,6 +193,12 @@ class Exchanges:
 def is_fresh(entry: LogEntry, decided_at: datetime) -> bool:
     """Whether a decision was taken before its entry, and not long before."""
     return decided_at <= entry.at <= decided_at + GRACE
+
+
+def _live_rules(policies: PolicySet | None, body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The row rules for an answerer that answers live under the set that decided; None for one with registers."""
+    purpose = policies.purposes.get(body["purpose"]) if policies is not None else None
+    return purpose.register_rules() if purpose is not None and body["answerer"] in purpose.answers_live else None
 
 
 def _mark(key: tuple[str, str]) -> bytes:

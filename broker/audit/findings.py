@@ -181,6 +181,10 @@ class Code(Enum):
         "canaries are set by a party that does not answer, under another key, twice or too many",
     )
     CANARY = (Fault.EXCHANGE, "an entry on canaries that were asked for fits no list in force and no ask before it")
+    LIVE_ANSWER = (
+        Fault.EXCHANGE,
+        "a live answer fits no ask that waits for one, its party may not answer so, or it stands twice",
+    )
     UNUSUAL_USE = (
         Fault.EXCHANGE,
         "an explanation of unusual use is not about that party's own questions, is of another item, or stands twice",

@@ -19,7 +19,7 @@ CLOSING = timedelta(minutes=5)
 
 _STATUSES = {
     "authorised": {"ANSWERED"},
-    "withheld": {"NO_REGISTER", "EXPIRED", "NOT_COVERED", "WITHHELD"},
+    "withheld": {"NO_REGISTER", "EXPIRED", "NOT_COVERED", "WITHHELD", "NOT_THERE"},
     "failed": {"FAILED"},
     "unknown": {"UNKNOWN"},
 }
@@ -55,6 +55,10 @@ class Ask:
     unanswerable: str
     """Why nothing could be matched: NO_REGISTER, EXPIRED or NOT_COVERED; "" when something could."""
     decided_at: datetime
+    statement: Mapping[str, Any]
+    """What its asker signed."""
+    live: Mapping[str, Any] | None = None
+    """Where its answerer answers live: the row rules that it must declare."""
 
 
 class Releases:
@@ -68,6 +72,8 @@ class Releases:
         self._overdue: dict[int, datetime] = {}
         """Asks whose lease has run out, and when the log first went on after that."""
         self._missing: set[int] = set()
+        self._live: set[int] = set()
+        """Asks whose answerer has signed a live answer."""
         self._state = bytearray()
         self._batch = 0
 
@@ -84,6 +90,12 @@ class Releases:
     def waiting(self, ask_index: object) -> Ask | None:
         """A permitted ask that waits for its release."""
         return self._waiting.get(ask_index) if isinstance(ask_index, int) else None
+
+    def answered_live(self, ask: Ask) -> bool:
+        """A live answer to a waiting ask; False for a second one."""
+        first = ask.index not in self._live
+        self._live.add(ask.index)
+        return first
 
     def asked(self, ask: Ask) -> None:
         """A permitted ask: a release must follow."""
@@ -157,6 +169,8 @@ class Releases:
     def _judge(self, entry: LogEntry, ask: Ask, *, closed: bool) -> None:
         """Whether the status is one that the registers of that time allow. UNKNOWN always is, FAILED mostly."""
         status = entry.body["status"]
+        if ask.live is not None and self._judge_live(entry, ask, status):
+            return
         withdrawn = self._registers.withdrawn_at(ask.reference) if ask.reference else None
         if status == "UNKNOWN" or (status == "WITHHELD" and (closed or withdrawn is not None)):
             return
@@ -166,7 +180,7 @@ class Releases:
             elif status != ask.unanswerable:
                 self._find_status(entry, f"{status}, though {_WHY[ask.unanswerable]}")
             return
-        if status in _UNANSWERABLE:
+        if ask.live is None and (status in _UNANSWERABLE or status == "NOT_THERE"):
             self._find_status(entry, f"{status}, though a register in force could answer")
         if status == "WITHHELD" and not ask.counted:
             self._find_status(entry, "WITHHELD, though nothing was closed and no count was asked")
@@ -176,6 +190,19 @@ class Releases:
             self._findings.add(Code.RELEASE_KEY, index=entry.index)
         if withdrawn is not None and entry.at > withdrawn + GRACE:
             self._findings.add(Code.RELEASE_WITHDRAWN, index=entry.index)
+
+    def _judge_live(self, entry: LogEntry, ask: Ask, status: str) -> bool:
+        """Whether something is wrong with the status of a live answer; one that was closed meanwhile is judged on."""
+        answered = ask.index in self._live
+        if answered != (status == "ANSWERED"):
+            told = "signed an answer" if answered else "signed no answer"
+            if answered or status == "ANSWERED":
+                self._find_status(entry, f"{status}, though its live answerer {told}")
+                return True
+        if status in _UNANSWERABLE:
+            self._find_status(entry, f"{status}, though its answerer answers live")
+            return True
+        return False
 
     def _find_status(self, entry: LogEntry, detail: str) -> None:
         self._findings.add(Code.RELEASE_STATUS, detail, index=entry.index)

@@ -21,7 +21,7 @@ from broker.policy.legal_days import local_day
 SUPPRESS_BELOW = 5
 UNKNOWN_PURPOSE = "(not in the policy set)"
 """Stands for every purpose that no policy set knows: the word is the asker's own."""
-WITHHELD = ("NO_REGISTER", "EXPIRED", "NOT_COVERED", "WITHHELD")
+WITHHELD = ("NO_REGISTER", "EXPIRED", "NOT_COVERED", "WITHHELD", "NOT_THERE")
 FAILED = ("FAILED", "UNKNOWN")
 
 

@@ -183,6 +183,7 @@ KINDS: Mapping[str, Mapping[str, Shape]] = {
             "unusual-use",
             "canaries",
             "canary",
+            "live-answer",
         ),
         "purpose": _name,
         "notice": _hex,
@@ -278,6 +279,7 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Mapping[str, Shape]]]] = {
             "acknowledged": {"party": _name, **_SIGNED},
             "unusual-use": {"party": _name, **_SIGNED},
             "canaries": {"party": _name, **_SIGNED},
+            "live-answer": {"party": _name, "ask_index": is_count, **_SIGNED},
             "canary": {
                 "answerer": _name,
                 "asked_by": _name,

@@ -44,6 +44,7 @@ _HELD = (
     "written_by",
     "shadow_of",
     "lifts",
+    "answers_live",
     "answered",
     "weakest_match_key",
 )

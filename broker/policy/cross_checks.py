@@ -8,7 +8,7 @@ from broker.policy.case_number import BSN_DIGITS, longest_digit_run, parse_patte
 from broker.policy.catalogue import Attribute, Catalogue
 from broker.policy.key_services import catalogue_faults, purpose_faults, repeated_keys, standing_faults
 from broker.policy.problems import Problem, did_you_mean
-from broker.policy.purpose import MOST_GUARDED, OnBehalfOf, Purpose
+from broker.policy.purpose import MOST_GUARDED, MOST_LIVE, OnBehalfOf, Purpose
 from broker.policy.strict_yaml import Path, YamlFile
 
 Say = Callable[..., Problem]
@@ -340,12 +340,35 @@ def _bound_rules(catalogue: Catalogue, purpose: Purpose, say: Say) -> Iterator[P
         text = f"the guardrail is {rails.most_subjects_per_request} subjects"
         yield say(("limits", "subjects_per_request"), "LIMIT_ABOVE_GUARDRAIL", text, "ask about fewer at a time")
     yield from _probing_rules(purpose, say)
+    yield from _live_rules(catalogue, purpose, say)
     if purpose.state == "active" and purpose.dpia is None:
         yield say(("state",), "NO_DPIA", "an active purpose names its DPIA (AVG 35)", "add `dpia:`, or make it a draft")
     keys = max(catalogue.identifiers[name].match_keys for name in purpose.identified_by)
     if purpose.weakest_match_key is not None and purpose.weakest_match_key > keys:
         text = f"the identifiers have at most {keys} match keys"
         yield say(("weakest_match_key",), "MATCH_KEY_UNKNOWN", text, f"write at most {keys}")
+
+
+def _live_rules(catalogue: Catalogue, purpose: Purpose, say: Say) -> Iterator[Problem]:
+    """Pseudonyms of a live question are bound to it: nothing compares it with another, which counts and guards need."""
+    if not purpose.answers_live:
+        return
+    strangers = sorted(set(purpose.answers_live) - set(purpose.answers))
+    if strangers:
+        text = f"{', '.join(strangers)} may not be asked under this purpose"
+        yield say(("answers_live",), "LIVE_NOT_ANSWERER", text, "name parties of `answers`")
+    natural = catalogue.subject_types[purpose.about].natural_person or purpose.pseudonyms.mode != "keyed"
+    if natural:
+        text = "nobody could search live questions for a person, nor tell who was given a record that is corrected"
+        yield say(("answers_live",), "LIVE_PERSONS", text, "let the answerer publish a register")
+    if purpose.limits.subjects_per_request > MOST_LIVE:
+        text = f"questions have up to {purpose.limits.subjects_per_request} subjects; live ones up to {MOST_LIVE}"
+        yield say(("limits", "subjects_per_request"), "LIVE_TOO_LARGE", text, "ask about fewer at a time")
+    for key, has in (("count", purpose.may_learn.count), ("probing", purpose.probing)):
+        if has is not None:
+            text = f"live questions cannot be compared with each other, which {key} needs"
+            path = ("may_learn", "count") if key == "count" else ("probing",)
+            yield say(path, "LIVE_NOT_COMPARED", text, f"leave {key} out, or write a purpose of its own for it")
 
 
 def _probing_rules(purpose: Purpose, say: Say) -> Iterator[Problem]:

@@ -239,6 +239,9 @@ def _law(old: Purpose, new: Purpose) -> Iterator[Shift]:
             yield Shift(Section.LOOSER, f"lifts the suspension by notice {', '.join(lifted)}", "lifts")
         else:
             yield Shift(Section.TIGHTER, "no longer lifts a notice of suspension")
+    if old.answers_live != new.answers_live:
+        before, after = (", ".join(sorted(one.answers_live)) or "nobody" for one in (old, new))
+        yield Shift(Section.TO_COMPARE, f"answers live: {before} -> {after}", "answers_live")
     if old.answered != new.answered:
         yield Shift(Section.OTHER, "a person's answers to findings differ", "answered")
 

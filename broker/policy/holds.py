@@ -18,7 +18,7 @@ from broker.policy.typing_text import refuse_value
 
 Written: TypeAlias = str | tuple[str, ...]
 MAX_DEPTH = 3
-_SETS = frozenset({"asks", "answers", "identified_by", "lifts", "answered", "pseudonyms.key_services"})
+_SETS = frozenset({"asks", "answers", "identified_by", "lifts", "answered", "answers_live", "pseudonyms.key_services"})
 """Lists whose order says nothing."""
 
 

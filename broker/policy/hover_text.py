@@ -51,6 +51,8 @@ _PURPOSE: Mapping[str, str] = {
     "limits": "How much may be asked.",
     "probing": "Guards against probing: what is reported or refused when a party asks the same again, in parts, or "
     "about ever more. Left out: none.",
+    "answers_live": "Parties of `answers` that deposit no register: each question is put to them while its asker "
+    "waits.",
     "valid": "First and last day of this purpose, both included, in Amsterdam. Every purpose ends.",
     "written_by": "The officer who wrote it. That officer's approval does not count: four eyes.",
     "answered": "Answers of a person to findings of `sluis policy check`. They are signed with the file.",

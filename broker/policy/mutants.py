@@ -173,6 +173,8 @@ def _words(policies: PolicySet, purpose: Purpose) -> Iterator[Mutant]:
             yield from _swap(purpose, key, [None], hold=True)
     if purpose.lifts:
         yield from _swap(purpose, "lifts", [()], hold=True)
+    if purpose.answers_live:
+        yield from _swap(purpose, "answers_live", [()], hold=True)
     for position, answer in enumerate(purpose.answered):
         left = tuple(other for other in purpose.answered if other != answer)
         hint = "name the code under `holds`, such as `answered: [CODE]`,"

@@ -151,6 +151,8 @@ class AtLeast(Closed):
         return self.at_least < other.at_least
 
 
+MOST_LIVE = 1_000
+"""Subjects that a question may have at most where an answerer answers live: it travels in one message."""
 MOST_GUARDED = 1_000
 """Subjects that a question may have at most where guards against probing compare it with earlier ones."""
 
@@ -212,7 +214,9 @@ class Answered(Closed):
 class Purpose(Closed):
     """`policies/purposes/<purpose>.yaml`. After loading, `asks` and `answers` hold parties: groups are listed out."""
 
-    added: ClassVar[frozenset[str]] = frozenset({"written_by", "answered", "shadow_of", "lifts", "probing"})
+    added: ClassVar[frozenset[str]] = frozenset(
+        {"written_by", "answered", "shadow_of", "lifts", "probing", "answers_live"}
+    )
     purpose: Name
     title: Wording
     because: Text
@@ -242,6 +246,8 @@ class Purpose(Closed):
     cooperation_ref: Required | None = None
     limits: PurposeLimits
     probing: Probing | None = None
+    answers_live: tuple[Name, ...] = ()
+    """Answerers that deposit no register: each question is put to them while its asker waits."""
     valid: Validity
     written_by: Name | None = None
     """The officer who wrote it; that officer's approval does not count (four eyes)."""

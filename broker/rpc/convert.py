@@ -307,6 +307,9 @@ def answer_messages(
         band=answer.band,
         attributes=answer.attributes,
         disputed=_disputed(answer.marks),
+        live=exchange_pb2.LiveFacts(signed=signed_message(answer.live[0]), certificate=answer.live[1])
+        if answer.live
+        else None,
     )
     yield exchange_pb2.MatchResponse(answerer=answer.answerer, answer=head)
     for run in answer.runs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
@@ -21,7 +21,7 @@ from broker.parties import Caller
 from broker.policy.document import PolicySet, Purpose
 from broker.policy.evaluate import Decision, Request, epoch_of, next_midnight
 from broker.ports import Clock, LogReader, Transaction
-from broker.questions import Opened, requests_counter
+from broker.questions import Opened, is_live, requests_counter
 from broker.rpc import convert
 from broker.rpc.interceptors import Call, StreamSlots, call_of, check_alive
 from broker.rpc.notice_service import position_opening
@@ -48,6 +48,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         slots: StreamSlots,
         bulk: StreamSlots,
         bulk_from: int,
+        live: StreamSlots,
         certificate_of: Callable[[RegisterVersion], bytes],
         grid: Callable[[datetime], None],
     ) -> None:
@@ -62,6 +63,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         self._slots = slots
         self._bulk = bulk
         self._bulk_from = bulk_from
+        self._live = live
         self._certificate_of = certificate_of
         self._grid = grid
 
@@ -85,9 +87,14 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
                 reader.add(message.rows)
             check_alive(call.context)
             question = reader.question()
-            bulk = self._bulk.slot("bulk") if statement.subjects >= self._bulk_from else nullcontext()
-            with bulk:
+            with self._lane(statement):
                 yield from self._answers(call, statement, opened, question, arrived)
+
+    def _lane(self, statement: AskStatement) -> AbstractContextManager[None]:
+        policies = self._gate.policies()
+        if any(is_live(policies, statement.purpose, answerer) for answerer in statement.answerers):
+            return self._live.slot(statement.asker)  # it waits for somebody, and holds a worker meanwhile
+        return self._bulk.slot("bulk") if statement.subjects >= self._bulk_from else nullcontext()
 
     def _head(
         self, call: Call, messages: Iterator[exchange_pb2.MatchRequest]

@@ -10,14 +10,19 @@ from sluis.v1 import register_pb2, register_pb2_grpc
 
 from broker.canaries import MOST_CANARIES, Canaries
 from broker.errors import Code, SluisError, field_error
-from broker.exchange import PSEUDONYM_BYTES, Question
+from broker.exchange import PSEUDONYM_BYTES, Question, UploadSpec
+from broker.live import LiveDesk, Offer, read_live_answer
+from broker.parties import Caller
 from broker.ports import Clock, LogReader
 from broker.publication import BeginUpload, Publication
 from broker.rectifying import Rectification
 from broker.rpc import convert
 from broker.rpc.interceptors import StreamSlots, call_of, check_alive
+from broker.rpc.live_questions import live_question
 
 MAX_MATCH_KEYS = 64
+MOST_WAIT = 20
+"""Seconds."""
 
 
 class RegisterServicer(register_pb2_grpc.RegisterServiceServicer):
@@ -29,6 +34,9 @@ class RegisterServicer(register_pb2_grpc.RegisterServiceServicer):
         publication: Publication,
         rectification: Rectification,
         canaries: Canaries,
+        desk: LiveDesk,
+        widths: Callable[[tuple[str, ...]], tuple[int, ...]],
+        pollers: StreamSlots,
         reader: LogReader,
         clock: Clock,
         slots: StreamSlots,
@@ -37,6 +45,9 @@ class RegisterServicer(register_pb2_grpc.RegisterServiceServicer):
         self._publication = publication
         self._rectification = rectification
         self._canaries = canaries
+        self._desk = desk
+        self._widths = widths
+        self._pollers = pollers
         self._reader = reader
         self._clock = clock
         self._slots = slots
@@ -190,3 +201,48 @@ class RegisterServicer(register_pb2_grpc.RegisterServiceServicer):
         canaries = Question(columns) if columns else None
         receipt = self._canaries.set(call.caller, signed, request.canaries_salt, canaries)
         return register_pb2.SetCanariesResponse(receipt=convert.receipt_message(receipt))
+
+    def TakeQuestion(
+        self, request: register_pb2.TakeQuestionRequest, context: grpc.ServicerContext
+    ) -> register_pb2.TakeQuestionResponse:
+        """See register.proto."""
+        caller, purpose = call_of(context).caller, convert.text(request.purpose, "purpose", "name")
+        if request.wait_seconds > MOST_WAIT:
+            raise field_error(Code.FIELD_INVALID, "wait_seconds", f"is at most {MOST_WAIT}")
+        offer = self._take(caller, purpose, request.wait_seconds)
+        if offer is not None and not context.is_active():
+            self._desk.put_back(offer)
+        check_alive(context)
+        return register_pb2.TakeQuestionResponse(question=live_question(offer) if offer else None)
+
+    def _take(self, caller: Caller, purpose: str, seconds: int) -> Offer | None:
+        if seconds:
+            try:
+                with self._pollers.slot(caller.party):
+                    return self._desk.take(caller, purpose, seconds)
+            except SluisError as error:
+                if error.code is not Code.TOO_MANY_STREAMS:
+                    raise
+        return self._desk.take(caller, purpose, 0)  # whoever waits holds a worker, so only some may
+
+    def AnswerQuestion(
+        self, request: register_pb2.AnswerQuestionRequest, context: grpc.ServicerContext
+    ) -> register_pb2.AnswerQuestionResponse:
+        """See register.proto."""
+        caller = call_of(context).caller
+        signed = convert.signed(request.signed, "signed")
+        if len(request.rows_salt) != 32:
+            raise field_error(Code.LENGTH_WRONG, "rows_salt", "has 32 bytes")
+        offer = self._desk.offer_of(caller, signed)
+        chunk = None
+        if request.HasField("rows"):
+            asked = offer.statement
+            keys, attributes = len(request.rows.columns), asked.want.attributes
+            if request.rows.offset:
+                raise field_error(Code.OFFSET_WRONG, "rows.offset", "is 0: an answer has one run")
+            if keys != read_live_answer(signed, self._desk.scope).match_keys:
+                raise field_error(Code.COUNT_WRONG, "rows.columns", "has one column for each match key")
+            spec = UploadSpec("", "", 1, keys, attributes, self._widths(attributes))
+            chunk = convert.register_chunk(request.rows, spec)
+        receipt = self._desk.answer(caller, offer, signed, request.rows_salt, chunk)
+        return register_pb2.AnswerQuestionResponse(receipt=convert.receipt_message(receipt) if receipt else None)

@@ -7,18 +7,18 @@ For an auditor who would rather read a program than trust one. It shares no line
 `sluis audit verify`; both follow docs/formats.md, and the tests demand that they find the same in every good and bad
 bundle. Two parts, by what they prove:
 
-    INTEGRITY, lines 110 to 1270: that nothing in the log was altered, moved, added or cut, and by whose keys
+    INTEGRITY, lines 110 to 1274: that nothing in the log was altered, moved, added or cut, and by whose keys
     1. bytes          110  canonical JSON, and the members of every kind of log entry and signed statement
-    2. the tree       444  RFC 6962 hashes, checkpoints as C2SP signed notes, cosignatures of witnesses
-    3. trust          622  the trust file, which comes to you by another way than the bundle
-    4. signatures     843  parties' certificates, and what was signed with them
-    5. one pass       957  over the bundle, what you expected of it, and how far witnesses vouch
+    2. the tree       448  RFC 6962 hashes, checkpoints as C2SP signed notes, cosignatures of witnesses
+    3. trust          626  the trust file, which comes to you by another way than the bundle
+    4. signatures     847  parties' certificates, and what was signed with them
+    5. one pass       961  over the bundle, what you expected of it, and how far witnesses vouch
 
-    CONTENT, lines 1271 to 3520: that the log says what the policies allowed; each section needs those before it
-    6. policies      1271  archived policy sets: digests, signers, approvals of both sides
-    7. decisions     1435  every decision taken again, from the policy's meaning and the facts in the log
-    8. the story     1881  keys, registers, asks, releases, corrections, erasures, the log's own life
-    9. the command   3521  files read, the verdict printed
+    CONTENT, lines 1275 to 3564: that the log says what the policies allowed; each section needs those before it
+    6. policies      1275  archived policy sets: digests, signers, approvals of both sides
+    7. decisions     1439  every decision taken again, from the policy's meaning and the facts in the log
+    8. the story     1885  keys, registers, asks, releases, corrections, erasures, the log's own life
+    9. the command   3565  files read, the verdict printed
 
 What to read for which question, if you have an hour:
 
@@ -95,7 +95,7 @@ for _fault, _names in {
     "SEAL_OPEN CARRIED COUNTER_REQUESTS COUNTER_COUNTS COUNT_DISTANCE COUNTER_PROBING FACTS_MODES "
     "EVALUATION_RIGHT EVALUATION_KEY EVALUATION_QUOTA SERVICE_KEY HIT_UNKNOWN RECTIFIED_TWICE "
     "STATEMENT_AGE NOT_ANSWERER CORRECTION_SEARCH CANARIES CANARY UNUSUAL_USE CORRECTION_NOTICES NOTICE_ASK "
-    "DISPUTE_UNKNOWN ACKNOWLEDGEMENT FACTS",
+    "LIVE_ANSWER DISPUTE_UNKNOWN ACKNOWLEDGEMENT FACTS",
     17: "REPLAY_DIFFERS NOT_REPLAYABLE",
     18: "COSIGNED_FORM COSIGNED_DIFFERS COSIGNATURE_WRONG COSIGNATURE_TIME WITNESS_QUORUM WITNESS_GAP",
     19: "ERASURE_ORDER ORDER_AGE ERASURE_UNORDERED ERASURE_UNKNOWN ERASURE_TWICE ERASURE_EARLY ERASURE_HELD",
@@ -339,6 +339,7 @@ notice unusual-use         | what:text purpose:text notice:text party:text &sign
 notice canaries            | what:text purpose:text notice:text party:text &signed
 notice canary              | what:text purpose:text notice:text answerer:text asked_by:text exchange:text
                            | ask_index:number list:number rows:number
+notice live-answer         | what:text purpose:text notice:text party:text ask_index:number &signed
 correction                 | answerer:text purpose:text epoch:text searched:number unsearched:number notices:number
                            | &signed
 outcome                    | asker:text answerer:text exchange:text ask_index:number purpose:text &signed
@@ -394,6 +395,9 @@ sluis/v1/unusual-use       | &head not_after:time party:text item:text purpose:t
                            | explanation:=planned|backlog|urgent|test|technical|mistake|examining
 sluis/v1/canaries          | &head not_after:time answerer:text request_id:text purpose:text epoch:text key_id:text
                            | scheme:text match_keys:number rows:number record:hex
+sluis/v1/live-answer       | &head not_after:time answerer:text asker:text exchange:text purpose:text epoch:text
+                           | key_id:text scheme:text match_keys:number attributes:texts tokens:hex rows:hex as_of:time
+                           | coverage:text rules:map
 sluis/v1/subject-search    | &latest party:text purpose:text epoch:text key_id:text scheme:text match_keys:number
                            | pseudonyms:hex
 sluis/v1/erasure-order     | &made exchanges:exchanges case:hex?
@@ -1899,6 +1903,8 @@ class Waiting:
     """Why no row could be matched: NO_REGISTER, EXPIRED or NOT_COVERED; "" when some could."""
     decided: datetime
     batch: int
+    live: dict[str, Any] | None = None
+    """Where its answerer answers live: the row rules that it must declare."""
 
     @property
     def stated(self) -> dict[str, Any]:
@@ -1948,7 +1954,7 @@ ALIKE = ("decided_at", "certificate", "signature", "policy_set", "engine", "trac
 """What all asks of one exchange have in common, besides their statement."""
 STATUSES = {
     "authorised": {"ANSWERED"},
-    "withheld": {"NO_REGISTER", "EXPIRED", "NOT_COVERED", "WITHHELD"},
+    "withheld": {"NO_REGISTER", "EXPIRED", "NOT_COVERED", "WITHHELD", "NOT_THERE"},
     "failed": {"FAILED"},
     "unknown": {"UNKNOWN"},
 }
@@ -1970,6 +1976,7 @@ SIGNERS = {
     "notice acknowledged": "party",
     "notice unusual-use": "party",
     "notice canaries": "party",
+    "notice live-answer": "party",
     "access subject-search": "party",
 }
 """Form of an entry with a party's signature -> the member that names who signed it."""
@@ -2000,7 +2007,8 @@ class Story:
         self.withdrawn: dict[str, tuple[int, datetime]] = {}
         self.exchange: Exchange | None = None
         self.seen: set[bytes] = set()
-        self.batch = 0
+        self.batch, self.live = 0, set[int]()
+        """The number of the batch; asks whose answerer has signed a live answer."""
         self.waiting: dict[int, Waiting] = {}
         self.in_order: deque[int] = deque()
         self.overdue: dict[int, datetime] = {}
@@ -2049,6 +2057,7 @@ class Story:
             "notice unusual-use": (self._unusual_use,),
             "notice canaries": (self.canaries.set, vault.rectification),
             "notice canary": (self.canaries.met,),
+            "notice live-answer": (self._answered_live,),
             "correction": (rectified.correction, vault.rectification),
             "outcome": (rectified.outcome, vault.rectification),
             "access answer-repeated": (self._repeated,),
@@ -2380,7 +2389,10 @@ class Story:
         if not decided - SECOND <= until <= decided + AHEAD + SECOND:
             self.find("DECIDED_AT", entry.index)
         exchange = self._exchange_of(entry, decided)
-        register = self.registers.get(_path(body["answerer"], stated))
+        purpose = policies.purpose(stated["purpose"]) if policies else None
+        is_live = purpose is not None and body["answerer"] in purpose.get("answers_live", ())
+        live = row_rules(purpose) if purpose is not None and is_live else None
+        register = None if is_live else self.registers.get(_path(body["answerer"], stated))
         permitted = body["decision"].get("effect") == "permit"
         self._check_facts(entry, stated, register)
         self._check_counters(entry, stated, exchange, decided, permitted)
@@ -2393,13 +2405,12 @@ class Story:
         if self.usable_key(stated) != stated["key_id"]:
             self.find("ASK_KEY", entry.index)
         if stated["want"]["count"]:
-            purpose = policies.purpose(stated["purpose"]) if policies else None
             kept = decided + timedelta(days=purpose["vault_keep_days"] if purpose else 0)
             key = _count_key(body, stated)
             self.counts[_budget(key)] += 1
             self.counted[key].append(Counted(stated["subjects"], stated["tokens"], kept))
-        hindrance = self._hindrance(body["answerer"], stated, register, decided)
-        self.waiting[entry.index] = Waiting(body, register, hindrance, decided, self.batch)
+        hindrance = "" if is_live else self._hindrance(body["answerer"], stated, register, decided)
+        self.waiting[entry.index] = Waiting(body, register, hindrance, decided, self.batch, live)
         self.in_order.append(entry.index)
 
     def _hindrance(self, answerer: str, stated: dict[str, Any], register: Register | None, at: datetime) -> str:
@@ -2624,6 +2635,10 @@ class Story:
     def _wrong_status(self, entry: Entry, ask: Waiting, closed: bool) -> str:
         """What is wrong with a status, given the registers of that time; "" when nothing is."""
         status, reference = entry.body["status"], ask.body["register"]
+        if ask.live is not None:
+            answered = entry.body["ask_index"] in self.live
+            if status in HINDRANCES or (answered != (status == "ANSWERED") and (answered or status == "ANSWERED")):
+                return "RELEASE_STATUS"
         version, at = self.withdrawn.get(reference["name"], (0, None)) if reference else (0, None)
         withdrawn = at if reference and version == reference["version"] else None
         if status == "UNKNOWN" or (status == "WITHHELD" and (closed or withdrawn is not None)):
@@ -2631,6 +2646,8 @@ class Story:
         if ask.hindrance:
             wrong = HINDRANCES[ask.hindrance] if status == "ANSWERED" else "RELEASE_STATUS"
             return "" if status == ask.hindrance else wrong
+        if status == "NOT_THERE":
+            return "" if ask.live is not None else "RELEASE_STATUS"
         if status in HINDRANCES or (status == "WITHHELD" and not ask.stated["want"]["count"]):
             return "RELEASE_STATUS"
         if status != "ANSWERED":
@@ -2639,6 +2656,33 @@ class Story:
             self.find("RELEASE_WITHDRAWN", entry.index)
         other = ask.register is not None and ask.register.stated["key_id"] != ask.stated["key_id"]
         return "RELEASE_KEY" if other else ""
+
+    def _answered_live(self, entry: Entry) -> None:
+        """What an answerer signed of an answer from its own premises: once, before the release of its ask."""
+        body, place = entry.body, entry.body["ask_index"]
+        same = {"answerer": body["party"], "purpose": body["purpose"]}
+        stated, ask = self.statement(entry, "sluis/v1/live-answer", same), self.waiting.get(place)
+        if stated is None:
+            return
+        if not in_time(entry, stated):
+            self.find("STATEMENT_AGE", entry.index)
+        purpose = self.policies.purpose(body["purpose"]) if self.policies else None
+        good = (
+            ask is not None
+            and ask.live is not None
+            and place not in self.live
+            and body["notice"] == digest_of(stated)[:32]
+            and (stated["answerer"], stated["exchange"]) == (ask.body["answerer"], ask.body["exchange"])
+            and all(stated[n] == ask.stated[n] for n in ("asker", "epoch", "key_id", "purpose", "scheme", "tokens"))
+            and stated["attributes"] == ask.stated["want"]["attributes"]
+            and stated["match_keys"] >= ask.stated["match_keys"]
+            and digest_of(stated["rules"])
+            in [digest_of(row_rules(one)) for one in (purpose,) if one is not None] + [digest_of(ask.live)]
+        )
+        if not good:
+            self.find("LIVE_ANSWER", entry.index)
+        if ask is not None and ask.live is not None:
+            self.live.add(place)
 
     # Notices
 

@@ -10,6 +10,7 @@ import grpc
 import pytest
 from good_requests import GOOD, question
 from google.protobuf.message import Message
+from live_stage import stage_texts
 from sluis.v1 import exchange_pb2, register_pb2
 from stage import METHODS, Stage, check_unchanged, logs, make_stage, refused, state_of
 from world import running
@@ -31,7 +32,7 @@ MALFORMED = {
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with running(tmp_path_factory.mktemp("stage")) as world:
+    with running(tmp_path_factory.mktemp("stage"), stage_texts()) as world:
         yield make_stage(world)
 
 

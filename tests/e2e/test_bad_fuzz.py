@@ -17,6 +17,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from live_stage import stage_texts
 from stage import METHODS, Stage, make_stage, refused
 from world import running
 
@@ -31,6 +32,7 @@ SIGNED = {
     "KeyService/PublishEpoch": "manifest",
     "RegisterService/CorrectRecord": "signed",
     "RegisterService/SetCanaries": "signed",
+    "RegisterService/AnswerQuestion": "signed",
     "ExchangeService/DisputeHit": "signed",
     "ExchangeService/ReportOutcome": "signed",
     "NoticeService/AcknowledgeNotice": "signed",
@@ -43,7 +45,7 @@ often = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=lis
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with running(tmp_path_factory.mktemp("stage")) as world:
+    with running(tmp_path_factory.mktemp("stage"), stage_texts()) as world:
         yield make_stage(world)
 
 

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 import grpc
 import pytest
 from bad_canaries import canary_rows
+from bad_live import live_rows
 from bad_question import match_rows
 from bad_rectification import rectification_rows
 from bad_rows import unary_rows
 from bad_shapes import OK, Row
 from good_requests import GOOD
+from live_stage import stage_texts
 from sluis.v1 import common_pb2
 from stage import CANARY, METHODS, Stage, check_unchanged, logs, make_stage, refused, request_fields, state_of
 from world import running
@@ -21,14 +23,14 @@ from world import running
 from broker.errors import Code, Kind
 
 pytestmark = pytest.mark.slow
-ROWS = [*unary_rows(), *rectification_rows(), *canary_rows(), *match_rows()]
+ROWS = [*unary_rows(), *rectification_rows(), *canary_rows(), *live_rows(), *match_rows()]
 KEPT = ("registers", "counters", "exchanges", "vault")
 """What a legitimate read, dry run or begin leaves alone."""
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with running(tmp_path_factory.mktemp("stage")) as world:
+    with running(tmp_path_factory.mktemp("stage"), stage_texts()) as world:
         yield make_stage(world)
 
 
@@ -105,7 +107,7 @@ def test_the_request_that_is_bent_is_good(tmp_path_factory: pytest.TempPathFacto
     """Else a row could pass for a reason of its own."""
     if rpc.startswith("PseudonymService/"):
         pytest.skip("a broker without a key service answers none of them")
-    with running(tmp_path_factory.mktemp("good")) as world:
+    with running(tmp_path_factory.mktemp("good"), stage_texts()) as world:
         fresh = make_stage(world)
         party, build = GOOD[rpc]
         if rpc == "AuditService/WatchReceipts":  # it watches until its time is up

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+import live_stage
 from google.protobuf.message import Message
 from participant import Ask
 from sluis.v1 import audit_pb2, common_pb2, exchange_pb2, keys_pb2, notices_pb2, pseudonym_pb2, register_pb2
@@ -230,6 +231,8 @@ GOOD: dict[str, tuple[str, Builder]] = {
     "RegisterService/SealRegister": ("uwv", _seal),
     "RegisterService/CorrectRecord": ("uwv", _correct),
     "RegisterService/SetCanaries": ("uwv", _canaries),
+    "RegisterService/TakeQuestion": ("snf", _simple(register_pb2.TakeQuestionRequest(purpose=live_stage.PURPOSE))),
+    "RegisterService/AnswerQuestion": ("snf", live_stage.good_answer),
     "RegisterService/WithdrawRegister": (
         "uwv",
         lambda stage: [register_pb2.WithdrawRegisterRequest(request_id=str(uuid.uuid4()), register=stage.register)],

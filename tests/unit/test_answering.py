@@ -102,7 +102,8 @@ class World:
         statement: Any = SimpleNamespace(asker="utrecht", request_id="r", want=want, key_id=KEY_ID)
         manifest = SimpleNamespace(key_id=key_id)
         register = SimpleNamespace(name="snf/p/2026Q4/bag", version=3, manifest=manifest)
-        ask: Any = SimpleNamespace(register=register, unanswerable=unanswerable, state=SimpleNamespace(answerer="snf"))
+        state = SimpleNamespace(answerer="snf")
+        ask: Any = SimpleNamespace(register=register, unanswerable=unanswerable, state=state, live=False)
         terms = Terms(rows_per_pseudonym=1, min_group=5, bands=bands, vault_until=NOW + timedelta(days=1))
         return self.answering.prepare(statement, terms, ask, question)
 

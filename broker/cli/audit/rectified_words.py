@@ -32,6 +32,8 @@ def rectified_words(entry: LogEntry) -> str:
     if body["what"] == "canaries":
         rows = f"{statement.get('rows')} subjects that do not exist, under {statement.get('epoch')}"
         return f"{body['purpose']}: canaries set, {rows}; notice {body['notice'][:8]}"
+    if body["what"] == "live-answer":
+        return f"{body['purpose']}: {body['party']} answered live, to ask {body['ask_index']}"
     if body["what"] == "canary":
         asked = f"{body['rows']:,} canaries" if body["rows"] else "no canary"
         return f"{body['purpose']}: {body['asked_by']} asked for {asked}, in ask {body['ask_index']}"

@@ -28,6 +28,7 @@ STATUS_WORDS = {
     "EXPIRED": "expired",
     "NOT_COVERED": "not covered",
     "WITHHELD": "withheld",
+    "NOT_THERE": "not there",
     "FAILED": "failed",
     "UNKNOWN": "unknown",
 }
@@ -38,6 +39,7 @@ STATUS_NOTES = {
     "EXPIRED": "the answerer's register has expired",
     "NOT_COVERED": "the answerer's register lacks this identifier or an attribute asked",
     "WITHHELD": "the purpose was suspended, or closed to you, while the answer was made; nothing was released",
+    "NOT_THERE": "the answerer answers from its own premises and did not answer in time; ask again",
     "FAILED": "the match failed and nothing was released; ask again",
     "UNKNOWN": "the broker stopped before it answered and nothing was released; ask again",
 }

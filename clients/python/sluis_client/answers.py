@@ -18,7 +18,8 @@ from sluis_client.canonical import canonical_json, commitment, encode, parse_can
 from sluis_client.errors import ClientError, Exit
 from sluis_client.participant import Participant
 from sluis_client.receipts import receipt_broken
-from sluis_client.statement_shapes import REGISTER
+from sluis_client.session_pseudonyms import session_register
+from sluis_client.statement_shapes import LIVE_ANSWER, REGISTER
 from sluis_client.statements import SignedStatement, parse_utc, verify
 from sluis_client.transport import (
     STATUS_NAMES,
@@ -92,7 +93,10 @@ def check_answers(
     checked = []
     for answer in sorted(answers, key=lambda answer: answer.answerer):
         register, certificate = None, None
-        if answer.register is not None:
+        if answer.live is not None:
+            certificate = me.certificate_of(answer.answerer, answer.live[1])
+            register = check_live(posed, statement, answer.answerer, answer.live[0], certificate)
+        elif answer.register is not None:
             if answer.register.certificate:
                 certificate = me.certificate_of(answer.answerer, answer.register.certificate)
             elif answer.answerer in parties:
@@ -215,7 +219,10 @@ def _check_release(statement: Mapping[str, Any], release: Mapping[str, Any], ans
     if answer.attributes != attributes or release["attributes"] != list(attributes):
         raise broken(who, "it holds other attributes than were asked")
     # a purpose that was closed meanwhile withholds whatever there was to say, that there is no register included
-    named = status in _NAMES_REGISTER or (status == "WITHHELD" and release["register"] is not None)
+    live = answered and release["register"] is None
+    if (answer.live is not None) != live:
+        raise broken(who, "what its answerer signed is missing, or came where it should not")
+    named = (status in _NAMES_REGISTER and not live) or (status == "WITHHELD" and release["register"] is not None)
     if (answer.register is not None) != named:
         raise broken(who, "it names a register where it should not, or names none where it should")
     if not answered and (answer.runs or answer.hits or answer.count is not None or answer.band):
@@ -311,6 +318,33 @@ def _check_manifest(
         if any(manifest["rules"].get(rule) != value for rule, value in posed.view.rules.items()):
             raise _refused(who, "it does not declare the row rules that the policy demands")
     return said
+
+
+def check_live(
+    posed: Posed, statement: Mapping[str, Any], who: str, signed: SignedStatement, certificate: bytes
+) -> RegisterSaid:
+    """What a live answerer signed of its answer to this question. Raises MANIFEST_REFUSED, SIGNATURE_WRONG."""
+    said = verify(signed, certificate, LIVE_ANSWER)
+    same = ("origin", "environment", "purpose", "epoch", "scheme", "asker", "key_id", "tokens")
+    asked = {name: statement[name] for name in same}
+    asked |= {"answerer": who, "exchange": statement["request_id"], "attributes": statement["want"]["attributes"]}
+    for name, value in asked.items():
+        if said[name] != value:
+            raise _refused(who, f"its {name} is not the one of the question")
+    if who not in posed.view.answers_live:
+        raise _refused(who, "the policy does not let it answer live")
+    if said["match_keys"] < statement["match_keys"]:
+        raise _refused(who, "it has fewer match keys than the question")
+    if canonical_json(said["rules"]) != canonical_json(dict(posed.view.rules)):
+        raise _refused(who, "it does not declare the row rules that the policy demands")
+    return RegisterSaid(
+        session_register(said),
+        1,
+        parse_utc(said["as_of"]),
+        parse_utc(said["not_after"]),
+        said["coverage"],
+        said["rules"],
+    )
 
 
 def _refused(answerer: str, why: str) -> ClientError:

@@ -29,6 +29,7 @@ from sluis_client.policy import PurposeView
 from sluis_client.pseudonymise import Column, Context, Maker
 from sluis_client.register_table import allowed_keys, keys_used, pseudonym_columns, scheme_named
 from sluis_client.schemes import Scheme
+from sluis_client.session_pseudonyms import session_columns
 from sluis_client.statements import SignedStatement, ask_statement, parse_utc
 from sluis_client.tables import NormalisedTable
 from sluis_client.transport import Answer, Decision, DryRun, Opening, Progress, Question, Want, silent
@@ -147,9 +148,10 @@ def _ask(
         chosen = choose(me, view, sorted(set(plan.answerers)), scheme.name, plan.epoch)
         made = _made(me, plan, view, chosen, scheme, table, progress)
         found = None if anew else _unfinished(me, made.fingerprint, request_id)
-    context, columns, pseudonymiser = made.chosen.context, made.columns, made.pseudonymiser
+    context, pseudonymiser = made.chosen.context, made.pseudonymiser
     repeated = found is not None
     record = found or _new_record(me, plan, made, request_id)
+    columns = _bound(me, plan, made, record["request_id"])
     try:
         answers = _put(me, record, columns, progress)
     except ClientError as error:
@@ -163,6 +165,7 @@ def _ask(
         me.keystore.drop_record("exchanges", record["request_id"])
         repeated = False
         record = _new_record(me, plan, made, request_id)
+        columns = _bound(me, plan, made, record["request_id"])
         answers = _put(me, record, columns, progress)
     posed = Posed(view, context, scheme, pseudonymiser, table.keys, columns, _question(record, columns).signed)
     checked = check_answers(me, posed, answers, progress)
@@ -193,6 +196,13 @@ def _demand_foreseeable(me: Participant, view: PurposeView, plan: Plan, context:
     case, ref = bool(plan.case_number), bool(plan.cooperation_ref)
     demand_foreseeable(view, plan.scheme, plan.want, subjects, case=case, ref=ref)
     demand_newest_key(me, context)
+
+
+def _bound(me: Participant, plan: Plan, made: _Made, request_id: str) -> tuple[Column, ...]:
+    """The columns that leave: as they are, or bound to this one question where its answerer answers live."""
+    if not set(plan.answerers) & set(me.purpose(plan.purpose).answers_live):
+        return made.columns
+    return session_columns(made.chosen.key.key, made.chosen.context, me.profile.party, request_id, made.columns)
 
 
 def _begun(
@@ -255,8 +265,9 @@ def _new_record(
     request_id: str,
 ) -> dict[str, Any]:
     """A signed question, on disk before it is put."""
-    context, columns = made.chosen.context, made.columns
+    context = made.chosen.context
     request_id = request_id or str(uuid.uuid4())
+    columns = _bound(me, plan, made, request_id)
     salt = os.urandom(SALT_BYTES)
     case_number = _opening(plan.case_number)
     cooperation_ref = _opening(plan.cooperation_ref)

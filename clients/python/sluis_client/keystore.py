@@ -57,7 +57,18 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9.Q-]{0,140}")
 _EPOCH_FILE = re.compile(
     r"(?P<purpose>[a-z][a-z0-9-]{0,62})\.(?P<epoch>[0-9]{4}(?:Q[1-4]|-[01][0-9])?(?:\.[1-9][0-9]?)?)"
 )
-_PARTS = ("epochs", "encryption", "due", "ended", "uploads", "exchanges", "statements", "evidence", "named")
+_PARTS = (
+    "epochs",
+    "encryption",
+    "due",
+    "ended",
+    "uploads",
+    "exchanges",
+    "statements",
+    "evidence",
+    "named",
+    "live-answers",
+)
 
 
 @dataclass(frozen=True)
@@ -287,7 +298,7 @@ class Keystore:
             )
 
     def record(self, kind: str, name: str) -> dict[str, Any] | None:
-        """A record of `uploads`, `exchanges`, `statements` or `evidence`, or None."""
+        """A record of `uploads`, `exchanges`, `statements`, `evidence` or `live-answers`, or None."""
         return self._read_json(f"{kind}/{_checked(name)}")
 
     def keep_record(self, kind: str, name: str, value: Mapping[str, Any]) -> None:

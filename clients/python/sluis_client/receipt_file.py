@@ -20,7 +20,7 @@ from sluis_client.certificates import oin_of, read_certificate
 from sluis_client.errors import ClientError, Exit
 from sluis_client.merkle import leaf_hash, verify_inclusion
 from sluis_client.receipts import ReceiptError, parse_checkpoint, receipt_broken, verify_receipt
-from sluis_client.statement_shapes import ASK, REGISTER
+from sluis_client.statement_shapes import ASK, LIVE_ANSWER, REGISTER
 from sluis_client.statements import SignedStatement, verify
 from sluis_client.transport import Opening, Receipt
 from sluis_client.witnessed import Seen, WitnessRule, seen_under
@@ -61,11 +61,17 @@ def asker_file(
                 "manifest": None
                 if answer.received.register is None
                 else {**_signed_json(answer.received.register.manifest), "certificate": _base64(answer.certificate)},
+                **_live_json(answer),
             }
             for answer in answers
         ],
         **({} if cover is None else {"witnessed": dict(cover)}),
     }
+
+
+def _live_json(answer: CheckedAnswer) -> dict[str, Any]:
+    live = answer.received.live
+    return {} if live is None else {"live": {**_signed_json(live[0]), "certificate": _base64(live[1])}}
 
 
 def answerer_file(receipts: Sequence[Receipt], cover: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -176,7 +182,13 @@ def _check_opening(release: Mapping[str, Any], item: Mapping[str, Any]) -> None:
 
 
 def _check_manifest(release: Mapping[str, Any], item: Mapping[str, Any]) -> None:
-    """The answerer signed the manifest, and it is of the register that the log names."""
+    """The answerer signed the manifest, and it is of the register that the log names; or it signed this live answer."""
+    if "live" in item:
+        said = verify(
+            _signed_of(item["live"]), base64.b64decode(item["live"]["certificate"], validate=True), LIVE_ANSWER
+        )
+        same = all(said[name] == release[name] for name in ("answerer", "asker", "exchange"))
+        _demand(same, "what its live answerer signed is of another exchange")
     if item["manifest"] is None:
         return
     signed = _signed_of(item["manifest"])

@@ -20,6 +20,7 @@ OUTCOME = "sluis/v1/outcome"
 ACKNOWLEDGEMENT = "sluis/v1/acknowledgement"
 UNUSUAL_USE = "sluis/v1/unusual-use"
 CANARIES = "sluis/v1/canaries"
+LIVE_ANSWER = "sluis/v1/live-answer"
 SUBJECT_SEARCH = "sluis/v1/subject-search"
 SUBJECT_ANSWER = "sluis/v1/subject-answer"
 SUBJECT_PSEUDONYMS = "sluis/v1/subject-pseudonyms"
@@ -280,6 +281,21 @@ _SHAPES: dict[str, dict[str, Shape]] = {
         "match_keys": _number(1, 64),
         "rows": _number(0, 1_000),
         "record": _like(_DIGEST),
+        "not_after": is_time,
+    },
+    LIVE_ANSWER: {
+        **_SUBJECT,
+        "answerer": _like(_NAME),
+        "asker": _like(_NAME),
+        "exchange": _like(_UUID4),
+        "scheme": _like(_NAME),
+        "match_keys": _number(1, 64),
+        "attributes": _names(0, 100),
+        "tokens": _like(_DIGEST),
+        "rows": _like(_DIGEST),
+        "as_of": is_time,
+        "coverage": _text(500),
+        "rules": _is_rules,
         "not_after": is_time,
     },
     SUBJECT_SEARCH: {

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from sluis_client.live_transport import LiveTransport
 from sluis_client.notice_transport import RectificationTransport
 from sluis_client.pseudonymise import Column
 from sluis_client.statements import SignedStatement
@@ -29,6 +30,7 @@ STATUS_NAMES = {
     6: "WITHHELD",
     7: "FAILED",
     8: "UNKNOWN",
+    9: "NOT_THERE",
 }
 """Answer statuses by their numbers on the wire, named as release entries name them."""
 
@@ -145,6 +147,8 @@ class Answer:
     result: Opening | None = None
     disputed: tuple[bytes, bytes] = (b"", b"")
     """Positions of disputed hits, 4 bytes little-endian each, and since when, 8 bytes each; as received."""
+    live: tuple[SignedStatement, bytes] | None = None
+    """What a live answerer signed, and the certificate (DER) that it is said to verify with."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -254,7 +258,7 @@ class PublishedEpoch:
     """The key to be used in the epoch after this one; "" as long as none was made ahead."""
 
 
-class Transport(RectificationTransport, SubjectTransport, Protocol):
+class Transport(RectificationTransport, SubjectTransport, LiveTransport, Protocol):
     """The broker, seen from one agency."""
 
     def match(self, question: Question, progress: Progress = silent) -> tuple[Answer, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from audit_kit import EPOCH, OFFICERS, START, World, authority, policy_bundle
+from bad_bundles_live import honest, live, said
 
 from broker.audit.advice import advice_on
 from broker.audit.bundle_lines import leaf_of
@@ -142,6 +143,19 @@ def test_the_same_party_publishes_for_more_recipients_under_one_key() -> None:
     more = {**statement["recipients"], "utrecht": {"envelope": "34" * 16, "key": key}}
     signed = made.signed("snf", {**statement, "recipients": more})
     made.batch(("key", {"action": "epoch", "party": "snf", **signed}))
+    assert found(made) == []
+
+
+def test_live_questions_in_every_way_they_may_end() -> None:
+    assert found(honest(World().begin())) == []
+
+
+def test_a_live_answer_on_its_way_while_the_row_rules_change() -> None:
+    """What the purpose demanded when it was asked, and what it demands now, are both well declared."""
+    made = live(World())
+    index = ask(made)
+    said(made, index)
+    made.release(index)
     assert found(made) == []
 
 

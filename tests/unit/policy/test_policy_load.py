@@ -93,6 +93,15 @@ BENDS = [
      "1000"),
     (P08, "valid: {from", "probing: {hits_per_hundred: {at_least: 1, then: report}}\nvalid: {from",
      "PROBING_WITHOUT_HITS", ""),
+    # live answers
+    (SNF, LIMITS, f"{LIMITS}\nanswers_live: [snf]", None, ""),
+    (SNF, LIMITS, f"{LIMITS}\nanswers_live: [nla]", "LIVE_NOT_ANSWERER", ""),
+    (SNF, LIMITS, f"{LIMITS}\nanswers_live: [nobody]", "LIVE_NOT_ANSWERER", ""),
+    (SNF, LIMITS, LIMITS.replace("1000", "1001") + "\nanswers_live: [snf]", "LIVE_TOO_LARGE", ""),
+    (SNF, LIMITS, f"{LIMITS}\nanswers_live: [snf]\nprobing: {{same_question: {{at_most: 0, then: report}}}}",
+     "LIVE_NOT_COMPARED", "probing"),
+    (P04, "valid: {from", "answers_live: [uwv]\nvalid: {from", "LIVE_PERSONS", "register"),
+    (P08, "may_learn:", "answers_live: [snf]\nmay_learn:", "LIVE_NOT_COMPARED", "count"),
     # natural persons and national numbers
     (P04, "mode: oblivious", "mode: keyed", "PERSONS_NEED_OBLIVIOUS", "oblivious"),
     (P04, "state: draft", "state: active", "NO_DPIA", ""),

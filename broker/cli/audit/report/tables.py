@@ -16,7 +16,7 @@ from broker.policy.check_words import QUESTIONS
 from broker.policy.wording import Lang
 
 _COUNTS = ("exchanges", "subjects", "questions", "answered", "withheld", "failed", "open", "denied")
-_STATUSES = ("ANSWERED", "NO_REGISTER", "EXPIRED", "NOT_COVERED", "WITHHELD", "FAILED", "UNKNOWN")
+_STATUSES = ("ANSWERED", "NO_REGISTER", "EXPIRED", "NOT_COVERED", "WITHHELD", "NOT_THERE", "FAILED", "UNKNOWN")
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,7 @@ def publish(
             attributes=pairs(attributes, "--map"),
             codes=pairs(codes, "--code"),
             expires_at=day(expires, "--expires", inclusive_end=True) if expires else None,
-            rules=_rules(view, pairs(rules, "--rules")),
+            rules=rules_of(view, pairs(rules, "--rules")),
             strict=strict,
             restore_zeros=restore_zeros,
             hits_only=hits_only,
@@ -250,7 +250,7 @@ def _tell_published(every: tuple[Published, ...], prepared: Prepared, as_json: b
     emit(value, lines, as_json)
 
 
-def _rules(view: PurposeView, given: dict[str, str]) -> dict[str, bool | int | str]:
+def rules_of(view: PurposeView, given: dict[str, str]) -> dict[str, bool | int | str]:
     """Rules with the types that the policy gives them."""
     typed: dict[str, bool | int | str] = {}
     for name, text in given.items():

@@ -21,6 +21,7 @@ from sluis.v1 import (
 from sluis_client.client import convert
 from sluis_client.client.calls import LONG_SECONDS, STREAM_SECONDS, UNARY_SECONDS, Outgoing, Retries
 from sluis_client.client.channels import secure_channel
+from sluis_client.client.live import LiveCalls
 from sluis_client.client.rectifying import RectifyingCalls
 from sluis_client.client.subject import SubjectCalls
 from sluis_client.profile import Profile
@@ -55,13 +56,14 @@ def connect(profile: Profile, retries: Retries | None = None) -> GrpcTransport:
     return GrpcTransport(channel, retries)
 
 
-class GrpcTransport(RectifyingCalls, SubjectCalls):
+class GrpcTransport(RectifyingCalls, SubjectCalls, LiveCalls):
     """`sluis_client.transport.Transport` over a channel, which it closes. Safe for several threads."""
 
     def __init__(self, channel: grpc.Channel, retries: Retries | None = None) -> None:
         self._channel = channel
         RectifyingCalls.__init__(self, channel, retries or Retries())
         SubjectCalls.__init__(self, channel)
+        LiveCalls.__init__(self, channel)
         self._keys = keys_pb2_grpc.KeyServiceStub(channel)
         self._audit = audit_pb2_grpc.AuditServiceStub(channel)
         self._notices = notices_pb2_grpc.NoticeServiceStub(channel)

@@ -127,6 +127,7 @@ def _answer(
         release=receipt(receipts.release) if receipts.HasField("release") else None,
         result=Opening(receipts.result.salt, receipts.result.value) if receipts.HasField("result") else None,
         disputed=(answer.disputed.positions, answer.disputed.since),
+        live=(signed(answer.live.signed), answer.live.certificate) if answer.HasField("live") else None,
     )
 
 

@@ -47,6 +47,8 @@ class _AnswerStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AnswerSt
     """The join failed; nothing was released. Ask again with a new request id."""
     ANSWER_STATUS_UNKNOWN: _AnswerStatus.ValueType  # 8
     """The broker stopped between the ask and the release; nothing was released. Ask again with a new request id."""
+    ANSWER_STATUS_NOT_THERE: _AnswerStatus.ValueType  # 9
+    """The answerer answers live and did not answer in time. Not a "no hit". Ask again with a new request id."""
 
 class AnswerStatus(_AnswerStatus, metaclass=_AnswerStatusEnumTypeWrapper):
     """What became of the question at one answerer."""
@@ -71,6 +73,8 @@ ANSWER_STATUS_FAILED: AnswerStatus.ValueType  # 7
 """The join failed; nothing was released. Ask again with a new request id."""
 ANSWER_STATUS_UNKNOWN: AnswerStatus.ValueType  # 8
 """The broker stopped between the ask and the release; nothing was released. Ask again with a new request id."""
+ANSWER_STATUS_NOT_THERE: AnswerStatus.ValueType  # 9
+"""The answerer answers live and did not answer in time. Not a "no hit". Ask again with a new request id."""
 Global___AnswerStatus: _TypeAlias = AnswerStatus  # noqa: Y015
 
 class _RowStatus:
@@ -262,6 +266,7 @@ class Answer(_message.Message):
     BAND_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
     DISPUTED_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
     status: Global___AnswerStatus.ValueType
     exchange: _builtins.str
     """The exchange this answer belongs to (equals the request id)."""
@@ -285,6 +290,10 @@ class Answer(_message.Message):
     def disputed(self) -> Global___DisputedRows:
         """Hits that follow whose record somebody disputes; absent when there are none."""
 
+    @_builtins.property
+    def live(self) -> Global___LiveFacts:
+        """What the answerer signed of its answer, where it answers live; then there is no register."""
+
     def __init__(
         self,
         *,
@@ -297,16 +306,45 @@ class Answer(_message.Message):
         band: _builtins.str = ...,
         attributes: _abc.Iterable[_builtins.str] | None = ...,
         disputed: Global___DisputedRows | None = ...,
+        live: Global___LiveFacts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count", "decision", b"decision", "disputed", b"disputed", "register", b"register"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count", "decision", b"decision", "disputed", b"disputed", "live", b"live", "register", b"register"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "attributes", b"attributes", "band", b"band", "count", b"count", "decision", b"decision", "disputed", b"disputed", "exchange", b"exchange", "hits", b"hits", "register", b"register", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "attributes", b"attributes", "band", b"band", "count", b"count", "decision", b"decision", "disputed", b"disputed", "exchange", b"exchange", "hits", b"hits", "live", b"live", "register", b"register", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__count: _TypeAlias = _typing.Literal["count"]  # noqa: Y015
     _WhichOneofArgType__count: _TypeAlias = _typing.Literal["_count", b"_count"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__count) -> _WhichOneofReturnType__count | None: ...
 
 Global___Answer: _TypeAlias = Answer  # noqa: Y015
+
+@_typing.final
+class LiveFacts(_message.Message):
+    """What an answerer signed of an answer from its own premises."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNED_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    certificate: _builtins.bytes
+    """The certificate whose key signed it, DER."""
+    @_builtins.property
+    def signed(self) -> _common_pb2.SignedStatement:
+        """Statement of type "sluis/v1/live-answer" (docs/formats.md, Live answers)."""
+
+    def __init__(
+        self,
+        *,
+        signed: _common_pb2.SignedStatement | None = ...,
+        certificate: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "signed", b"signed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiveFacts: _TypeAlias = LiveFacts  # noqa: Y015
 
 @_typing.final
 class DisputedRows(_message.Message):

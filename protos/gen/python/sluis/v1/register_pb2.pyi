@@ -588,3 +588,146 @@ class SetCanariesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetCanariesResponse: _TypeAlias = SetCanariesResponse  # noqa: Y015
+
+@_typing.final
+class TakeQuestionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    WAIT_SECONDS_FIELD_NUMBER: _builtins.int
+    purpose: _builtins.str
+    wait_seconds: _builtins.int
+    """How long to wait for one, at most 20; 0: do not wait."""
+    def __init__(
+        self,
+        *,
+        purpose: _builtins.str = ...,
+        wait_seconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["purpose", b"purpose", "wait_seconds", b"wait_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakeQuestionRequest: _TypeAlias = TakeQuestionRequest  # noqa: Y015
+
+@_typing.final
+class TakeQuestionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def question(self) -> Global___LiveQuestion:
+        """Absent: none came."""
+
+    def __init__(
+        self,
+        *,
+        question: Global___LiveQuestion | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakeQuestionResponse: _TypeAlias = TakeQuestionResponse  # noqa: Y015
+
+@_typing.final
+class LiveQuestion(_message.Message):
+    """A question whose asker waits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNED_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    TOKENS_SALT_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    ASK_FIELD_NUMBER: _builtins.int
+    certificate: _builtins.bytes
+    """The certificate whose key signed it, DER."""
+    tokens_salt: _builtins.bytes
+    """Opens the statement's commitment to the rows."""
+    @_builtins.property
+    def signed(self) -> _common_pb2.SignedStatement:
+        """The asker's statement of type "sluis/v1/ask"."""
+
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.PseudonymColumn]:
+        """One column for each match key: pseudonyms bound to this question (docs/pseudonym-spec.md, Live questions)."""
+
+    @_builtins.property
+    def ask(self) -> _common_pb2.Receipt:
+        """The `ask` entry: the decision is durable."""
+
+    def __init__(
+        self,
+        *,
+        signed: _common_pb2.SignedStatement | None = ...,
+        certificate: _builtins.bytes = ...,
+        tokens_salt: _builtins.bytes = ...,
+        columns: _abc.Iterable[_common_pb2.PseudonymColumn] | None = ...,
+        ask: _common_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ask", b"ask", "signed", b"signed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask", b"ask", "certificate", b"certificate", "columns", b"columns", "signed", b"signed", "tokens_salt", b"tokens_salt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiveQuestion: _TypeAlias = LiveQuestion  # noqa: Y015
+
+@_typing.final
+class AnswerQuestionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNED_FIELD_NUMBER: _builtins.int
+    ROWS_SALT_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    rows_salt: _builtins.bytes
+    """32 random bytes; opens the statement's commitment to the rows."""
+    @_builtins.property
+    def signed(self) -> _common_pb2.SignedStatement:
+        """Statement of type "sluis/v1/live-answer" (docs/formats.md, Live answers), signed by the answerer."""
+
+    @_builtins.property
+    def rows(self) -> Global___RegisterRows:
+        """The records that were asked for, and no others; absent: there are none."""
+
+    def __init__(
+        self,
+        *,
+        signed: _common_pb2.SignedStatement | None = ...,
+        rows_salt: _builtins.bytes = ...,
+        rows: Global___RegisterRows | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows", "signed", b"signed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows", "rows_salt", b"rows_salt", "signed", b"signed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerQuestionRequest: _TypeAlias = AnswerQuestionRequest  # noqa: Y015
+
+@_typing.final
+class AnswerQuestionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """The `notice` entry; absent when the release gate withheld the answer."""
+
+    def __init__(
+        self,
+        *,
+        receipt: _common_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerQuestionResponse: _TypeAlias = AnswerQuestionResponse  # noqa: Y015

@@ -83,6 +83,16 @@ class RegisterServiceStub:
                 request_serializer=sluis_dot_v1_dot_register__pb2.SetCanariesRequest.SerializeToString,
                 response_deserializer=sluis_dot_v1_dot_register__pb2.SetCanariesResponse.FromString,
                 _registered_method=True)
+        self.TakeQuestion = channel.unary_unary(
+                '/sluis.v1.RegisterService/TakeQuestion',
+                request_serializer=sluis_dot_v1_dot_register__pb2.TakeQuestionRequest.SerializeToString,
+                response_deserializer=sluis_dot_v1_dot_register__pb2.TakeQuestionResponse.FromString,
+                _registered_method=True)
+        self.AnswerQuestion = channel.unary_unary(
+                '/sluis.v1.RegisterService/AnswerQuestion',
+                request_serializer=sluis_dot_v1_dot_register__pb2.AnswerQuestionRequest.SerializeToString,
+                response_deserializer=sluis_dot_v1_dot_register__pb2.AnswerQuestionResponse.FromString,
+                _registered_method=True)
 
 
 class RegisterServiceServicer:
@@ -163,6 +173,22 @@ class RegisterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TakeQuestion(self, request, context):
+        """The next question that waits for the caller where the policy lets it answer live (`answers_live`); empty when none
+        came. Its ask stands in the log already. The same question may be handed out again until it is answered.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnswerQuestion(self, request, context):
+        """Answers a question that was taken. NOT_FOUND when nobody waits for it any more: it was answered, or timed out.
+        Answers once the release is in the log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RegisterServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -210,6 +236,16 @@ def add_RegisterServiceServicer_to_server(servicer, server):
                     servicer.SetCanaries,
                     request_deserializer=sluis_dot_v1_dot_register__pb2.SetCanariesRequest.FromString,
                     response_serializer=sluis_dot_v1_dot_register__pb2.SetCanariesResponse.SerializeToString,
+            ),
+            'TakeQuestion': grpc.unary_unary_rpc_method_handler(
+                    servicer.TakeQuestion,
+                    request_deserializer=sluis_dot_v1_dot_register__pb2.TakeQuestionRequest.FromString,
+                    response_serializer=sluis_dot_v1_dot_register__pb2.TakeQuestionResponse.SerializeToString,
+            ),
+            'AnswerQuestion': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerQuestion,
+                    request_deserializer=sluis_dot_v1_dot_register__pb2.AnswerQuestionRequest.FromString,
+                    response_serializer=sluis_dot_v1_dot_register__pb2.AnswerQuestionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -459,6 +495,60 @@ class RegisterService:
             '/sluis.v1.RegisterService/SetCanaries',
             sluis_dot_v1_dot_register__pb2.SetCanariesRequest.SerializeToString,
             sluis_dot_v1_dot_register__pb2.SetCanariesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TakeQuestion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sluis.v1.RegisterService/TakeQuestion',
+            sluis_dot_v1_dot_register__pb2.TakeQuestionRequest.SerializeToString,
+            sluis_dot_v1_dot_register__pb2.TakeQuestionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerQuestion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sluis.v1.RegisterService/AnswerQuestion',
+            sluis_dot_v1_dot_register__pb2.AnswerQuestionRequest.SerializeToString,
+            sluis_dot_v1_dot_register__pb2.AnswerQuestionResponse.FromString,
             options,
             channel_credentials,
             insecure,

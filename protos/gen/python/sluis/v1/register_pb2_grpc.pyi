@@ -69,6 +69,14 @@ class RegisterServiceStub:
     never be asked for. They stand in no register, so they are never a hit. That one was asked for is an entry, which
     the caller sees among its own and the asker does not. Idempotent by the statement's request_id.
     """
+    TakeQuestion: _grpc.UnaryUnaryMultiCallable[_register_pb2.TakeQuestionRequest, _register_pb2.TakeQuestionResponse]
+    """The next question that waits for the caller where the policy lets it answer live (`answers_live`); empty when none
+    came. Its ask stands in the log already. The same question may be handed out again until it is answered.
+    """
+    AnswerQuestion: _grpc.UnaryUnaryMultiCallable[_register_pb2.AnswerQuestionRequest, _register_pb2.AnswerQuestionResponse]
+    """Answers a question that was taken. NOT_FOUND when nobody waits for it any more: it was answered, or timed out.
+    Answers once the release is in the log.
+    """
 
 @_typing.type_check_only
 class RegisterServiceAsyncStub(RegisterServiceStub):
@@ -110,6 +118,14 @@ class RegisterServiceAsyncStub(RegisterServiceStub):
     """Sets the canaries of a register, in the place of those before: pseudonyms of subjects that do not exist and should
     never be asked for. They stand in no register, so they are never a hit. That one was asked for is an entry, which
     the caller sees among its own and the asker does not. Idempotent by the statement's request_id.
+    """
+    TakeQuestion: _aio.UnaryUnaryMultiCallable[_register_pb2.TakeQuestionRequest, _register_pb2.TakeQuestionResponse]  # type: ignore[assignment]
+    """The next question that waits for the caller where the policy lets it answer live (`answers_live`); empty when none
+    came. Its ask stands in the log already. The same question may be handed out again until it is answered.
+    """
+    AnswerQuestion: _aio.UnaryUnaryMultiCallable[_register_pb2.AnswerQuestionRequest, _register_pb2.AnswerQuestionResponse]  # type: ignore[assignment]
+    """Answers a question that was taken. NOT_FOUND when nobody waits for it any more: it was answered, or timed out.
+    Answers once the release is in the log.
     """
 
 class RegisterServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -203,6 +219,26 @@ class RegisterServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sets the canaries of a register, in the place of those before: pseudonyms of subjects that do not exist and should
         never be asked for. They stand in no register, so they are never a hit. That one was asked for is an entry, which
         the caller sees among its own and the asker does not. Idempotent by the statement's request_id.
+        """
+
+    @_abc_1.abstractmethod
+    def TakeQuestion(
+        self,
+        request: _register_pb2.TakeQuestionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_register_pb2.TakeQuestionResponse, _abc.Awaitable[_register_pb2.TakeQuestionResponse]]:
+        """The next question that waits for the caller where the policy lets it answer live (`answers_live`); empty when none
+        came. Its ask stands in the log already. The same question may be handed out again until it is answered.
+        """
+
+    @_abc_1.abstractmethod
+    def AnswerQuestion(
+        self,
+        request: _register_pb2.AnswerQuestionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_register_pb2.AnswerQuestionResponse, _abc.Awaitable[_register_pb2.AnswerQuestionResponse]]:
+        """Answers a question that was taken. NOT_FOUND when nobody waits for it any more: it was answered, or timed out.
+        Answers once the release is in the log.
         """
 
 def add_RegisterServiceServicer_to_server(servicer: RegisterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
