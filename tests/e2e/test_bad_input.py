@@ -126,4 +126,4 @@ def test_a_signed_statement_is_the_only_message_that_travels_as_bytes() -> None:
         for path, one in request_fields(method)
         if one.containing_type is common_pb2.SignedStatement.DESCRIPTOR
     }
-    assert of == {"ask.signed", "manifest", "key", "signed"}
+    assert of == {"ask.signed", "manifest", "key", "signed", "end"}

@@ -148,7 +148,7 @@ class Keystore:
 
     def keep_encryption_key(self, key: EncryptionKey) -> None:
         """Stores the encryption key; the one before is kept beside it until it is destroyed."""
-        with self._lock(".keys.lock"):
+        with self._lock(".keys-lock"):
             before = self.encryption_key()
             if before is not None and before.digest != key.digest:
                 value = {"private": before.private.reveal().hex(), **_signed_json(before.statement)}
@@ -185,7 +185,7 @@ class Keystore:
         Raises:
             ClientError: KEY_ID_WRONG.
         """
-        with self._lock(".keys.lock"):
+        with self._lock(".keys-lock"):
             self._keep_epoch_key(key)
 
     def _keep_epoch_key(self, key: EpochKey) -> None:
@@ -275,7 +275,7 @@ class Keystore:
         stored = f"named/{_checked(name)}"
         data = self._read(stored)
         if data is None and make:
-            with self._lock(".named.lock"):
+            with self._lock(".named-lock"):
                 data = self._read(stored)
                 if data is None:
                     data = secrets.token_bytes(KEY_BYTES)
