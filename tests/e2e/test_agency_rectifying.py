@@ -176,22 +176,22 @@ def test_an_outcome_is_reported_once(world: World, utrecht: Desk) -> None:
 def test_a_statement_cut_off_is_sent_again_with_the_same_bytes(
     world: World, snf: Desk, utrecht: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sluis_client import rectifying
+    from sluis_client import sending
     from sluis_client.errors import Exit
 
     utrecht.match(BAGS[3:6])
     wrong = snf.file("wrong.csv", [BAGS[4]])
     plan = ("--purpose", PURPOSE, "--scheme", "bag", "--what", "withdrawn", "--reason", "not-lawful")
-    sent = rectifying._send
+    sent = sending._sent
 
     def cut_off(record: Any, send: Any) -> Any:
         sent(record, send)
         raise ClientError("BROKER_UNREACHABLE", "no answer", Exit.BROKER_UNREACHABLE)
 
-    monkeypatch.setattr(rectifying, "_send", cut_off)
+    monkeypatch.setattr(sending, "_sent", cut_off)
     with pytest.raises(ClientError, match="BROKER_UNREACHABLE"):
         snf.run("correct", wrong, *plan)
-    monkeypatch.setattr(rectifying, "_send", sent)
+    monkeypatch.setattr(sending, "_sent", sent)
     world.clock.at += timedelta(hours=2)
     assert snf.json("correct", wrong, *plan)["corrections"][0]["searched"] == 1
     assert len(utrecht.json("notices", "list")["notices"]) == 1, "it was logged once"

@@ -148,9 +148,9 @@ def test_data_and_high_water_file_that_are_both_not_mounted_do_not_pass_for_a_ne
 
 
 def test_a_key_directory_that_cannot_be_written_stops_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def read_only(*_: object) -> None:
+    def read_only(*_: object, **__: object) -> None:
         raise OSError(30, "EROFS")
 
-    monkeypatch.setattr("broker.custody.keys._write_new", read_only)
+    monkeypatch.setattr("broker.custody.key_files.write_whole", read_only)
     serve_once(world, str(world.directory / "broker.yaml"))
     assert not (world.directory / "keys" / "log-begun").exists()

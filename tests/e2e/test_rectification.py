@@ -151,7 +151,7 @@ def test_an_older_database_learns_what_holds_keep_of_its_corrections(cast: Cast)
         made = database.execute(every).fetchall()
         assert len(made) == 1 + 2 + 2 * 2 + 1
         database.execute("DROP TABLE vault_kept")
-        database.execute("DELETE FROM migrations WHERE name LIKE '0008%'")
+        database.execute("DELETE FROM migrations WHERE name = '0008_holds_on_corrections.sql'")
         migrate(database, shipped())
         assert database.execute(every).fetchall() == made
 
