@@ -1,7 +1,7 @@
 """Which subjects a party asked about before, as rows: marks under a key of the scope, never pseudonyms.
 
 A mark is HMAC-SHA-256(key of the scope, pseudonym)[:16]; the key derives from the storage key. When that is rotated the
-marks of before no longer meet those of after: the guards then begin anew, which is told in docs/operate.md.
+marks of before no longer meet those of after: the guards then begin anew, which is told in docs/key-custody.md.
 """
 
 from __future__ import annotations
