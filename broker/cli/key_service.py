@@ -219,8 +219,9 @@ def _demand_fits(purpose: Purpose, service: str, epoch: str) -> None:
     from broker.policy.legal_days import calendar_epoch, epoch_named
 
     if service not in purpose.pseudonyms.key_services:
-        named = ", ".join(purpose.pseudonyms.key_services) or "none"
-        raise SluisError(Code.SERVICE_NOT_NAMED, f"{purpose.name} names other key services than {service}: {named}")
+        named = ", ".join(purpose.pseudonyms.key_services)
+        has = f"names other key services than {service}: {named}" if named else "is in mode keyed, without key services"
+        raise SluisError(Code.SERVICE_NOT_NAMED, f"{purpose.name} {has}; give a purpose whose policy names {service}")
     if epoch_named(purpose.pseudonyms.epoch, calendar_epoch(epoch)) is None:
         text = f"--epoch: {purpose.name} counts by the {purpose.pseudonyms.epoch}, such as 2026-11, 2026Q4 or 2026"
         raise SluisError(Code.FIELD_INVALID, text)

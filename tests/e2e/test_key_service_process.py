@@ -37,7 +37,7 @@ def test_two_operators_end_to_end(tmp_path):
     other = other_of(world)
     configs = {OWN: tmp_path / "broker.yaml", OTHER: tmp_path / OTHER / "key-service.yaml"}
     make = ("key-service", "key", "make", "--config", configs[OWN], "--purpose")
-    assert "names other key services than sluis: none" in sluis(*make, "snf-locatie", "--epoch", epoch, code=3)
+    assert "snf-locatie is in mode keyed, without key services" in sluis(*make, "snf-locatie", "--epoch", epoch, code=3)
     assert "counts by the month" in sluis(*make, PURPOSE, "--epoch", "2026Q4", code=3)
     pins: dict[str, str] = {}
     for name, config in configs.items():
