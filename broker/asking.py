@@ -56,6 +56,7 @@ from broker.questions import (
     statement_digest,
     terms_of,
 )
+from broker.standing import note_first, standing_facts
 from broker.statements import Scope
 
 LEASE = timedelta(minutes=15)
@@ -166,6 +167,7 @@ class AskGate:
             tx.debit(counter, 1)
             note(tx, policies, statement, posed.question, alike.probing, now)
             for ask in permitted:
+                note_first(tx, policies, statement, ask.state.answerer, now)
                 if statement.want.count:
                     name = counts_counter(statement.asker, ask.state.answerer, statement.purpose, statement.epoch)
                     tx.debit(name, 1)
@@ -254,6 +256,7 @@ class AskGate:
             modes_available=self._modes,
             suspended_since=alike.suspended_since,
             probing=alike.probing,
+            standing=standing_facts(tx, statement, answerer, posed.question, register, posed.now),
         )
 
 

@@ -41,6 +41,7 @@ from broker.questions import Asked, AskedOf, Opened, Posed, Put, Terms, statemen
 from broker.register_ports import RegisterStore
 from broker.release_entries import give_up, is_withdrawn, release_entry
 from broker.repeating import Repeating
+from broker.standing import note_answered
 from broker.statement_members import Signed
 
 MAX_AHEAD = timedelta(minutes=10)
@@ -250,6 +251,7 @@ class Coordinator:
             leaving = withheld() if shut else prepared
             marks = NO_MARKS
             if leaving.status is AnswerStatus.ANSWERED and not statement.want.count:
+                note_answered(tx, statement, state.answerer, register)
                 self._gate.note_hits(tx, state, statement.subjects, leaving.hits)
                 marks = marking.look(tx, tx.open_disputes(state.answerer, state.purpose, state.epoch))
                 leaving = replace(leaving, result=with_marks(leaving.result, marks))

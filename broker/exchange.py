@@ -106,6 +106,8 @@ class AskStatement:
     case_number: str | None
     cooperation_ref: str | None
     not_after: datetime
+    standing: str | None = None
+    """Request id of the first question, where this is that one put again (docs/adr/0037)."""
 
 
 @dataclass(frozen=True)

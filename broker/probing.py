@@ -51,7 +51,8 @@ def probing_facts(
     if known is None:
         return _without_rows(statement.subjects, hour, spent, _hits(tx, scope))
     size = len(known)
-    before = tx.asked_before(scope, known, datetime.fromtimestamp(0, now.tzinfo))
+    # one that stands is compared with every other question, and not with itself
+    before = tx.asked_before(scope, known, datetime.fromtimestamp(0, now.tzinfo), statement.standing)
     return ProbingFacts(
         same=sum(count == shared == size for count, shared in before.overlaps),
         nested=sum(shared in (count, size) and count != size for count, shared in before.overlaps),
@@ -87,7 +88,8 @@ def note(
     tx.debit(counter, facts.epoch - tx.spent(counter))
     ends = epoch_of(policies.purposes[statement.purpose], now).valid_until + KEPT_AFTER
     scope = scope_of(statement.asker, statement.purpose, statement.epoch)
-    tx.note_asked(AskedQuestion(scope, statement.asker, statement.request_id, statement.subjects, now, ends), known)
+    exchange = statement.standing or statement.request_id
+    tx.note_asked(AskedQuestion(scope, statement.asker, exchange, statement.subjects, now, ends), known)
 
 
 def note_hits(tx: Transaction, policies: PolicySet, state: ExchangeState, asked: int, hits: int) -> None:

@@ -30,7 +30,7 @@ class AskedBefore:
 @dataclass(frozen=True)
 class AskedQuestion:
     """A question to be noted. `scope`: within what it is compared; `rows`: as its statement says; `keep_until`: when it
-    may be dropped."""
+    may be dropped. `exchange`: its request id, and of a standing question that of the first one."""
 
     scope: str
     asker: str
@@ -51,8 +51,9 @@ class AskedReads(Protocol):
 class AskedWrites(AskedReads, Protocol):
     """What a transaction has besides. A scope is one asker under one purpose and epoch."""
 
-    def asked_before(self, scope: str, subjects: Pseudonyms, since: datetime) -> AskedBefore:
-        """How `subjects` (each value once) stand to the questions noted in `scope` from `since` on."""
+    def asked_before(self, scope: str, subjects: Pseudonyms, since: datetime, but: str | None = None) -> AskedBefore:
+        """How `subjects` (each value once) stand to the questions noted in `scope` from `since` on, without those
+        noted as the exchange `but`, of which the subjects are known all the same."""
         ...
 
     def note_asked(self, asked: AskedQuestion, subjects: Pseudonyms) -> None:

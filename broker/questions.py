@@ -134,6 +134,7 @@ def request_of(statement: AskStatement, answerer: str) -> Request:
         match_keys=statement.match_keys,
         want=Want(statement.want.hit, statement.want.count, statement.want.attributes),
         subjects=statement.subjects,
+        standing=statement.standing is not None,
     )
 
 

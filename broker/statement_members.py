@@ -64,6 +64,10 @@ class Members:
             return None
         return self.text(name, pattern, shape)
 
+    def text_if_there(self, name: str, pattern: re.Pattern[str], shape: str) -> str | None:
+        """As `text`, of a member that may be missing; it is never null."""
+        return self.text(name, pattern, shape) if name in self._left else None
+
     def free_text(self, name: str, limit: int) -> str:
         """Text of 1 to `limit` bytes without a long number."""
         value = self.take(name)

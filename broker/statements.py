@@ -196,8 +196,11 @@ def read_ask(signed: Signed, scope: Scope) -> AskStatement:
         case_number=members.optional_text("case_number", HEX64, "64 hex digits or null"),
         cooperation_ref=members.optional_text("cooperation_ref", HEX64, "64 hex digits or null"),
         not_after=members.time("not_after"),
+        standing=members.text_if_there("standing", UUID4, "a UUID version 4 in lower case"),
     )
     members.end()
+    if statement.standing == statement.request_id:
+        raise members.wrong("standing", "names the first question, and this one needs a request id of its own")
     return statement
 
 

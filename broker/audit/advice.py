@@ -210,6 +210,10 @@ _CODES: Mapping[Code, Advice] = {
         "an answer is said to come from an answerer's own premises, and the log does not bear it out",
         "ask that party for the receipt of its answer and for what opens it",
     ),
+    Code.STANDING: Advice(
+        "a party may have put a question again for which nothing was newer, or another one in its place",
+        "have the asker open both questions to you, and compare them",
+    ),
     Code.COUNTER_PROBING: Advice(
         "whether a party asked the same again, in parts, or about ever more people was not watched as agreed",
         "have the asker open its questions to you, and look for them with `sluis audit unusual --openings`",

@@ -27,6 +27,7 @@ from broker.audit.rectifications import Rectifications
 from broker.audit.registers import Registers
 from broker.audit.releases import Releases
 from broker.audit.replay import Replayed, replay
+from broker.audit.standing import Standing
 from broker.audit.statement_forms import StatementForms
 from broker.audit.subject_searches import SubjectSearches
 from broker.audit.trust import Trust
@@ -44,10 +45,13 @@ class EntryRules:
         self._closing = Closing(trust, findings, self.policies)
         self._keys = EpochKeys(forms, findings, self.policies)
         self._registers = Registers(forms, findings, self.policies, self._keys)
-        self.releases = Releases(findings, self._registers)
+        standing = Standing()
+        self.releases = Releases(findings, self._registers, standing)
         self._counting = Counting(findings)
         self._evaluations = Evaluations(findings, self.policies, self._closing, self._counting)
-        self._exchanges = Exchanges(forms, findings, self._keys, self._registers, self.releases, self._counting)
+        self._exchanges = Exchanges(
+            forms, findings, self._keys, self._registers, self.releases, self._counting, standing
+        )
         self.continuity = Continuity(trust, findings, self.releases, self._counting, self._closing, preceding)
         self._subject_searches = SubjectSearches(trust, findings, self.policies, self._keys)
         self._accesses = Accesses(findings, self.policies, self._exchanges)

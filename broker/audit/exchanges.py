@@ -14,6 +14,7 @@ from broker.audit.epoch_keys import EpochKeys
 from broker.audit.findings import Code, Findings
 from broker.audit.registers import Register, Registers
 from broker.audit.releases import Ask, Releases
+from broker.audit.standing import Standing
 from broker.audit.statement_forms import StatementForms
 from broker.policy.document import PolicySet
 from broker.policy.legal_days import day_of
@@ -53,6 +54,7 @@ class Exchanges:
         registers: Registers,
         releases: Releases,
         counting: Counting,
+        standing: Standing,
     ) -> None:
         self._forms = forms
         self._findings = findings
@@ -60,6 +62,7 @@ class Exchanges:
         self._registers = registers
         self._releases = releases
         self._counting = counting
+        self._standing = standing
         self._group: _Group | None = None
         self._seen: set[bytes] = set()
 
@@ -86,10 +89,15 @@ class Exchanges:
         wrong = self._counting.probed.wrong(body["facts"], statement, decided_at, policies)
         if wrong:
             self._findings.add(Code.COUNTER_PROBING, wrong, index=entry.index)
+        version = register.reference["version"] if register is not None else 0
+        wrong = self._standing.wrong(body["facts"], statement, body["answerer"], decided_at, version)
+        if wrong:
+            self._findings.add(Code.STANDING, wrong, index=entry.index)
         if body["decision"].get("effect") != "permit":
             self._releases.denied(entry.index)
             return
         group.permitted = True
+        self._standing.permitted(statement, body["answerer"], decided_at, policies)
         if self._keys.key_id(statement["purpose"], statement["epoch"]) != statement["key_id"]:
             self._find(Code.ASK_KEY, entry)
         if statement["want"]["count"]:

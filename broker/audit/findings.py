@@ -154,6 +154,7 @@ class Code(Enum):
         Fault.EXCHANGE,
         "an ask says something else of its asker's earlier questions than the log allows",
     )
+    STANDING = (Fault.EXCHANGE, "a standing question is not an earlier one put again as the log has it")
     FACTS_MODES = (Fault.EXCHANGE, "a decision counts on modes of pseudonyms that no such broker serves")
     EVALUATION_RIGHT = (
         Fault.EXCHANGE,

@@ -39,6 +39,8 @@ class Asked(NamedTuple):
     """Ids of the checks that were not met."""
     to_explain: tuple[str, ...] = ()
     """Ids of the guards against probing whose bound a permitted ask passed."""
+    standing: bool = False
+    """Whether it is an earlier question put again, because there was something newer."""
 
 
 class Follower:
@@ -100,6 +102,7 @@ def read_asked(entry: LogEntry) -> Asked:
         permitted=permitted,
         unmet=unmet,
         to_explain=_to_explain(decision.get("obligations")),
+        standing="standing" in statement,
     )
 
 

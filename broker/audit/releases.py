@@ -11,6 +11,7 @@ from typing import Any
 from broker.audit.entries import GRACE, LogEntry
 from broker.audit.findings import Code, Findings
 from broker.audit.registers import Register, Registers
+from broker.audit.standing import Standing
 
 LEASE = timedelta(minutes=15)
 """How long after its decision an ask may be answered; then it can only become `unknown`."""
@@ -64,8 +65,9 @@ class Ask:
 class Releases:
     """Checks `release` entries against the asks before them."""
 
-    def __init__(self, findings: Findings, registers: Registers) -> None:
+    def __init__(self, findings: Findings, registers: Registers, standing: Standing) -> None:
         self._findings = findings
+        self._standing = standing
         self._registers = registers
         self._waiting: dict[int, Ask] = {}
         self._order: deque[int] = deque()
@@ -147,6 +149,8 @@ class Releases:
             self._findings.add(Code.RELEASE_LATE, index=entry.index)
         if self._fits(entry, ask):
             self._judge(entry, ask, closed=closed)
+        if body["status"] == "ANSWERED" and ask.register is not None and not ask.counted:
+            self._standing.answered(ask.statement, ask.answerer, ask.register.reference["version"])
 
     def _fits(self, entry: LogEntry, ask: Ask) -> bool:
         """Whether outcome, status, attributes and result go together."""

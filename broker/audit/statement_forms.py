@@ -33,6 +33,7 @@ _ASK = {
     "type": "text",
     "want": "map",
 }
+_STANDING_ASK = {**_ASK, "standing": "text"}
 _WANT = {"attributes": "texts", "count": "flag", "hit": "flag"}
 _REGISTER = {
     "answerer": "text",
@@ -97,8 +98,9 @@ class StatementForms:
         self._findings = findings
 
     def ask(self, entry: LogEntry) -> bool:
-        """`sluis/v1/ask`."""
-        return self._good(entry, "sluis/v1/ask", _ASK, _is_ask)
+        """`sluis/v1/ask`, of a first question or of one that stands."""
+        members = _STANDING_ASK if "standing" in entry.body["statement"] else _ASK
+        return self._good(entry, "sluis/v1/ask", members, _is_ask)
 
     def register(self, entry: LogEntry) -> bool:
         """`sluis/v1/register`."""

@@ -69,7 +69,7 @@ class Rows(Silent):
         """See Rule."""
         if any(span is not None and span.day != asked.day for span in (self._same, self._nested)):
             yield from self.end()
-        if not asked.permitted:
+        if not asked.permitted or asked.standing:  # one that stands is its first question again, and may be
             return
         rows = self._openings.rows(asked.tokens)
         if rows is None:

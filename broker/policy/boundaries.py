@@ -205,6 +205,11 @@ class _Maker:
         yield "one subject more than was agreed", {"subjects": limits.subjects_per_request + 1}
         yield "the last question of the day", {"requests_today": limits.requests_per_day - 1}
         yield "one question more", {"requests_today": limits.requests_per_day}
+        standing = self._purpose.standing_questions
+        if standing is not None:
+            for told, days in (("on its last day", standing.days), ("a day too old", standing.days + 1)):
+                yield f"a standing question {told}", {"standing": {"days": days}}
+            yield "a standing question, and nothing newer", {"standing": {"newer": False}}
         if rule is not None:
             yield "the last count of the epoch", {"want": ["count"], "counts_this_epoch": rule.per_epoch - 1}
             yield "one count more", {"want": ["count"], "counts_this_epoch": rule.per_epoch}

@@ -68,6 +68,10 @@ QUESTIONS: Mapping[str, Both] = {
         "en": "Were enough of those asked about known?",
         "nl": "Waren er van de gevraagden genoeg bekend?",
     },
+    "standing-question": {
+        "en": "May this question stand, and is there something newer?",
+        "nl": "Mag deze vraag blijven staan, en is er iets nieuwers?",
+    },
 }
 
 ADVICE: Mapping[str, Both] = {
@@ -189,5 +193,9 @@ ADVICE: Mapping[str, Both] = {
     "hits-per-hundred": {
         "en": "ask only about subjects of a running case; have the officer look at why so few are known",
         "nl": "vraag alleen over onderwerpen van een lopende zaak; laat nagaan waarom er zo weinig bekend zijn",
+    },
+    "standing-question": {
+        "en": "wait for a newer register, or begin anew with `sluis-client watch add`: it is a new question then",
+        "nl": "wacht op een nieuwer register, of begin opnieuw met `sluis-client watch add`: dat is een nieuwe vraag",
     },
 }

@@ -341,6 +341,7 @@ def _bound_rules(catalogue: Catalogue, purpose: Purpose, say: Say) -> Iterator[P
         yield say(("limits", "subjects_per_request"), "LIMIT_ABOVE_GUARDRAIL", text, "ask about fewer at a time")
     yield from _probing_rules(purpose, say)
     yield from _live_rules(catalogue, purpose, say)
+    yield from _standing_rules(purpose, say)
     if purpose.state == "active" and purpose.dpia is None:
         yield say(("state",), "NO_DPIA", "an active purpose names its DPIA (AVG 35)", "add `dpia:`, or make it a draft")
     keys = max(catalogue.identifiers[name].match_keys for name in purpose.identified_by)
@@ -369,6 +370,23 @@ def _live_rules(catalogue: Catalogue, purpose: Purpose, say: Say) -> Iterator[Pr
             text = f"live questions cannot be compared with each other, which {key} needs"
             path = ("may_learn", "count") if key == "count" else ("probing",)
             yield say(path, "LIVE_NOT_COMPARED", text, f"leave {key} out, or write a purpose of its own for it")
+
+
+def _standing_rules(purpose: Purpose, say: Say) -> Iterator[Problem]:
+    """What was asked first must be kept for as long as it stands, and a version of a register must answer it."""
+    standing = purpose.standing_questions
+    if standing is None:
+        return
+    if standing.days > purpose.vault_keep_days:
+        text = f"the broker keeps what was first asked for {purpose.vault_keep_days} days"
+        hint = f"write at most {purpose.vault_keep_days}, or raise vault_keep_days"
+        yield say(("standing_questions", "days"), "STANDING_TOO_LONG", text, hint)
+    if not purpose.may_learn.hit:
+        text = "only hits and attributes can change from one register version to the next; counts may be asked here"
+        yield say(("standing_questions",), "STANDING_WITHOUT_HITS", text, "leave it out")
+    if set(purpose.answers) <= set(purpose.answers_live):
+        text = "every party here answers live, and so publishes no register that could be newer"
+        yield say(("standing_questions",), "STANDING_LIVE", text, "leave it out")
 
 
 def _probing_rules(purpose: Purpose, say: Say) -> Iterator[Problem]:

@@ -27,6 +27,8 @@ class Request:
     match_keys: int
     want: Want
     subjects: int
+    standing: bool = False
+    """Whether it says that it is an earlier question put again, which has stood since."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,19 @@ class ProbingFacts:
 
 
 @dataclass(frozen=True)
+class StandingFacts:
+    """How a standing question stands to the first one that it names.
+
+    `first`: "same"; or "unknown", "other" or "gone" (`broker.policy.standing`). `newer`: whether the register in force
+    is a later version than the one that answered last. `days`: whole days since the first was put.
+    """
+
+    first: str
+    newer: bool
+    days: int
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything a decision reads besides the policy set and the request; logged, so that it can be replayed.
 
@@ -75,6 +90,8 @@ class Facts:
     """When a signed notice suspended the purpose, aware; None when none does. Unknown to engine 1."""
     probing: ProbingFacts | None = None
     """None where neither the purpose nor a shadow of it has guards against probing."""
+    standing: StandingFacts | None = None
+    """None of a question that does not say that it stands."""
 
 
 class CheckResult(NamedTuple):
@@ -116,6 +133,8 @@ def facts_to_log(facts: Facts, *, suspensions: bool = True) -> dict[str, Any]:
         logged["suspended_since"] = None if facts.suspended_since is None else _logged_time(facts.suspended_since)
     if facts.probing is not None:
         logged["probing"] = asdict(facts.probing)
+    if facts.standing is not None:
+        logged["standing"] = asdict(facts.standing)
     return logged
 
 
@@ -140,6 +159,7 @@ def request_from_log(body: Mapping[str, Any]) -> Request:
         match_keys=statement["match_keys"],
         want=Want(want["hit"], want["count"], tuple(want["attributes"])),
         subjects=statement["subjects"],
+        standing="standing" in statement,
     )
 
 
@@ -148,13 +168,14 @@ def facts_from_log(logged: Mapping[str, Any]) -> Facts:
     try:
         values = dict(logged)
         register, moment, since = values.pop("register"), values.pop("now"), values.pop("suspended_since", None)
-        probing = values.pop("probing", None)
+        probing, standing = values.pop("probing", None), values.pop("standing", None)
         facts = Facts(
             now=datetime.fromisoformat(moment),
             suspended_since=None if since is None else datetime.fromisoformat(since),
             register=None if register is None else RegisterFacts(dict(register["rules"])),
             modes_available=frozenset(values.pop("modes_available")),
             probing=None if probing is None else ProbingFacts(**probing),
+            standing=None if standing is None else StandingFacts(**standing),
             **values,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

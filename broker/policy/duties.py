@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from broker.policy.difference import Section
 from broker.policy.document import PolicySet
 from broker.policy.leaves import told
-from broker.policy.purpose import SUBJECT_SEARCHES, Probing, Purpose
+from broker.policy.purpose import SUBJECT_SEARCHES, Probing, Purpose, StandingQuestions
 
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
@@ -242,8 +242,19 @@ def _law(old: Purpose, new: Purpose) -> Iterator[Shift]:
     if old.answers_live != new.answers_live:
         before, after = (", ".join(sorted(one.answers_live)) or "nobody" for one in (old, new))
         yield Shift(Section.TO_COMPARE, f"answers live: {before} -> {after}", "answers_live")
+    if old.standing_questions != new.standing_questions:
+        yield _standing(old.standing_questions, new.standing_questions)
     if old.answered != new.answered:
         yield Shift(Section.OTHER, "a person's answers to findings differ", "answered")
+
+
+def _standing(old: StandingQuestions | None, new: StandingQuestions | None) -> Shift:
+    """None is the tightest; then the fewer days the tighter."""
+    if new is None:
+        return Shift(Section.TIGHTER, "no question may stand any more")
+    before = "not at all" if old is None else f"{old.days} days"
+    wider = old is None or new.days > old.days
+    return Shift(either(wider), f"questions may stand: {before} -> {new.days} days", "standing_questions.days")
 
 
 def _words(old: Purpose, new: Purpose) -> Iterator[Shift]:

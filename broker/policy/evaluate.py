@@ -18,6 +18,7 @@ from broker.policy.decision import (
     ProbingFacts,
     RegisterFacts,
     Request,
+    StandingFacts,
     decision_from_log,
     decision_to_log,
     facts_from_log,
@@ -34,12 +35,15 @@ from broker.policy.legal_days import (
     next_midnight,
     open_epochs,
 )
+from broker.policy.standing import CHECK as STANDING_CHECK
+from broker.policy.standing import STANDING
 
 __all__ = [
     "CHECK_IDS",
     "ENGINE",
     "ENGINES",
     "GUARD_IDS",
+    "STANDING",
     "CheckResult",
     "Decision",
     "Epoch",
@@ -47,6 +51,7 @@ __all__ = [
     "ProbingFacts",
     "RegisterFacts",
     "Request",
+    "StandingFacts",
     "day_of",
     "decision_from_log",
     "decision_to_log",
@@ -67,7 +72,8 @@ _KNOWN = CheckResult("purpose-known", True, "the purpose is in the policy set", 
 
 
 def evaluate(policies: PolicySet, request: Request, facts: Facts, engine: str = ENGINE) -> Decision:
-    """The decision on one question to one answerer: every check of `CHECK_IDS` in that order, then the guards.
+    """The decision on one question to one answerer: every check of `CHECK_IDS` in that order, then the guards, then
+    `STANDING` of a question that says it stands.
 
     Total: an error inside a check makes it "not met" with the reason "could not be evaluated". `engine`: one of
     `ENGINES`, for replay of what an older one decided; KeyError for any other.
@@ -85,6 +91,8 @@ def evaluate(policies: PolicySet, request: Request, facts: Facts, engine: str = 
             results.append(_KNOWN)
             if terms.purpose.probing is not None:
                 checks = (*checks, *guards_of(terms.purpose.probing))
+            if request.standing:
+                checks = (*checks, *STANDING_CHECK)
             case = Case(terms, request, facts, local_day(facts.now), policies.expires)
             permitted = _run(checks, case, results)
             explained = reported(terms.purpose.probing, facts.probing)

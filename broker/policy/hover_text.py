@@ -53,6 +53,8 @@ _PURPOSE: Mapping[str, str] = {
     "about ever more. Left out: none.",
     "answers_live": "Parties of `answers` that deposit no register: each question is put to them while its asker "
     "waits.",
+    "standing_questions": "Whether a question may be put again when its answerer has published a newer register, and "
+    "for how long. Each time counts as a question. Left out: not.",
     "valid": "First and last day of this purpose, both included, in Amsterdam. Every purpose ends.",
     "written_by": "The officer who wrote it. That officer's approval does not count: four eyes.",
     "answered": "Answers of a person to findings of `sluis policy check`. They are signed with the file.",
@@ -207,6 +209,7 @@ _PARTS: Mapping[str, Mapping[str, str]] = {
         "at_least": "The bound, 1 to 100.",
         "then": "report: permitted, and to be explained in the log. refuse: denied.",
     },
+    "StandingQuestions": {"days": "For how many days after it was first put, and no longer than its key period."},
     "Validity": {"from": "The first day.", "until": "The last day, included."},
     "Answered": {
         "finding": "The code of the finding, as `sluis policy check` prints it.",
@@ -243,6 +246,11 @@ _TESTS: Mapping[str, Mapping[str, str]] = {
         "epoch": "Different subjects in the key period, with this question's. Left out: this question's.",
         "hits": "Hits among the last hundred subjects; null or left out: not known yet.",
     },
+    "Standing": {
+        "first": "same: it is its first question again. unknown, other, gone: it is not, or nothing shows it.",
+        "newer": "Whether the answerer has published a newer register since it last answered. Left out: true.",
+        "days": "Whole days since the first question. Left out: 0.",
+    },
     "Question": {
         "purpose": "The purpose under which it is asked.",
         "at": "The moment at which it is decided, in UTC.",
@@ -261,6 +269,7 @@ _TESTS: Mapping[str, Mapping[str, str]] = {
         "count_distance": "By how many subjects the count differs from an earlier one; null or left out: none.",
         "register_rules": "What the register declares. Left out: what the purpose demands; null: there is no register.",
         "asked_before": "What was asked earlier, as guards against probing count it. Left out: nothing.",
+        "standing": "That it is an earlier question put again. Left out: it is not.",
         "oblivious_available": "Whether the broker offers mode oblivious. Left out: false.",
         "suspended_since": "When a notice suspended the purpose; null or left out: none did.",
     },

@@ -19,7 +19,7 @@ from pydantic_core import core_schema
 
 from broker.policy.catalogue import Catalogue
 from broker.policy.check_words import QUESTIONS
-from broker.policy.evaluate import CHECK_IDS, GUARD_IDS
+from broker.policy.evaluate import CHECK_IDS, GUARD_IDS, STANDING
 from broker.policy.hover_text import ABOUT_FILES, HOVER
 from broker.policy.officers import Officer, Officers
 from broker.policy.policy_test import Question, TestFile
@@ -120,7 +120,7 @@ def schema_of(name: str, vocabulary: Vocabulary | None = None) -> dict[str, Any]
     """The schema of one kind of file of `MODELS`. The same models and vocabulary give the same schema."""
     raw = MODELS[name].model_json_schema(by_alias=True, schema_generator=_Generator, mode="validation")
     definitions = raw.pop("$defs", {})
-    checks = {check: QUESTIONS[check]["en"] for check in (*CHECK_IDS, *GUARD_IDS)}
+    checks = {check: QUESTIONS[check]["en"] for check in (*CHECK_IDS, *GUARD_IDS, STANDING)}
     words = {_CHECKS: checks, **(vocabulary.words if vocabulary else {})}
     for owner, part in {MODELS[name].__name__: raw, **definitions}.items():
         part.pop("description", None)  # the docstring of a model is for whoever programs

@@ -188,6 +188,8 @@ def _numbers(purpose: Purpose) -> Iterator[Mutant]:
     for path in ("subject_searches_per_day", "evaluations_per_epoch", "register_evaluations_per_epoch"):
         if getattr(purpose.limits, path) is not None:
             yield from _by_one(purpose, f"limits.{path}", hold=True)
+    if purpose.standing_questions is not None:
+        yield from _by_one(purpose, "standing_questions.days")
     yield from _by_one(purpose, "valid.from")
     yield from _by_one(purpose, "valid.until")
     yield from _by_one(purpose, "answer_keep_days", hold=True)
@@ -203,7 +205,14 @@ def _numbers(purpose: Purpose) -> Iterator[Mutant]:
 
 def _dropped(policies: PolicySet, purpose: Purpose) -> Iterator[Mutant]:
     """Keys that a text need not have."""
-    optional = ("weakest_match_key", "look_back", "valid_on", "case_number", "cooperation_ref")
+    optional = (
+        "weakest_match_key",
+        "look_back",
+        "valid_on",
+        "case_number",
+        "cooperation_ref",
+        "standing_questions",
+    )
     held = ["human_check", "deliver_every_days", "use_only_for"]
     keys = max(policies.catalogue.identifiers[name].match_keys for name in purpose.identified_by)
     if purpose.weakest_match_key == keys:  # it bars nothing now, so no question can show it

@@ -19,11 +19,13 @@ from broker.policy.document import PolicySet
 from broker.policy.evaluate import (
     CHECK_IDS,
     GUARD_IDS,
+    STANDING,
     Decision,
     Facts,
     ProbingFacts,
     RegisterFacts,
     Request,
+    StandingFacts,
     epoch_of,
     evaluate,
     judge_case_number,
@@ -87,6 +89,21 @@ class AskedBefore(Closed):
         return ProbingFacts(self.same, self.nested, self.again, hour, epoch, self.hits)
 
 
+class Standing(Closed):
+    """That the question is an earlier one put again. Left out: the same, after no day, and something newer is there."""
+
+    first: Literal["same", "unknown", "other", "gone"] = "same"
+    newer: Flag = True
+    days: Number = 0
+
+    def facts(self) -> StandingFacts:
+        """As the broker would find them."""
+        return StandingFacts(self.first, self.newer, self.days)
+
+
+MaybeStanding = Annotated[Standing | None, BeforeValidator(_null)]
+
+
 class Question(Closed):
     """A question and the facts around it, in the words of a purpose. What is left out has the value shown here.
 
@@ -112,6 +129,7 @@ class Question(Closed):
     count_distance: MaybeNumber = None
     register_rules: MaybeRules = None
     asked_before: AskedBefore = AskedBefore()
+    standing: MaybeStanding = None
     oblivious_available: Flag = False
     suspended_since: MaybeMoment = None
 
@@ -214,6 +232,7 @@ def pose(policies: PolicySet, question: Question) -> tuple[Request, Facts]:
         match_keys=question.match_keys,
         want=Want("hit" in want, "count" in want, tuple(w for w in want if w not in ("hit", "count"))),
         subjects=question.subjects,
+        standing=question.standing is not None,
     )
     register: RegisterFacts | None = None
     if "register_rules" not in question.model_fields_set:
@@ -231,6 +250,7 @@ def pose(policies: PolicySet, question: Question) -> tuple[Request, Facts]:
         modes_available=frozenset({"keyed", "oblivious"} if question.oblivious_available else {"keyed"}),
         suspended_since=question.suspended_since,
         probing=question.asked_before.facts(question.subjects) if purpose and purpose.probing else None,
+        standing=None if question.standing is None else question.standing.facts(),
     )
     return request, facts
 
@@ -243,7 +263,7 @@ def missing(question: Question) -> tuple[str, ...]:
 
 def _file_problems(policies: PolicySet, tests: TestFile, source: YamlFile) -> list[Problem]:
     problems = []
-    known = (*CHECK_IDS, *GUARD_IDS)
+    known = (*CHECK_IDS, *GUARD_IDS, STANDING)
     if tests.purpose not in policies.purposes:
         text = f"'{tests.purpose}' is no purpose"
         hint = did_you_mean(tests.purpose, policies.purposes)

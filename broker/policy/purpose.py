@@ -192,6 +192,15 @@ class Probing(Closed):
                 yield key, guard
 
 
+class StandingQuestions(Closed):
+    """A question may be put again whenever its answerer has published a newer register version.
+
+    `days`: for so long after it was first put, and within its key epoch. Each time is an exchange of its own.
+    """
+
+    days: Annotated[Positive, Field(le=366)]
+
+
 class Validity(Closed):
     """First and last day, both included, in Europe/Amsterdam."""
 
@@ -215,7 +224,7 @@ class Purpose(Closed):
     """`policies/purposes/<purpose>.yaml`. After loading, `asks` and `answers` hold parties: groups are listed out."""
 
     added: ClassVar[frozenset[str]] = frozenset(
-        {"written_by", "answered", "shadow_of", "lifts", "probing", "answers_live"}
+        {"written_by", "answered", "shadow_of", "lifts", "probing", "answers_live", "standing_questions"}
     )
     purpose: Name
     title: Wording
@@ -248,6 +257,8 @@ class Purpose(Closed):
     probing: Probing | None = None
     answers_live: tuple[Name, ...] = ()
     """Answerers that deposit no register: each question is put to them while its asker waits."""
+    standing_questions: StandingQuestions | None = None
+    """None: no question may stand."""
     valid: Validity
     written_by: Name | None = None
     """The officer who wrote it; that officer's approval does not count (four eyes)."""

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from broker.policy.document import PolicySet
-from broker.policy.evaluate import GUARD_IDS, evaluate
+from broker.policy.evaluate import GUARD_IDS, STANDING, evaluate
 from broker.policy.history import History, Past, past_asks
 from broker.policy.legal_days import calendar_epoch, epoch_name, local_day
 from broker.policy.purpose import Purpose
@@ -182,6 +182,8 @@ class _Run:
             yield "register-rules"  # published under the rules of then; the draft's would have been applied
         if past.facts.probing is None:
             yield from (check for check in failing if check in GUARD_IDS)  # nobody counted earlier questions then
+        if old_text is None or old_text.standing_questions is None:
+            yield STANDING  # first questions are noted only where some may stand
         if "mode" in failing and (old_text is None or old_text.pseudonyms.mode != text.pseudonyms.mode):
             yield "mode"
 

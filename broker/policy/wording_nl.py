@@ -50,6 +50,33 @@ def _bounded(english: str, dutch: str, bound: str, grens: str) -> Iterator[tuple
     yield f"{said}, to be explained", f"{gezegd}, moet worden uitgelegd"
 
 
+_STANDING: tuple[tuple[str, str], ...] = (
+    ("no question may stand under this purpose", "onder dit doel mag geen vraag blijven staan"),
+    ("what its first question was is not among the facts", "wat de eerste vraag was, staat niet bij de feiten"),
+    (
+        "its first question is not known: none of yours to this answerer, under this purpose and key, that may stand",
+        "de eerste vraag is niet bekend: geen van u aan deze partij, met dit doel en deze sleutel, die mag staan",
+    ),
+    (
+        "it is not the question that it says it is: other subjects, or something else is asked of them",
+        "het is niet de vraag die zij zegt te zijn: andere onderwerpen, of er wordt iets anders gevraagd",
+    ),
+    (
+        "the subjects of its first question are kept no longer, so nothing shows that it is the same question",
+        "de onderwerpen van de eerste vraag worden niet meer bewaard, dus niets toont dat het dezelfde vraag is",
+    ),
+    (
+        "the answerer has published nothing newer than what answered it last",
+        "de bevraagde partij heeft niets nieuwers gepubliceerd dan wat het laatst antwoordde",
+    ),
+    (
+        "days since its first question: {number}; at most {number}",
+        "dagen sinds de eerste vraag: {number}; ten hoogste {number}",
+    ),
+)
+"""What is said of a standing question (`broker.policy.standing`)."""
+
+
 REASONS: tuple[tuple[str, str], ...] = (
     ("the purpose is in the policy set", "het doel staat in de beleidsset"),
     ("the policy set has no purpose named {shown}", "de beleidsset heeft geen doel met de naam {shown}"),
@@ -175,6 +202,7 @@ REASONS: tuple[tuple[str, str], ...] = (
         "antwoorden worden {number} dagen bewaard; grondslag {name} laat {number} toe",
     ),
     *_guards(),
+    *_STANDING,
 )
 
 DUTIES: tuple[tuple[str, str], ...] = (

@@ -26,8 +26,10 @@ def find_asked_since(session: Session, scope: str, since: datetime) -> int:
     return int(session.row(sql, (scope, rows.to_ticks(since)))[0])
 
 
-def find_asked_before(session: Session, scope: str, marks: Sequence[bytes], since: datetime) -> AskedBefore:
-    """How a question stands to the earlier ones of its scope."""
+def find_asked_before(
+    session: Session, scope: str, marks: Sequence[bytes], since: datetime, but: str | None
+) -> AskedBefore:
+    """How a question stands to the earlier ones of its scope; those noted as `but` only tell whom it was about."""
     ticks = rows.to_ticks(since)
     shared: dict[int, int] = {}
     sizes: dict[int, int] = {}
@@ -36,14 +38,14 @@ def find_asked_before(session: Session, scope: str, marks: Sequence[bytes], sinc
         some = marks[start : start + _AT_ONCE]
         places = ", ".join("?" * len(some))
         found = session.rows(
-            "SELECT s.mark, q.id, q.subjects, q.asked_at FROM asked_subjects s JOIN asked_questions q "  # noqa: S608  # marks are bound
+            "SELECT s.mark, q.id, q.subjects, q.asked_at, q.exchange FROM asked_subjects s JOIN asked_questions q "  # noqa: S608  # marks are bound
             f"ON q.id=s.question WHERE s.mark IN ({places}) AND q.scope=?",
             (*some, scope),
         )
         times: dict[bytes, int] = {}
-        for mark, question, subjects, asked_at in found:
+        for mark, question, subjects, asked_at, exchange in found:
             times.setdefault(mark, 0)
-            if asked_at >= ticks:
+            if asked_at >= ticks and exchange != but:
                 times[mark] += 1
                 sizes[question] = subjects
                 shared[question] = shared.get(question, 0) + 1
@@ -102,9 +104,9 @@ class AskedRows:
         """Rows of the questions of a scope from `since` on."""
         return find_asked_since(self._session, scope, since)
 
-    def asked_before(self, scope: str, subjects: Pseudonyms, since: datetime) -> AskedBefore:
+    def asked_before(self, scope: str, subjects: Pseudonyms, since: datetime, but: str | None = None) -> AskedBefore:
         """How a question stands to the earlier ones of its scope."""
-        return find_asked_before(self._session, scope, self._marker.marks(scope, subjects), since)
+        return find_asked_before(self._session, scope, self._marker.marks(scope, subjects), since, but)
 
     def note_asked(self, asked: AskedQuestion, subjects: Pseudonyms) -> None:
         """Notes a question."""

@@ -7,18 +7,18 @@ For an auditor who would rather read a program than trust one. It shares no line
 `sluis audit verify`; both follow docs/formats.md, and the tests demand that they find the same in every good and bad
 bundle. Two parts, by what they prove:
 
-    INTEGRITY, lines 110 to 1274: that nothing in the log was altered, moved, added or cut, and by whose keys
+    INTEGRITY, lines 110 to 1276: that nothing in the log was altered, moved, added or cut, and by whose keys
     1. bytes          110  canonical JSON, and the members of every kind of log entry and signed statement
-    2. the tree       448  RFC 6962 hashes, checkpoints as C2SP signed notes, cosignatures of witnesses
-    3. trust          626  the trust file, which comes to you by another way than the bundle
-    4. signatures     847  parties' certificates, and what was signed with them
-    5. one pass       961  over the bundle, what you expected of it, and how far witnesses vouch
+    2. the tree       450  RFC 6962 hashes, checkpoints as C2SP signed notes, cosignatures of witnesses
+    3. trust          628  the trust file, which comes to you by another way than the bundle
+    4. signatures     849  parties' certificates, and what was signed with them
+    5. one pass       963  over the bundle, what you expected of it, and how far witnesses vouch
 
-    CONTENT, lines 1275 to 3564: that the log says what the policies allowed; each section needs those before it
-    6. policies      1275  archived policy sets: digests, signers, approvals of both sides
-    7. decisions     1439  every decision taken again, from the policy's meaning and the facts in the log
-    8. the story     1885  keys, registers, asks, releases, corrections, erasures, the log's own life
-    9. the command   3565  files read, the verdict printed
+    CONTENT, lines 1277 to 3641: that the log says what the policies allowed; each section needs those before it
+    6. policies      1277  archived policy sets: digests, signers, approvals of both sides
+    7. decisions     1441  every decision taken again, from the policy's meaning and the facts in the log
+    8. the story     1917  keys, registers, asks, releases, corrections, erasures, the log's own life
+    9. the command   3642  files read, the verdict printed
 
 What to read for which question, if you have an hour:
 
@@ -92,7 +92,7 @@ for _fault, _names in {
     "RELEASE_NO_REGISTER RELEASE_EXPIRED RELEASE_NOT_COVERED RELEASE_KEY RELEASE_WITHDRAWN RELEASE_STATUS "
     "RELEASE_TOO_SOON RELEASE_LATE RELEASE_MISSING ACCESS_UNKNOWN ACCESS_PARTY SUSPENSION RELEASE_CLOSED SHADOW "
     "SUBJECT_SEARCH_PARTY SUBJECT_SEARCH_KEY SUBJECT_SEARCH "
-    "SEAL_OPEN CARRIED COUNTER_REQUESTS COUNTER_COUNTS COUNT_DISTANCE COUNTER_PROBING FACTS_MODES "
+    "SEAL_OPEN CARRIED COUNTER_REQUESTS COUNTER_COUNTS COUNT_DISTANCE COUNTER_PROBING STANDING FACTS_MODES "
     "EVALUATION_RIGHT EVALUATION_KEY EVALUATION_QUOTA SERVICE_KEY HIT_UNKNOWN RECTIFIED_TWICE "
     "STATEMENT_AGE NOT_ANSWERER CORRECTION_SEARCH CANARIES CANARY UNUSUAL_USE CORRECTION_NOTICES NOTICE_ASK "
     "LIVE_ANSWER DISPUTE_UNKNOWN ACKNOWLEDGEMENT FACTS",
@@ -406,6 +406,8 @@ sluis/v1/legal-hold        | &made purpose:name? party:name? exchange:uuid? aske
 sluis/v1/legal-hold-lift   | &made hold:hex16
 """)
 """What parties and officers sign: the members of each type."""
+STATEMENTS["sluis/v1/ask standing"] = {**STATEMENTS["sluis/v1/ask"], **form("standing:text")}
+"""Of an earlier question put again, which names its first."""
 WANT: Form = form("attributes:sorted count:flag hit:flag")
 RECIPIENT: Form = form("envelope:hex32 key:hex32")
 EXCHANGE: Form = form("asker:name exchange:uuid")
@@ -1574,6 +1576,25 @@ class Case:
         self.to_explain.append(f"explain-{name}: {why} ({counted})")
         return True, f"{told}, to be explained", path
 
+    def standing(self) -> Verdict:
+        """Whether an earlier question may be put again."""
+        rule, facts, path = self.p.get("standing_questions"), self.facts.get("standing"), "standing_questions"
+        if rule is None:
+            return False, "no question may stand under this purpose", ""
+        if facts is None:
+            return False, "what its first question was is not among the facts", path
+        first, newer, days = facts["first"], facts["newer"], facts["days"]
+        if first != "same" and (not isinstance(first, str) or first not in NOT_FIRST):
+            return False, "could not be evaluated", ""
+        if first != "same":
+            return False, NOT_FIRST[first], path
+        if not newer:
+            return False, "the answerer has published nothing newer than what answered it last", path
+        if type(days) is not int:
+            return False, "could not be evaluated", ""
+        told = f"days since its first question: {days}; at most {rule['days']}"
+        return 0 <= days <= rule["days"], told, f"{path}.days"
+
     def policy_set_current(self) -> Verdict:
         until = f"{self.policies.expires:%Y-%m-%d %H:%M} UTC"
         if self.now < self.policies.expires:
@@ -1800,8 +1821,15 @@ ENGINES = {
 }
 FACTS = form(
     "now:micro suspended_since:micro? requests_today:any counts_this_epoch:any case_number:any cooperation_ref:any "
-    "register:rules? count_distance:any modes_available:rising probing:map?"
+    "register:rules? count_distance:any modes_available:rising probing:map? standing:map?"
 )
+NO_FIRST = {"first": "unknown", "newer": False, "days": 0}
+NOT_FIRST = {
+    "unknown": "its first question is not known: none of yours to this answerer, under this purpose and key, that may "
+    "stand",
+    "other": "it is not the question that it says it is: other subjects, or something else is asked of them",
+    "gone": "the subjects of its first question are kept no longer, so nothing shows that it is the same question",
+}
 NOTHING_BEFORE = {"same": 0, "nested": 0, "again": 0, "hour": 0, "epoch": 0, "hits": None}
 GUARDS = [
     ("same-question", "same_question", "same", "earlier questions about the same subjects"),
@@ -1825,10 +1853,11 @@ def decide(policies: PolicySet, name: str, ask: Mapping[str, Any], engine: str) 
         or not isinstance(asked["attributes"], list)
     ):
         raise Malformed("the statement")
-    before = facts.get("probing", NOTHING_BEFORE)
+    before, first = facts.get("probing", NOTHING_BEFORE), facts.get("standing", NO_FIRST)
     if (
-        not has_form({"suspended_since": None, "probing": None, **facts}, FACTS)
+        not has_form({"suspended_since": None, "probing": None, "standing": None, **facts}, FACTS)
         or before.keys() != NOTHING_BEFORE.keys()
+        or first.keys() != NO_FIRST.keys()
     ):
         raise Malformed("its facts")
     purpose = policies.purpose(name)
@@ -1846,6 +1875,9 @@ def decide(policies: PolicySet, name: str, ask: Mapping[str, Any], engine: str) 
                 checks.append((False, "could not be evaluated", ""))
         guards = [guard for guard in GUARDS if (purpose.get("probing") or {}).get(guard[1])]
         checks += [case.guard(*guard) for guard in guards]
+        if "standing" in statement:
+            guards = [*guards, ("standing-question",)]
+            checks.append(case.standing())
     ids = ["purpose-known", *ENGINES[engine], *(guard[0] for guard in guards)]
     permitted = all(met is True for met, _, _ in checks)
     told = zip(ids, checks, strict=True)
@@ -1943,6 +1975,15 @@ class Probed:
     recent: list[tuple[datetime, int]] = field(default_factory=list)
 
 
+@dataclass
+class First:
+    """A question that may be put again at one answerer. `version`: of the register that answered last."""
+
+    terms: bytes
+    asked: datetime
+    version: int = 0
+
+
 LEASE = timedelta(minutes=15)
 """How long after its decision an ask may be answered; then it can only become `unknown`."""
 CLOSING = timedelta(minutes=5)
@@ -2014,8 +2055,7 @@ class Story:
         self.overdue: dict[int, datetime] = {}
         self.fate: dict[int, str] = {}
         """Index of an ask -> the code of a release that comes nevertheless."""
-        self.requests: Counter[tuple[str, ...]] = Counter()
-        self.counts: Counter[tuple[str, ...]] = Counter()
+        self.requests, self.counts = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
         self.counted: dict[tuple[str, ...], list[Counted]] = defaultdict(list)
         self.probed: dict[tuple[str, ...], Probed] = defaultdict(Probed)
         self.notices: dict[str, dict[str, datetime]] = defaultdict(dict)
@@ -2026,7 +2066,8 @@ class Story:
         """Party, purpose, epoch -> asks in which it is asker, principal or answerer."""
         self.searches: set[tuple[str, str]] = set()
         self.last_ask: Entry | None = None
-        self.shadows_due: list[str] = []
+        self.shadows_due, self.firsts = list[str](), dict[bytes, First]()
+        """Shadows that must follow; questions that may stand, by asker, exchange and answerer."""
         self.decisions: Counter[str] = Counter()
         self.life, self.rectified, self.vault = Life(self, before), Rectified(self), Vault(self)
         self.service, self.canaries = KeyService(self), Canaries(self)
@@ -2229,7 +2270,7 @@ class Story:
     def statement(self, entry: Entry, kind: str, same: Mapping[str, Any]) -> dict[str, Any] | None:
         """The entry's signed statement when it has the form of its type. Of this log, and saying what `same` says."""
         stated: dict[str, Any] = entry.body["statement"]
-        if not has_form(stated, STATEMENTS[kind]) or stated["type"] != kind:
+        if not has_form(stated, STATEMENTS[kind]) or stated["type"] != kind.partition(" ")[0]:
             self.find("STATEMENT_FORM", entry.index)
             return None
         same = {**same, "origin": self.trust.origin, "environment": self.trust.environment}
@@ -2368,7 +2409,8 @@ class Story:
         self.askers[entry.index] = sys.intern(f"{body['asker']}/{body['purpose']}")
         policies = self.decided_under(entry)
         names = {"asker": "asker", "principal": "principal", "purpose": "purpose", "request_id": "exchange"}
-        stated = self.statement(entry, "sluis/v1/ask", {name: body[of] for name, of in names.items()})
+        kind = "sluis/v1/ask standing" if "standing" in body["statement"] else "sluis/v1/ask"
+        stated = self.statement(entry, kind, {name: body[of] for name, of in names.items()})
         if stated is not None:
             self._asked(entry, stated, policies)
         self.end_of_shadows()
@@ -2398,10 +2440,15 @@ class Story:
         self._check_counters(entry, stated, exchange, decided, permitted)
         if not self._may_have_asked(body["facts"].get("probing"), stated, decided, policies):
             self.find("COUNTER_PROBING", entry.index)
+        version = register.reference["version"] if register else 0
+        if not self._may_stand(body["facts"].get("standing"), stated, body["answerer"], decided, version):
+            self.find("STANDING", entry.index)
         if not permitted:
             self.fate[entry.index] = "RELEASE_DENIED"
             return
         exchange.permitted = True
+        if purpose and purpose.get("standing_questions") and "standing" not in stated and not stated["want"]["count"]:
+            self.firsts[_first_of(stated, body["answerer"])] = First(_terms_of(stated), decided)
         if self.usable_key(stated) != stated["key_id"]:
             self.find("ASK_KEY", entry.index)
         if stated["want"]["count"]:
@@ -2512,6 +2559,22 @@ class Story:
             and found["hour"] == hour + most
             and asked.subjects <= found["epoch"] <= asked.subjects + most
             and max(found["same"] + found["nested"], found["again"]) <= asked.questions
+        )
+
+    def _may_stand(self, found: Any, stated: dict[str, Any], answerer: str, at: datetime, version: int) -> bool:
+        """Whether an ask may say this of the first question that it names; whose rows that had is not in the log."""
+        if "standing" not in stated:
+            return found is None
+        if not isinstance(found, dict) or found.keys() != NO_FIRST.keys():
+            return False
+        first = self.firsts.get(_first_of(stated, answerer))
+        if first is None:
+            return found == NO_FIRST
+        return (
+            type(found["days"]) is int
+            and found["days"] == (at - first.asked) // timedelta(days=1)
+            and found["newer"] is (version > first.version)
+            and found["first"] in (("same", "other", "gone") if first.terms == _terms_of(stated) else ("other",))
         )
 
     def suspended(self, name: str, policies: PolicySet | None) -> datetime | None:
@@ -2628,6 +2691,9 @@ class Story:
             "RELEASE_OUTCOME": not fits,
         }
         self.find_all(faults, entry.index)
+        first = self.firsts.get(_first_of(ask.stated, body["answerer"]))
+        if first is not None and answered and ask.register is not None and not ask.stated["want"]["count"]:
+            first.version = ask.register.reference["version"]
         code = self._wrong_status(entry, ask, closed) if fits else ""
         if code:
             self.find(code, entry.index, status)
@@ -2767,6 +2833,17 @@ def _mark(*names: str) -> bytes:
 def _has_oin(sets: Iterable[PolicySet | None], party: str, oin: str) -> bool:
     """Whether a set gives a party this OIN. One that is missing is a finding already."""
     return any(policies is None or oin in policies.oins(party) for policies in sets)
+
+
+def _first_of(stated: Mapping[str, Any], answerer: str) -> bytes:
+    """Under what a first question at an answerer is known, to itself and to those that name it."""
+    return _mark(stated["asker"], stated.get("standing", stated["request_id"]), answerer)
+
+
+def _terms_of(stated: Mapping[str, Any]) -> bytes:
+    """What a question asks, but for whom it is about."""
+    names = ("principal", "purpose", "epoch", "key_id", "scheme", "match_keys", "subjects", "want")
+    return bytes.fromhex(digest_of({name: stated[name] for name in names}))[:16]
 
 
 def _scope(stated: Mapping[str, Any]) -> tuple[str, ...]:

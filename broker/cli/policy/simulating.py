@@ -15,6 +15,7 @@ from broker.errors import SluisError
 from broker.policy.guards import GUARD_IDS
 from broker.policy.legal_days import day_of, midnight
 from broker.policy.simulate import Change, Group, Simulation, simulate
+from broker.policy.standing import STANDING
 
 _TITLES = {
     Change.NOW_PERMITTED: "DENIED THEN, WOULD NOW BE PERMITTED",
@@ -30,6 +31,7 @@ _LACKS = {
     "case-number": "the form of case numbers changes, and the log holds only the verdict on a number",
     "count-distance": "how far the count lay from earlier counts that the draft would have given",
     "counts-per-epoch": "whether earlier counts whose outcome is not known would have used up the epoch",
+    STANDING: "what was first asked, which nobody noted then",
     **dict.fromkeys(GUARD_IDS, "what the asker had asked before, which nobody counted then"),
     "mode": "whether the broker would have had the draft's mode",
     "register-rules": "whether the register would have been published under the draft's row rules",

@@ -13,6 +13,7 @@ from broker.policy.finding_pages import (
     probing,
     reasons,
     services,
+    standing,
     tests,
     values,
 )
@@ -26,6 +27,7 @@ ALL: tuple[Page, ...] = (
     *bounds.PAGES,
     *probing.PAGES,
     *live.PAGES,
+    *standing.PAGES,
     *reasons.PAGES,
     *amounts.PAGES,
     *people.PAGES,

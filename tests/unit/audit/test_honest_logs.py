@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from audit_kit import EPOCH, OFFICERS, START, World, authority, policy_bundle
 from bad_bundles_live import honest, live, said
+from bad_bundles_standing import honest as standing
 
 from broker.audit.advice import advice_on
 from broker.audit.bundle_lines import leaf_of
@@ -144,6 +145,10 @@ def test_the_same_party_publishes_for_more_recipients_under_one_key() -> None:
     signed = made.signed("snf", {**statement, "recipients": more})
     made.batch(("key", {"action": "epoch", "party": "snf", **signed}))
     assert found(made) == []
+
+
+def test_standing_questions_in_every_way_they_may_be_put() -> None:
+    assert found(standing(World())) == []
 
 
 def test_live_questions_in_every_way_they_may_end() -> None:
