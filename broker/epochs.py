@@ -58,8 +58,8 @@ class PublishedEpoch:
     envelopes: Mapping[str, bytes]
     newest: str
     """The key to be used in this calendar epoch: another one, made or not, once this was retired."""
-    registers: tuple[str, ...]
-    """Names of the registers in force under this epoch, whoever their answerer is."""
+    registers: tuple[tuple[str, int], ...]
+    """Name and version of the registers in force under this epoch, whoever their answerer is."""
     next: str
     """The key to be used in the epoch after this one; "" as long as none was made ahead."""
 
@@ -222,7 +222,7 @@ class Epochs:
         record = json.loads(stored)
         envelopes = {name: base64.b64decode(value) for name, value in record["envelopes"].items()}
         registers = tuple(
-            register.name
+            (register.name, register.version)
             for answerer in known.answers
             for register in self._reader.registers(answerer, purpose, name)
             if not register.withdrawn and register.manifest.expires_at > now

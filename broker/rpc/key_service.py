@@ -66,6 +66,7 @@ class KeyServicer(keys_pb2_grpc.KeyServiceServicer):
             certificate=published.certificate,
             envelope=published.envelopes.get(caller.party, b""),
             newest=published.newest,
-            registers=published.registers,
+            registers=[name for name, _ in published.registers],
+            register_versions=[version for _, version in published.registers],
             next=published.next,
         )

@@ -10,7 +10,7 @@ import base64
 import copy
 import hashlib
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -247,6 +247,8 @@ class Broker:
         """The newest cosigned checkpoint; "" as long as there are no witnesses."""
         self.debits = 0
         self.deny: dict[str, Check] = {}
+        self.deny_standing: Check | None = None
+        """Not met by questions that say they stand, and by no others."""
         self.status: dict[str, int] = {}
         self.suspended: set[str] = set()
         """Purposes that a notice has closed: the signed text stays as it is."""
@@ -339,7 +341,7 @@ class FakeTransport:
         broker, log = self.broker, self.broker.log
         name = f"{answerer}/{statement['purpose']}/{statement['epoch']}/{statement['scheme']}"
         register = broker.registers.get(name)
-        decision = self._decision(answerer)
+        decision = self._decision(answerer, statement)
         body = {
             "exchange": statement["request_id"],
             "asker": statement["asker"],
@@ -403,10 +405,12 @@ class FakeTransport:
             result=None if status == 8 else Opening(salt, value),
         )
 
-    def _decision(self, answerer: str) -> Decision:
+    def _decision(self, answerer: str, statement: Mapping[str, Any] | None = None) -> Decision:
         checks = [Check("purpose-active", True, "it is", "purposes/snf-locatie.yaml:1")]
         if answerer in self.broker.deny:
             checks.append(self.broker.deny[answerer])
+        if statement is not None and "standing" in statement and self.broker.deny_standing is not None:
+            checks.append(self.broker.deny_standing)
         permitted = all(check.met for check in checks)
         return Decision(
             permitted, tuple(checks), _digest(self.broker.meaning), ("answer_keep_days: 92",) if permitted else ()
@@ -590,7 +594,9 @@ class FakeTransport:
             if f"{purpose}/{epoch}" not in self.broker.epochs:
                 raise refused("EPOCH_UNKNOWN", "no key yet", Exit.KEY_TROUBLE)
             manifest, certificate, envelopes = self.broker.epochs[f"{purpose}/{epoch}"]
-            return PublishedEpoch(manifest, certificate, envelopes.get(self.party, b""), epoch)
+            under = f"/{purpose}/{epoch}/"
+            registers = {name: kept.version for name, kept in self.broker.registers.items() if under in name}
+            return PublishedEpoch(manifest, certificate, envelopes.get(self.party, b""), epoch, registers)
 
         return self._do("epoch", found)
 

@@ -301,8 +301,9 @@ class Participant:
         case_number: str | None = None,
         cooperation_ref: str | None = None,
         request_id: str | None = None,
+        standing: str = "",
     ) -> Ask:
-        """A question, ready to send."""
+        """A question, ready to send. `standing`: the first question that this is again."""
         maker = self.pseudonymiser(purpose, scheme)
         fields = [(identifier,) for identifier in identifiers]
         columns = maker.columns([(one,) for one in fields], 1)
@@ -336,6 +337,7 @@ class Participant:
             case_number=committed["case_number"],
             cooperation_ref=committed["cooperation_ref"],
             not_after=self.now() + timedelta(minutes=5),
+            standing=standing,
         )
         secrets = [maker.row_secret(1, one) for one in fields]
         return Ask(statement, columns, salt, openings, secrets)

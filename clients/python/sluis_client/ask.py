@@ -60,6 +60,8 @@ class Plan:
     case_number: str = field(default="", repr=False)
     cooperation_ref: str = field(default="", repr=False)
     on_behalf_of: str = ""
+    standing: str = ""
+    """Request id of the first question, where this is that one put again; then `epoch` is that one's."""
 
     def __post_init__(self) -> None:
         refuse_person_numbers(self.case_number, "--case-number")
@@ -291,6 +293,7 @@ def _new_record(
         case_number=_committed("case-number", case_number),
         cooperation_ref=_committed("cooperation-ref", cooperation_ref),
         not_after=me.now() + _VALID,
+        standing=plan.standing,
     )
     signed = me.sign(statement)
     record = {
@@ -330,6 +333,7 @@ def _fingerprint(me: Participant, plan: Plan, chosen: Chosen, columns: tuple[Col
         "case_number": plan.case_number,
         "cooperation_ref": plan.cooperation_ref,
         "on_behalf_of": plan.on_behalf_of,
+        **({"standing": plan.standing} if plan.standing else {}),
     }
     return me.keystore.fingerprint(b"question", canonical_json(described), tokens_value(columns))
 

@@ -9,6 +9,7 @@
     journal.jsonl             what was signed, and which entries were proven (see sluis_client.journal)
     reconciled.json           how far the log was held against the journal, and what did not fit
     statements/<id>           a correction, dispute or outcome under way: the very same bytes go out again
+    watches/<name>            a standing question: what to put again, and what is shown of the answer's last state
     evidence/<id>             two views of the log that contradict each other, should that ever happen
     encryption/<digest>       an encryption key that a newer one has replaced
     due/<purpose>.<epoch>     when the key is to be destroyed: to be looked at without opening the store
@@ -68,6 +69,7 @@ _PARTS = (
     "evidence",
     "named",
     "live-answers",
+    "watches",
 )
 
 
@@ -223,6 +225,12 @@ class Keystore:
             yield
 
     @contextlib.contextmanager
+    def watch_lock(self) -> Iterator[None]:
+        """Held while standing questions are looked at: two commands at once would put each of them twice."""
+        with self._lock(".watch-lock"):
+            yield
+
+    @contextlib.contextmanager
     def _lock(self, name: str) -> Iterator[None]:
         with reading(self.directory):
             handle = os.open(self.directory / name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -298,7 +306,7 @@ class Keystore:
             )
 
     def record(self, kind: str, name: str) -> dict[str, Any] | None:
-        """A record of `uploads`, `exchanges`, `statements`, `evidence` or `live-answers`, or None."""
+        """A record of `uploads`, `exchanges`, `statements`, `evidence`, `live-answers` or `watches`, or None."""
         return self._read_json(f"{kind}/{_checked(name)}")
 
     def keep_record(self, kind: str, name: str, value: Mapping[str, Any]) -> None:
@@ -309,6 +317,10 @@ class Keystore:
         """Removes a record that is done with. Idempotent."""
         with reading(self.directory):
             (self.directory / kind / _checked(name)).unlink(missing_ok=True)
+
+    def destroy_record(self, kind: str, name: str) -> bool:
+        """Overwrites and removes a record; whether there was one. Idempotent."""
+        return destroy_file(self.directory / kind / _checked(name))
 
     def record_names(self, kind: str) -> tuple[str, ...]:
         """Names of all records of a kind, oldest first."""

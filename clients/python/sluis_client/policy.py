@@ -84,6 +84,8 @@ class PurposeView:
     """Of mode `oblivious`, in the order of their ids."""
     public_keys: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
     """Epoch to service to the 32 bytes that both sides signed."""
+    standing_days: int | None = None
+    """For how many days a question may stand; None: not at all."""
     answers_live: tuple[str, ...] = ()
     """Answerers that deposit no register and are asked while the asker waits."""
 
@@ -258,6 +260,7 @@ class SignedPolicy:
                 for epoch, keys in pseudonyms.get("public_keys", {}).items()
             },
             keys_per_scheme={scheme: identifiers[scheme]["match_keys"] for scheme in schemes},
+            standing_days=(purpose.get("standing_questions") or {}).get("days"),
             answers_live=tuple(purpose.get("answers_live", ())),
         )
 

@@ -88,12 +88,18 @@ def check_members(statement: Mapping[str, Any], expected_type: str) -> None:
     shapes = _SHAPES.get(expected_type)
     if shapes is None or statement.get("type") != expected_type:
         raise invalid(f"expected a statement of type {expected_type}")
+    shapes = {**shapes, **_optional(statement, expected_type)}
     if set(statement) != set(shapes):
         wrong = sorted(set(statement) ^ set(shapes))
         raise invalid(f"{expected_type}: missing or unknown members: {', '.join(wrong)}")
     for name, good in shapes.items():
         if not good(statement[name]):
             raise invalid(f"{expected_type}: member {name} has the wrong shape")
+
+
+def _optional(statement: Mapping[str, Any], of_type: str) -> Mapping[str, Shape]:
+    """The shapes of members that a statement of this type may have, and has."""
+    return {name: shape for name, shape in _OPTIONAL.get(of_type, {}).items() if name in statement}
 
 
 def invalid(message: str) -> ClientError:
@@ -193,6 +199,7 @@ _OF_HIT: dict[str, Shape] = {
     "position": _like(_DIGEST),
     "not_after": is_time,
 }
+_OPTIONAL: dict[str, dict[str, Shape]] = {ASK: {"standing": _like(_UUID4)}}
 _SHAPES: dict[str, dict[str, Shape]] = {
     ASK: {
         **_SUBJECT,

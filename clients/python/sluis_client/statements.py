@@ -165,9 +165,15 @@ def ask_statement(
     case_number: str | None,
     cooperation_ref: str | None,
     not_after: datetime,
+    standing: str = "",
 ) -> dict[str, Any]:
-    """Statement `sluis/v1/ask`. `tokens`, `case_number` and `cooperation_ref` are commitments (hex)."""
+    """Statement `sluis/v1/ask`. `tokens`, `case_number` and `cooperation_ref` are commitments (hex).
+
+    `standing`: request id of the first question, where this is that one put again.
+    """
+    stands = {"standing": standing} if standing else {}
     return {
+        **stands,
         "type": ASK,
         "origin": origin,
         "environment": environment,

@@ -18,7 +18,9 @@ USE = "client"
 PRIVATE_KEY = "certificate.key"
 """The private key of the certificate, once it was taken into the key store."""
 SECRET_FILES = frozenset({"encryption.json", "local.key", PRIVATE_KEY})
-SECRET_DIRECTORIES = frozenset({"encryption", "epochs", "uploads", "exchanges", "statements", "named", "live-answers"})
+SECRET_DIRECTORIES = frozenset(
+    {"encryption", "epochs", "uploads", "exchanges", "statements", "named", "live-answers", "watches"}
+)
 
 _CODES = {
     Trouble.LOCKED: "KEYSTORE_LOCKED",

@@ -6,7 +6,7 @@ there is no telling whether the broker did it; all are safe to call again with t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -246,14 +246,15 @@ class PublishedKey:
 class PublishedEpoch:
     """An epoch as relayed: the steward's manifest and certificate, and one's own envelope (empty: none).
 
-    `newest`: name of the key to be used in this calendar epoch. `registers`: names of those in force under this one.
+    `newest`: name of the key to be used in this calendar epoch. `registers`: those in force under this one, by name,
+    with their versions.
     """
 
     manifest: SignedStatement
     certificate: bytes
     envelope: bytes
     newest: str = ""
-    registers: tuple[str, ...] = ()
+    registers: Mapping[str, int] = field(default_factory=dict)
     next: str = ""
     """The key to be used in the epoch after this one; "" as long as none was made ahead."""
 

@@ -14,7 +14,20 @@ from typing import Annotated
 import typer
 
 from sluis_client import __version__
-from sluis_client.cli import answerer, asker, canaries, keys, live, log, proofs, reconciling, rectify, subject, unusual
+from sluis_client.cli import (
+    answerer,
+    asker,
+    canaries,
+    keys,
+    live,
+    log,
+    proofs,
+    reconciling,
+    rectify,
+    subject,
+    unusual,
+    watch,
+)
 from sluis_client.cli.session import profile_before
 from sluis_client.errors import ClientError, Exit
 
@@ -31,6 +44,7 @@ app = typer.Typer(
 keys.mount(app)
 asker.mount(app)
 answerer.mount(app)
+watch.mount(app)
 live.mount(app)
 canaries.mount(app)
 rectify.mount(app)

@@ -110,12 +110,11 @@ def match(
     Example: sluis-client match addresses.csv --purpose snf-locatie --scheme bag --answerer snf \\
       --want certificate-status,beds --out answers.csv
     """
-    from sluis_client.answer_file import DELIMITERS
     from sluis_client.ask import Plan
     from sluis_client.register_table import scheme_named
     from sluis_client.tables import normalise_table, read_table
 
-    keep_apart([out, _receipts_of(out)], file)
+    keep_apart([out, receipts_of(out)], file)
     learn = wanted(want, hit=hit, count=count)
     plan = Plan(purpose, scheme, names(answerer), learn, epoch, case_number, cooperation_ref, on_behalf_of)
     table = read_table(file, delimiter=in_delimiter, encoding=encoding)
@@ -124,9 +123,7 @@ def match(
         table, known, columns=pairs(columns, "--columns"), strict=strict, restore_zeros=restore_zeros
     )
     tell_problems(normal.problems, len(table.rows), normal.duplicates)
-    # a file of one column has no delimiter to take over
-    own = table.delimiter if table.delimiter in DELIMITERS else DELIMITERS[0]
-    sheet = _Sheet(out, table, normal, names(keep_columns), own if delimiter is None else delimiter, known)
+    sheet = Sheet.of(out, table, normal, known, keep=names(keep_columns), delimiter=delimiter)
     sheet.check()
     with participant(profile) as me:
         code = _ask_and_write(me, plan, sheet, as_json=as_json, request_id=request_id, anew=anew)
@@ -135,7 +132,7 @@ def match(
 
 
 @dataclass(frozen=True, repr=False)
-class _Sheet:
+class Sheet:
     """The source as read, and the file that the answers go to."""
 
     out: Path
@@ -145,9 +142,28 @@ class _Sheet:
     delimiter: str
     scheme: Scheme
 
+    @classmethod
+    def of(
+        cls,
+        out: Path,
+        table: Table,
+        normal: NormalisedTable,
+        scheme: Scheme,
+        *,
+        keep: tuple[str, ...] = (),
+        delimiter: str | None = None,
+    ) -> Sheet:
+        """Answers to a table. `keep`: its columns to copy; `delimiter` None: that of the table."""
+        from sluis_client.answer_file import DELIMITERS
+
+        # a file of one column has no delimiter to take over
+        own = table.delimiter if table.delimiter in DELIMITERS else DELIMITERS[0]
+        return cls(out, table, normal, keep, own if delimiter is None else delimiter, scheme)
+
     @property
     def receipts(self) -> Path:
-        return _receipts_of(self.out)
+        """Where the receipts go."""
+        return receipts_of(self.out)
 
     def check(self) -> None:
         """Refuses options that would spoil the file, before anything is asked."""
@@ -169,11 +185,12 @@ class _Sheet:
         write_private(self.receipts, json.dumps(receipts, indent=1).encode() + b"\n")
 
 
-def _receipts_of(out: Path) -> Path:
+def receipts_of(out: Path) -> Path:
+    """Where the receipts of an answer file go."""
     return out.with_name(out.name + ".receipts.json")
 
 
-def _ask_and_write(me: Participant, plan: Plan, sheet: _Sheet, *, as_json: bool, request_id: str, anew: bool) -> Exit:
+def _ask_and_write(me: Participant, plan: Plan, sheet: Sheet, *, as_json: bool, request_id: str, anew: bool) -> Exit:
     from sluis_client.answer_file import answer_summary
     from sluis_client.ask import ask, finish
     from sluis_client.witness_cover import covered
@@ -191,7 +208,7 @@ def _ask_and_write(me: Participant, plan: Plan, sheet: _Sheet, *, as_json: bool,
         lines = [line for who, one in decisions for line in decision_lines(who, one, all_checks=False)]
         emit({"exchange": None, "decisions": [decision_json(who, one) for who, one in decisions]}, lines, as_json)
         return Exit.POLICY_DENIED
-    saw, cover = covered(me, [one.checkpoint for answer in asked.answers for one in _receipts(answer)])
+    saw, cover = covered(me, [one.checkpoint for answer in asked.answers for one in receipts_in(answer)])
     sheet.write(asked, me.key.certificate, cover, count=plan.want.count)
     finish(me, asked)
     if asked.note:
@@ -226,22 +243,24 @@ def _denials(me: Participant, plan: Plan, subjects: int, error: ClientError) -> 
     return decisions
 
 
-def _told(asked: Asked, sheet: _Sheet, saw: Seen | None, *, count: bool) -> Iterator[str]:
+def _told(asked: Asked, sheet: Sheet, saw: Seen | None, *, count: bool) -> Iterator[str]:
     yield f"exchange {asked.request_id}: {len(sheet.normal.keys)} subjects asked"
     for answer in asked.answers:
-        yield from _answer_told(answer, sheet.scheme, count=count)
+        yield from answer_told(answer, sheet.scheme, count=count)
     yield f"answers: {sheet.out}"
     yield f"receipts: {sheet.receipts} (verified{f', {saw}' if saw else ''})"
 
 
-def _receipts(answer: CheckedAnswer) -> Iterator[Receipt]:
+def receipts_in(answer: CheckedAnswer) -> Iterator[Receipt]:
+    """The receipts that an answer came with."""
     if answer.received.ask is not None:
         yield answer.received.ask
     if answer.received.release is not None:
         yield answer.received.release
 
 
-def _answer_told(answer: CheckedAnswer, scheme: Scheme, *, count: bool) -> Iterator[str]:
+def answer_told(answer: CheckedAnswer, scheme: Scheme, *, count: bool) -> Iterator[str]:
+    """What an answerer said, in lines."""
     from sluis_client.answer_file import STATUS_WORDS, must_check, status_note
 
     if answer.status == "DENIED":

@@ -252,13 +252,16 @@ class GrpcTransport(RectifyingCalls, SubjectCalls, LiveCalls):
         """See Transport."""
         request = keys_pb2.GetEpochRequest(purpose=purpose, epoch=epoch)
         reply = self._retries.run(lambda: self._keys.GetEpoch(request, timeout=UNARY_SECONDS))
-        registers = tuple(reply.registers)
+        # a broker of before tells no versions: then nothing is ever newer
+        versions = reply.register_versions or [0] * len(reply.registers)
+        if len(versions) != len(reply.registers):
+            raise convert.broken("it names registers and their versions in another number")
         return PublishedEpoch(
             convert.signed(reply.manifest),
             reply.certificate,
             reply.envelope,
             reply.newest or epoch,
-            registers,
+            dict(zip(reply.registers, versions, strict=True)),
             reply.next,
         )
 

@@ -278,6 +278,7 @@ class GetEpochResponse(_message.Message):
     NEWEST_FIELD_NUMBER: _builtins.int
     REGISTERS_FIELD_NUMBER: _builtins.int
     NEXT_FIELD_NUMBER: _builtins.int
+    REGISTER_VERSIONS_FIELD_NUMBER: _builtins.int
     certificate: _builtins.bytes
     """The steward's certificate, DER."""
     envelope: _builtins.bytes
@@ -292,6 +293,10 @@ class GetEpochResponse(_message.Message):
     def registers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the registers in force under this key, of every answerer of the purpose."""
 
+    @_builtins.property
+    def register_versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The version of each of `registers`, in the same order: whether there is a newer one than answered a question."""
+
     def __init__(
         self,
         *,
@@ -301,10 +306,11 @@ class GetEpochResponse(_message.Message):
         newest: _builtins.str = ...,
         registers: _abc.Iterable[_builtins.str] | None = ...,
         next: _builtins.str = ...,
+        register_versions: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["manifest", b"manifest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "envelope", b"envelope", "manifest", b"manifest", "newest", b"newest", "next", b"next", "registers", b"registers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "envelope", b"envelope", "manifest", b"manifest", "newest", b"newest", "next", b"next", "register_versions", b"register_versions", "registers", b"registers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
