@@ -182,7 +182,7 @@ class _Run:
             yield "register-rules"  # published under the rules of then; the draft's would have been applied
         if past.facts.probing is None:
             yield from (check for check in failing if check in GUARD_IDS)  # nobody counted earlier questions then
-        if old_text is None or old_text.standing_questions is None:
+        if STANDING in failing and (old_text is None or old_text.standing_questions is None):
             yield STANDING  # first questions are noted only where some may stand
         if "mode" in failing and (old_text is None or old_text.pseudonyms.mode != text.pseudonyms.mode):
             yield "mode"

@@ -52,7 +52,7 @@ def _bounded(english: str, dutch: str, bound: str, grens: str) -> Iterator[tuple
 
 _STANDING: tuple[tuple[str, str], ...] = (
     ("no question may stand under this purpose", "onder dit doel mag geen vraag blijven staan"),
-    ("what its first question was is not among the facts", "wat de eerste vraag was, staat niet bij de feiten"),
+    ("what its first question was is not among the facts", "de eerste vraag staat niet bij de feiten"),
     (
         "its first question is not known: none of yours to this answerer, under this purpose and key, that may stand",
         "de eerste vraag is niet bekend: geen van u aan deze partij, met dit doel en deze sleutel, die mag staan",

@@ -183,7 +183,8 @@ def _saying(shown: Shown) -> str:
     body = entry.body
     if entry.kind == "ask" and asked is not None:
         verdict = "permit" if asked.permitted else " ".join(("deny", *asked.unmet))
-        return f"{asked.purpose}: {verdict}; {asked.subjects:,} subject{'' if asked.subjects == 1 else 's'}"
+        again = f"; stands since {body['statement']['standing'][:8]}" if asked.standing else ""
+        return f"{asked.purpose}: {verdict}; {asked.subjects:,} subject{'' if asked.subjects == 1 else 's'}{again}"
     if entry.kind == "release":
         purpose = f"{asked.purpose}: " if asked is not None else ""
         return f"{purpose}{body['outcome']} {body['status']}{_hits(shown)}"

@@ -47,7 +47,7 @@ def test_everything_is_readable_by_its_owner_only(store):
     for path in [store.directory, *store.directory.rglob("*")]:
         seen += 1
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
-    assert seen == 19
+    assert seen == 20
 
 
 def test_keys_come_back_and_never_print(store):

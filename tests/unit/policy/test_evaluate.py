@@ -21,6 +21,7 @@ from broker.policy.evaluate import (
     ProbingFacts,
     RegisterFacts,
     Request,
+    StandingFacts,
     decision_from_log,
     decision_to_log,
     epoch_of,
@@ -376,9 +377,10 @@ def test_a_replay_from_the_log_gives_the_same_decision():
 
 
 def test_the_log_form_is_the_documented_one():
-    guarded = facts(probing=ProbingFacts(0, 0, 0, 3, 3, None))
+    guarded = facts(probing=ProbingFacts(0, 0, 0, 3, 3, None), standing=StandingFacts("same", newer=True, days=3))
     assert set(facts_to_log(guarded)) == set(Facts.__dataclass_fields__)
-    assert set(facts_to_log(facts())) == set(Facts.__dataclass_fields__) - {"probing"}  # only where something guards
+    # only where something guards, and of a question that stands
+    assert set(facts_to_log(facts())) == set(Facts.__dataclass_fields__) - {"probing", "standing"}
     assert facts_from_log(facts_to_log(guarded)) == guarded
     logged = decision_to_log(evaluate(POLICIES, request(), facts()))
     assert set(logged) == {"effect", "checks", "obligations"}
@@ -391,7 +393,8 @@ def test_the_log_form_is_the_documented_one():
 @pytest.mark.parametrize(
     "change",
     [{"now": "2026-11-23"}, {"now": 1}, {"extra": 1}, {"register": []}, {"register": {"rules": {}, "more": 1}},
-     {"modes_available": ["oblivious", "keyed"]}, {"probing": None}, {"probing": {"same": 1}}, {"probing": 3}],
+     {"modes_available": ["oblivious", "keyed"]}, {"probing": None}, {"probing": {"same": 1}}, {"probing": 3},
+     {"standing": None}, {"standing": {"first": "same"}}, {"standing": []}],
 )  # fmt: skip
 def test_facts_that_were_not_logged_so_are_refused(change):
     with pytest.raises(SluisError) as raised:

@@ -102,6 +102,14 @@ BENDS = [
      "LIVE_NOT_COMPARED", "probing"),
     (P04, "valid: {from", "answers_live: [uwv]\nvalid: {from", "LIVE_PERSONS", "register"),
     (P08, "may_learn:", "answers_live: [snf]\nmay_learn:", "LIVE_NOT_COMPARED", "count"),
+    # standing questions
+    (SNF, LIMITS, f"{LIMITS}\nstanding_questions: {{days: 90}}", None, ""),
+    (SNF, LIMITS, f"{LIMITS}\nstanding_questions: {{days: 0}}", "OUT_OF_RANGE", ""),
+    (SNF, LIMITS, f"{LIMITS}\nstanding_questions: {{days: 367}}", "OUT_OF_RANGE", ""),
+    (SNF, LIMITS, f"{LIMITS}\nstanding_questions: {{}}", "MISSING", "days"),
+    (SNF, "vault_keep_days: 730", "vault_keep_days: 89\nstanding_questions: {days: 90}", "STANDING_TOO_LONG", "89"),
+    (SNF, LIMITS, f"{LIMITS}\nanswers_live: [snf]\nstanding_questions: {{days: 9}}", "STANDING_LIVE", ""),
+    (P08, "may_learn:", "standing_questions: {days: 9}\nmay_learn:", "STANDING_WITHOUT_HITS", ""),
     # natural persons and national numbers
     (P04, "mode: oblivious", "mode: keyed", "PERSONS_NEED_OBLIVIOUS", "oblivious"),
     (P04, "state: draft", "state: active", "NO_DPIA", ""),

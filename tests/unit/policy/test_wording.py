@@ -16,9 +16,18 @@ from typer.testing import CliRunner
 
 from broker.cli.policy import app
 from broker.exchange import Want
-from broker.policy import checks, guards, terms
+from broker.policy import checks, guards, standing, terms
 from broker.policy.check_words import ADVICE, QUESTIONS
-from broker.policy.evaluate import CHECK_IDS, GUARD_IDS, CheckResult, ProbingFacts, RegisterFacts, evaluate
+from broker.policy.evaluate import (
+    CHECK_IDS,
+    GUARD_IDS,
+    STANDING,
+    CheckResult,
+    ProbingFacts,
+    RegisterFacts,
+    StandingFacts,
+    evaluate,
+)
 from broker.policy.wording import (
     LANGUAGES,
     NOT_TRANSLATED,
@@ -125,6 +134,14 @@ def wide():
             yield guarded_set(then), request(), found
         yield guarded_set(then), request(), facts(probing=ProbingFacts(0, 0, 0, 0, 0, None))
         yield guarded_set(then), request(), facts()
+    stands, again = (
+        load(bent("purposes/snf-locatie.yaml", "valid: {from", "standing_questions: {days: 9}\nvalid: {from")),
+        request(standing=True),
+    )
+    yield SET, again, facts()
+    yield stands, again, facts()
+    for first, newer in itertools.product(standing.FIRST, (False, True)):
+        yield stands, again, facts(standing=StandingFacts(first, newer=newer, days=4))
     for hours in (-1, 1):
         yield replace(SET, expires=NOW + timedelta(hours=hours)), request(), facts()
 
@@ -164,7 +181,7 @@ def test_the_words_of_the_engine_s_source_are_all_in_the_table():
     known = " | ".join([*(english for english, _ in (*REASONS, *DUTIES)), *STATES, *(phrase for phrase, _ in PHRASES)])
     known = known.replace("\\", "")
     found = set()
-    for module in (checks, guards, terms):
+    for module in (checks, guards, standing, terms):
         tree = ast.parse(inspect.getsource(module))
         beside = {
             id(part) for node in ast.walk(tree) if isinstance(node, (ast.Expr, ast.Raise)) for part in ast.walk(node)
@@ -253,8 +270,8 @@ def test_duties_are_dutch_and_use_the_purpose_s_own_words(decisions):
 
 
 def test_every_check_has_a_question_and_advice_in_both_languages():
-    assert set(QUESTIONS) == set(ADVICE) == {*CHECK_IDS, *GUARD_IDS}
-    for check in (*CHECK_IDS, *GUARD_IDS):
+    assert set(QUESTIONS) == set(ADVICE) == {*CHECK_IDS, *GUARD_IDS, STANDING}
+    for check in (*CHECK_IDS, *GUARD_IDS, STANDING):
         assert len({question_of(check, lang) for lang in LANGUAGES}) == len(LANGUAGES)
         assert len({advice_on(CheckResult(check, False, "no", ""), lang) for lang in LANGUAGES} - {""}) == len(
             LANGUAGES

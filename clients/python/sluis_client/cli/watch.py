@@ -40,7 +40,7 @@ from sluis_client.cli.session import (
 from sluis_client.errors import ClientError, Exit
 
 if TYPE_CHECKING:
-    from sluis_client.ask import Asked
+    from sluis_client.ask import Asked, Plan
     from sluis_client.participant import Participant
     from sluis_client.watch import Source, Watch
     from sluis_client.watching import Rows
@@ -95,29 +95,28 @@ def add(
     Example: sluis-client watch add addresses.csv --purpose snf-locatie --scheme bag --answerer snf \\
       --want certificate-status --reference Dossier --out answers.csv --name certificates
     """
-    from sluis_client.ask import Plan, finish
-    from sluis_client.register_table import scheme_named
-    from sluis_client.watch import Source, keep
-    from sluis_client.watching import begin
+    from sluis_client.ask import Plan
+    from sluis_client.watch import Source
 
     keep_apart([out, receipts_of(out)], file)
-    source = Source(
-        str(file.absolute()), pairs(columns, "--columns"), reference, strict, restore_zeros, in_delimiter, encoding
-    )
-    plan = Plan(
-        purpose,
-        scheme,
-        names(answerer),
-        wanted(want, hit=True, count=False),
-        "",
-        case_number,
-        cooperation_ref,
-        on_behalf_of,
-    )
-    source, rows = _named_and_read(source, scheme)
+    learn = wanted(want, hit=True, count=False)
+    plan = Plan(purpose, scheme, names(answerer), learn, "", case_number, cooperation_ref, on_behalf_of)
+    place = pairs(columns, "--columns")
+    source = Source(str(file.absolute()), place, reference, strict, restore_zeros, in_delimiter, encoding)
+    _add(profile, plan, source, name=name, out=out, as_json=as_json)
+
+
+def _add(profile: Path | None, plan: Plan, source: Source, *, name: str, out: Path, as_json: bool) -> None:
+    from sluis_client.ask import finish
+    from sluis_client.register_table import scheme_named
+    from sluis_client.watch import keep
+    from sluis_client.watching import begin
+
+    source, rows = _named_and_read(source, plan.scheme)
     table, normal = rows
     tell_problems(normal.problems, len(table.rows), normal.duplicates)
-    sheet = Sheet.of(out, table, normal, scheme_named(scheme), keep=(source.reference,) if reference else ())
+    kept = (source.reference,) if source.reference else ()
+    sheet = Sheet.of(out, table, normal, scheme_named(plan.scheme), keep=kept)
     sheet.check()
     with participant(profile) as me, me.keystore.watch_lock():
         with progress() as shown:
@@ -126,19 +125,23 @@ def add(
         if watch is not None:
             keep(me.keystore, watch)
         finish(me, asked)
-        if watch is None:
-            lines = [
-                line for one in asked.answers for line in decision_lines(one.answerer, one.decision, all_checks=False)
-            ]
-            emit({"watch": None, "exchange": asked.request_id}, [*lines, "nothing is watched"], as_json)
-            raise typer.Exit(int(Exit.POLICY_DENIED))
+    if watch is None:
+        denied = [
+            line for one in asked.answers for line in decision_lines(one.answerer, one.decision, all_checks=False)
+        ]
+        emit({"watch": None, "exchange": asked.request_id}, [*denied, "nothing is watched"], as_json)
+        raise typer.Exit(int(Exit.POLICY_DENIED))
     value = {"watch": watch.name, "exchange": asked.request_id, "subjects": len(normal.keys), "out": str(out)}
     told = (line for answer in asked.answers for line in answer_told(answer, sheet.scheme, count=False))
     emit(value, [*told, f"answers: {out}", f"watched as {watch.name}; be told with `sluis-client watch run`"], as_json)
 
 
 def listed(*, profile: ProfileOption = None, as_json: JsonOption = False) -> None:
-    """Show the standing questions of this agency. Nobody is asked anything."""
+    """Show the standing questions of this agency. Nobody is asked anything.
+
+    \b
+    Example: sluis-client watch list
+    """
     from sluis_client.cli.session import the_profile
     from sluis_client.party_keys import keystore_of
 
@@ -170,7 +173,11 @@ def listed(*, profile: ProfileOption = None, as_json: JsonOption = False) -> Non
 
 
 def remove(name: NameArgument, *, profile: ProfileOption = None, as_json: JsonOption = False) -> None:
-    """Watch no longer. What was kept of the question and of its answers is overwritten; your files stay."""
+    """Watch no longer. What was kept of the question and of its answers is overwritten; your files stay.
+
+    \b
+    Example: sluis-client watch remove certificates
+    """
     from sluis_client.cli.session import the_profile
     from sluis_client.party_keys import keystore_of
     from sluis_client.watch import KIND, load
@@ -196,6 +203,9 @@ def run(
     costs nothing. With --json each notice is one line. Killed and started again it tells what was not told to the end.
 
     Exit code with --once: 0 when every watch was looked at; else that of the last trouble.
+
+    \b
+    Example: sluis-client watch run --once
     """
     if every < LEAST_MINUTES:
         raise typer.BadParameter(f"at least {LEAST_MINUTES}", param_hint="--every")
