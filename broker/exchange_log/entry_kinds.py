@@ -5,6 +5,7 @@ A kind whose body depends on one of its members (`action`, `what`) has a variant
 
 from __future__ import annotations
 
+import binascii
 import re
 from collections.abc import Callable, Mapping
 
@@ -15,10 +16,10 @@ TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _HEX = re.compile(r"[0-9a-f]+")
 _HEX64 = re.compile(r"[0-9a-f]{64}")
-_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
 _DECISION = frozenset({"effect", "checks", "obligations"})
 _CHECK = frozenset({"id", "met", "reason", "path"})
+_REGISTER = frozenset({"name", "version", "manifest"})
 _TEXT = 4_096
 """The longest text, in characters."""
 
@@ -69,10 +70,6 @@ def _object(value: object) -> bool:
     return isinstance(value, dict)
 
 
-def _time_shape(value: object) -> bool:
-    return isinstance(value, str) and TIME.fullmatch(value) is not None
-
-
 def _decision(value: object) -> bool:
     """Written out: it is on the way of every ask."""
     if not isinstance(value, dict) or value.keys() != _DECISION:
@@ -80,15 +77,43 @@ def _decision(value: object) -> bool:
     checks, obligations = value["checks"], value["obligations"]
     if value["effect"] not in ("permit", "deny") or not isinstance(checks, list) or not isinstance(obligations, list):
         return False
-    for check in checks:
-        if not isinstance(check, dict) or check.keys() != _CHECK or not isinstance(check["met"], bool):
-            return False
-        name, reason, path = check["id"], check["reason"], check["path"]
-        if not isinstance(name, str) or not isinstance(reason, str) or not isinstance(path, str):
-            return False
-        if len(name) > _TEXT or len(reason) > _TEXT or len(path) > _TEXT:
-            return False
+    try:
+        for check in checks:
+            met = check["met"]
+            if len(check) != len(_CHECK) or (met is not True and met is not False):
+                return False
+            # joining refuses whatever is no text; together they are short, mostly, and so is each then
+            if len("".join((check["id"], check["reason"], check["path"]))) > _TEXT and not _are_texts(check):
+                return False
+    except (TypeError, KeyError):
+        return False
     return all(map(_text, obligations))
+
+
+def _are_texts(check: Mapping[str, object]) -> bool:
+    return _text(check["id"]) and _text(check["reason"]) and _text(check["path"])
+
+
+def _base64(value: object) -> bool:
+    """In the one alphabet, in whole groups of four; empty too."""
+    try:
+        binascii.a2b_base64(value, strict_mode=True)  # type: ignore[arg-type]  # TypeError for what is no text
+    except (ValueError, TypeError):
+        return False
+    return isinstance(value, str)
+
+
+def _register(value: object) -> bool:
+    """A register version by its name and manifest, or none. Written out as well."""
+    if value is None:
+        return True
+    return (
+        isinstance(value, dict)
+        and value.keys() == _REGISTER
+        and _text(value["name"])
+        and is_count(value["version"])
+        and _hex64(value["manifest"])
+    )
 
 
 def _effects(value: object) -> bool:
@@ -96,10 +121,9 @@ def _effects(value: object) -> bool:
 
 
 _name = _matches(_NAME)
+_time_shape = _matches(TIME)
 _hex64 = _matches(_HEX64)
 _hex = _matches(_HEX)
-_base64 = _matches(_BASE64)
-_register = _or_null(_members({"name": _text, "version": is_count, "manifest": _hex64}))
 _FOLLOWS = _one_of("sealed", "recovered")
 """Why another log went before: it was ended, or entries of it were lost."""
 _SIGNED: dict[str, Shape] = {"statement": _object, "signature": _base64, "certificate": _hex64}

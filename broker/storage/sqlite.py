@@ -14,6 +14,7 @@ from broker.errors import Code, SluisError
 from broker.exchange_log.merkle import CompactRange, node_number, peaks_of
 from broker.ports import AtRest, Entropy
 from broker.storage.sqlite_batch import SqliteBatch
+from broker.storage.sqlite_folding import Folding
 from broker.storage.sqlite_probing import Marker
 from broker.storage.sqlite_reader import SqliteLogReader
 from broker.storage.sqlite_rows import AnswerHeads
@@ -60,6 +61,7 @@ class SqliteLogStore:
             self._heads = AnswerHeads(at_rest)
             self._marker = Marker(at_rest)
             self._vault.sweep(self._session)
+            self._folding = Folding(path)
         except BaseException:
             os.close(self._lock)
             raise
@@ -77,6 +79,7 @@ class SqliteLogStore:
         with self._writer:
             if self._lock < 0:
                 return
+            self._folding.close()
             self._reader.close()
             if self._session is not None:
                 self._session.close()
@@ -105,6 +108,7 @@ class SqliteLogStore:
             finally:
                 if batch is not None and transaction is not None and batch.committed:
                     self._tree = transaction.tree
+                    self._folding.committed(sum(map(len, transaction.leaves)))
                 else:
                     self._abandon(session, transaction)
 
