@@ -1,10 +1,11 @@
 """How long a search for a subject takes: questions of 1 and of 1,000 rows, through the store and vault as they are.
 
-.venv/bin/python tests/bench/subject_search.py [asks of one row] [asks of 1,000 rows]
+python tests/bench/subject_search.py [--small 100000] [--large 10000]
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
@@ -76,4 +77,8 @@ def main(small: int, large: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*(int(text) for text in [*sys.argv[1:], "100000", "10000"][:2]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--small", type=int, default=100_000, help="questions of one row")
+    parser.add_argument("--large", type=int, default=10_000, help="questions of a thousand rows")
+    given = parser.parse_args()
+    main(given.small, given.large)
