@@ -37,6 +37,9 @@ class Stamps:
         """Time of the first entry that no good stamp covers yet."""
         self._told = False
         """Whether that gap is a finding already."""
+        self._size = -1
+        self._seen: set[str] = set()
+        """Tokens behind the checkpoint of `_size`."""
         self.good = 0
         self.unchecked = 0
         self.newest: Stamped | None = None
@@ -58,12 +61,17 @@ class Stamps:
     def check(self, value: object, size: int, note_text: bytes, covers: datetime | None, line: int) -> bool:
         """One stamp of the checkpoint with `note_text`, whose last entry is of the time `covers`.
 
-        False when `value` is not a stamp's object, or one of another size.
+        False when `value` is not a stamp's object, one of another size, or one that stood there before.
         """
         if not isinstance(value, dict) or value.keys() != {"size", "token"} or not isinstance(value["token"], str):
             return False
         if type(value["size"]) is not int or value["size"] != size:
             return False
+        if size != self._size:
+            self._size, self._seen = size, set()
+        if value["token"] in self._seen:
+            return False
+        self._seen.add(value["token"])
         if not self._trust.time_stampers:
             self.unchecked += 1
         else:

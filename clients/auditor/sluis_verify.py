@@ -7,18 +7,18 @@ For an auditor who would rather read a program than trust one. It shares no line
 `sluis audit verify`; both follow docs/formats.md, and the tests demand that they find the same in every good and bad
 bundle. Two parts, by what they prove:
 
-    INTEGRITY, lines 110 to 1276: that nothing in the log was altered, moved, added or cut, and by whose keys
+    INTEGRITY, lines 110 to 1279: that nothing in the log was altered, moved, added or cut, and by whose keys
     1. bytes          110  canonical JSON, and the members of every kind of log entry and signed statement
     2. the tree       450  RFC 6962 hashes, checkpoints as C2SP signed notes, cosignatures of witnesses
     3. trust          628  the trust file, which comes to you by another way than the bundle
     4. signatures     849  parties' certificates, and what was signed with them
     5. one pass       963  over the bundle, what you expected of it, and how far witnesses vouch
 
-    CONTENT, lines 1277 to 3641: that the log says what the policies allowed; each section needs those before it
-    6. policies      1277  archived policy sets: digests, signers, approvals of both sides
-    7. decisions     1441  every decision taken again, from the policy's meaning and the facts in the log
-    8. the story     1917  keys, registers, asks, releases, corrections, erasures, the log's own life
-    9. the command   3642  files read, the verdict printed
+    CONTENT, lines 1280 to 3644: that the log says what the policies allowed; each section needs those before it
+    6. policies      1280  archived policy sets: digests, signers, approvals of both sides
+    7. decisions     1444  every decision taken again, from the policy's meaning and the facts in the log
+    8. the story     1920  keys, registers, asks, releases, corrections, erasures, the log's own life
+    9. the command   3645  files read, the verdict printed
 
 What to read for which question, if you have an hour:
 
@@ -1034,7 +1034,8 @@ class Verification:
         self.tree = Tree()
         self.story = Story(trust, self.find, before)
         self.witnesses = Witnesses(trust, self.find)
-        self.stamps = 0
+        self.stamps, self.stamped = 0, set[tuple[int, str]]()
+        """How many time stamps; those behind the newest checkpoint."""
         self.last: str | None = None
         self._line_before = ""
         self._note_text: bytes | None = None
@@ -1203,8 +1204,10 @@ class Verification:
             not isinstance(value, dict)
             or not has_form(value, form("size:number token:text"))
             or value["size"] != self.tree.size
+            or (value["size"], value["token"]) in self.stamped
         ):
-            self._stop("BUNDLE_LINE", "not a time stamp of the checkpoint before it")
+            self._stop("BUNDLE_LINE", "not a time stamp of the checkpoint before it, or one for the second time")
+        self.stamped = {*(one for one in self.stamped if one[0] == value["size"]), (value["size"], value["token"])}
         self.stamps += 1
 
 

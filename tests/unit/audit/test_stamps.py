@@ -130,13 +130,15 @@ def test_a_stamp_a_little_early_is_the_difference_of_two_clocks() -> None:
 def test_random_changes_to_a_token_give_a_report_and_never_an_exception() -> None:
     rng, token = random.Random(4), STAMPER.token(note_text(LAST), LATE)
     stamps = Stamps(WORLD.trust(time_stampers=[STAMPER.root.pem]), Findings())
+    seen: set[str] = set()
     for _ in range(3_000):
         changed = bytearray(token)
         for _ in range(rng.choice((1, 2, 5))):
             changed[rng.randrange(len(changed))] = rng.randrange(256)
         cut = changed if rng.random() < 0.8 else changed[: rng.randrange(len(changed))]
         value = {"size": size_at(LAST), "token": b64(bytes(cut))}
-        assert stamps.check(value, size_at(LAST), note_text(LAST), WORLD.at, 1)
+        assert stamps.check(value, size_at(LAST), note_text(LAST), WORLD.at, 1) is (value["token"] not in seen)
+        seen.add(value["token"])
     assert stamps.newest is None or stamps.newest == checked(good(LAST)).stamped
 
 
@@ -159,8 +161,9 @@ def test_flipped_bits_never_give_another_time_or_a_stamp_of_something_else() -> 
         with_stamps((FIRST, canonical_json({"timestamp": {"size": size_at(FIRST), "token": 5}}) + b"\n")),
         with_stamps((FIRST, canonical_json({"timestamp": "x"}) + b"\n")),
         with_stamps((0, stamp(FIRST, b"x", size=0))),
+        with_stamps(*[good(FIRST)] * 2),
     ],
-    ids=["behind a leaf", "another size", "no token", "a number", "a text", "before all"],
+    ids=["behind a leaf", "another size", "no token", "a number", "a text", "before all", "twice"],
 )
 def test_a_stamp_stands_behind_the_checkpoint_of_its_size(lines: list[bytes]) -> None:
     for trust in (WORLD.trust(), WORLD.trust(time_stampers=[STAMPER.root.pem])):

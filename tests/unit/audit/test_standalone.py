@@ -181,6 +181,8 @@ def test_time_stamps_are_counted() -> None:
     *lines, _ = world.bundle()
     stamp = {"timestamp": {"size": world.size, "token": "AAAA"}}
     assert run_over(sealed([*lines, canonical_json(stamp) + b"\n"]), world.trust_text()).stamps == 1
+    twice = sealed([*lines, *[canonical_json(stamp) + b"\n"] * 2])
+    assert codes_of(twice, world.trust_text()) == {"BUNDLE_LINE"}
     stamp["timestamp"]["size"] -= 1
     wrong = sealed([*lines, canonical_json(stamp) + b"\n"])
     assert both(wrong, world.trust_text()) == ({"BUNDLE_LINE"}, {"BUNDLE_LINE"})
