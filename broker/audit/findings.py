@@ -291,11 +291,16 @@ class Stamped:
 
 @dataclass(frozen=True)
 class Witnessed:
-    """The newest checkpoint with a quorum: witnesses `by` saw the log of `size` entries; `at`: the quorum was there."""
+    """The newest checkpoint with a quorum: witnesses `by` saw the log of `size` entries; `at`: the quorum was there.
+
+    `of`: how many witnesses the trust file names; `asked`: how many of them it asks for.
+    """
 
     size: int
     at: str
     by: tuple[str, ...]
+    of: int
+    asked: int
 
 
 @dataclass(frozen=True)

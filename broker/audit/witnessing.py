@@ -99,7 +99,9 @@ class Witnessing:
         self.quorate += 1
         at = sorted(times.values())[self._rule.quorum - 1]
         self._behind = at
-        self.newest = Witnessed(size, at.strftime("%Y-%m-%dT%H:%M:%SZ"), tuple(sorted(times)))
+        named = len({name for name, _ in self._rule.keys})
+        seen = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.newest = Witnessed(size, seen, tuple(sorted(times)), named, self._rule.quorum)
         self._open = None
 
     def _close(self) -> None:

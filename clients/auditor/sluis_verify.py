@@ -3671,9 +3671,10 @@ def verified(bundle: Path, trust: Path, before: Ended | None, expect: Path | Non
     told = ", ".join(f"{story.decisions[name]} {name}" for name in ("same", "differ", "not replayable"))
     print(f"decisions    {told}; {len(story.waiting)} asks still open at the end")
     if trusted.witnesses:
-        print(
-            f"witnesses    {trusted.quorum} of {len(trusted.witnesses)} vouch for {run.witnesses.cosigned_to} entries"
-        )
+        seen = run.witnesses.cosigned_to
+        quorum = f"{trusted.quorum} of {len({name for name, _ in trusted.witnesses})}"
+        print(f"witnesses    the first {seen} entries were seen by {quorum} or more", end="")
+        print(f"; the last {run.tree.size - seen} by no quorum" if run.tree.size > seen else "")
     elif run.witnesses.seen:
         print(f"witnesses    {run.witnesses.seen} cosigned checkpoints, not checked: the trust file names no witnesses")
     due = (

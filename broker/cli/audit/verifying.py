@@ -188,10 +188,11 @@ def _place(finding: Finding) -> str:
 def _print_witnesses(report: Report) -> None:
     newest = report.witnessed
     if newest is not None:
-        by = ", ".join(newest.by)
-        rest = f"; log-signed only {newest.size} to {report.size}" if report.size > newest.size else ""
-        print(f"witnesses    {report.cosigned} checkpoints with a quorum; witnessed to {newest.size}", end=" ")
-        print(f"at {newest.at} by {by}{rest}")
+        by = f"{len(newest.by)} of {newest.of} ({', '.join(newest.by)}), {newest.asked} asked"
+        print(f"witnesses    the first {newest.size} entries were seen by {by}, at {newest.at}")
+        if report.size > newest.size:
+            last = report.size - newest.size
+            print(f"             the last {last} are signed by the log's own key and seen by no quorum")
     elif report.cosigned_unchecked:
         print(f"witnesses    {report.cosigned_unchecked} cosigned checkpoints not checked: the trust file names none")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -167,9 +169,13 @@ def test_the_command_says_how_far_it_is_witnessed(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
     size = WORLD.size
-    assert f"witnessed to {size - 1} at " in result.output
-    assert f"; log-signed only {size - 1} to {size}\n" in result.output
+    by = ", ".join(one.public.name for one in WITNESSES[:2])
+    assert f"witnesses    the first {size - 1} entries were seen by 2 of 3 ({by}), 2 asked, at " in result.output
+    assert "\n             the last 1 are signed by the log's own key and seen by no quorum\n" in result.output
     told = json.loads(CliRunner().invoke(app, [*command, "--json"]).output)
-    assert told["witnessed"]["size"] == size - 1
+    assert (told["witnessed"]["size"], told["witnessed"]["of"], told["witnessed"]["asked"]) == (size - 1, 3, 2)
+    file = Path(__file__).parents[3] / "clients/auditor/sluis_verify.py"
+    alone = subprocess.run([sys.executable, str(file), *command[2:]], capture_output=True, text=True)
+    assert "seen by 2 of 3 or more; the last 1 by no quorum\n" in alone.stdout
     shown = CliRunner().invoke(app, ["audit", "trust", "show", str(tmp_path / "trust.yaml")])
     assert "witnesses    2 of 3, grace 15 minutes" in shown.output
