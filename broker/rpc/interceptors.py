@@ -267,15 +267,15 @@ def _abort(context: grpc.ServicerContext, error: SluisError) -> None:
     context.abort(_STATUS[error.code.kind], error.message)
 
 
-_ROUNDED_UP = 0.5
-"""Seconds by which a deadline may seem longer than the caller set it: gRPC writes it in whole units, rounded up."""
+_ROUNDED_UP = 1.0
+"""Seconds that gRPC may add to a deadline: it writes those of 100 seconds and more in coarser units, rounded up."""
 
 
 def _check_deadline(context: grpc.ServicerContext, limit: int) -> None:
     left = context.time_remaining()
     if left is None or left > 10**8:
         raise SluisError(Code.DEADLINE_REQUIRED, f"set a deadline of at most {limit} seconds on the call")
-    if left > limit + _ROUNDED_UP:
+    if left >= limit + _ROUNDED_UP:
         raise SluisError(Code.DEADLINE_TOO_LONG, f"set a deadline of at most {limit} seconds on the call")
 
 

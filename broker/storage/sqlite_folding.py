@@ -11,9 +11,8 @@ import sqlite3
 import threading
 from pathlib import Path
 
-from broker.storage.sqlite_session import WAL_PAGES
+from broker.storage.sqlite_session import PAGE_BYTES, WAL_PAGES
 
-PAGE_BYTES = 4_096
 FOLD_PAGES = WAL_PAGES // 4
 """Folded after about so many pages, well before the writer would."""
 _PAGES_A_BATCH = 8

@@ -17,7 +17,9 @@ from broker.errors import Code, SluisError
 from broker.storage.migrating import SCHEMA_VERSION, migrate, schema_version, shipped
 
 BUSY_SECONDS = 5.0
-WAL_PAGES = 4_000
+PAGE_BYTES = 8_192
+"""Of a new database; an older one keeps its own. Three entries of asks fit in, where SQLite's 4,096 hold one."""
+WAL_PAGES = 2_000
 """The WAL is folded back after so many pages: rarer than SQLite's 1,000, since every batch rewrites the same few."""
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _CALLER = frozenset({sqlite3.SQLITE_CONSTRAINT})
@@ -105,6 +107,9 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     except (OSError, *_FAULTS) as error:
         raise wrapped(error, Code.STORE_UNAVAILABLE) from error
     try:
+        connection.execute(
+            f"PRAGMA page_size={PAGE_BYTES}"
+        )  # of a database that is there already, this changes nothing
         migrate(connection, shipped())
         (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
         if mode != "wal":

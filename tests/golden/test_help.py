@@ -57,6 +57,7 @@ def transcript(name: str) -> str:
     return "\n".join(line.rstrip() for line in done.stdout.splitlines()) + "\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(ROOTS))
 def test_help_is_as_committed(name: str) -> None:
     golden = HERE / f"{name}.txt"

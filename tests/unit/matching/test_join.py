@@ -115,6 +115,7 @@ def tables(draw: st.DrawFn) -> tuple[int, int, list[Row], list[Row], int]:
     return keys, used, draw(st.lists(asked, max_size=14)), draw(st.lists(held, max_size=14)), draw(st.integers(1, 3))
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(tables())
 def test_the_join_is_the_plain_one(drawn: tuple[int, int, list[Row], list[Row], int]) -> None:

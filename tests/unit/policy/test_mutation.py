@@ -35,6 +35,7 @@ def test_the_samples_hold_every_line_by_what_a_person_wrote():
     assert outcome.tried > 500
 
 
+@pytest.mark.slow
 def test_every_held_value_of_the_samples_is_needed():
     """Taken out one at a time, each leaves its own line unheld: the report can find every one of them."""
     for name in POLICIES.purposes:
@@ -265,6 +266,7 @@ def run(*arguments, code):
     return result.output
 
 
+@pytest.mark.slow
 def test_held_says_what_is_loose_and_how_many(folder):
     assert "0 not noticed" in run(folder, "--held", code=0)
     for path in (folder / "tests").glob("*_test.yaml"):

@@ -70,6 +70,7 @@ def granted(grants):
     }
 
 
+@pytest.mark.slow
 def test_grants_are_exactly_what_the_engine_permits_on_a_day():
     askers, answerers = universe(SET)
     things = ["hit", "count", *SET.catalogue.attributes]

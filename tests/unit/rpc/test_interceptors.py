@@ -303,6 +303,7 @@ def test_a_refusal_that_cannot_be_logged_is_told_all_the_same(world: World) -> N
         (1e9, "DEADLINE_REQUIRED"),  # what grpc gives when no deadline was set
         (MAX_UNARY_SECONDS + 1, "DEADLINE_TOO_LONG"),
         (MAX_UNARY_SECONDS, ""),
+        (MAX_UNARY_SECONDS + 0.9998, ""),  # what arrives of a deadline of exactly the limit
     ],
 )
 def test_deadlines_of_unary_calls(world: World, left: float | None, reason: str) -> None:

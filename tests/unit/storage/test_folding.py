@@ -11,7 +11,8 @@ from log_kit import Keys, ask_body
 from broker.custody.keys import SystemClock, SystemEntropy
 from broker.storage import sqlite_folding
 from broker.storage.sqlite import SqliteLogStore
-from broker.storage.sqlite_folding import FOLD_PAGES, PAGE_BYTES, Folding
+from broker.storage.sqlite_folding import FOLD_PAGES, Folding
+from broker.storage.sqlite_session import PAGE_BYTES
 
 
 def database(path: Path) -> sqlite3.Connection:
