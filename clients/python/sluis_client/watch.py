@@ -54,8 +54,8 @@ class Known:
 
 @dataclass
 class Watch:
-    """A standing question. `first`, `epoch`, `asked_at`: of the question that stands; `subjects`: fingerprint of whom
-    it is about; `untold`: notices that were not told to the end."""
+    """A standing question. `first`, `epoch`, `asked_at`: of the question that stands; `since`: when it was added;
+    `subjects`: fingerprint of whom it is about; `untold`: notices that were not told to the end."""
 
     name: str
     plan: Plan
@@ -64,6 +64,7 @@ class Watch:
     first: str
     epoch: str
     asked_at: str
+    since: str
     out: str
     known: dict[str, Known] = field(default_factory=dict)
     untold: list[dict[str, Any]] = field(default_factory=list)

@@ -85,22 +85,31 @@ def begin(
     asked = ask(me, plan, normal, keep_open=True, progress=progress)
     if any(answer.status == "DENIED" for answer in asked.answers):
         return None, asked
-    watch = Watch(named, plan, source, fingerprint_of(me.keystore, normal.keys), "", "", "", out)
+    watch = Watch(named, plan, source, fingerprint_of(me.keystore, normal.keys), "", "", "", utc(me.now()), out)
     _first(me, watch, asked)
     _take(me, watch, asked, rows, tell=False)
     return watch, asked
 
 
-def look(me: Participant, watch: Watch, read: Callable[[Source], Rows], progress: Progress = silent) -> Looked:
+def look(
+    me: Participant,
+    watch: Watch,
+    read: Callable[[Source], Rows],
+    progress: Progress = silent,
+    accept: Callable[[Asked], None] = lambda _: None,
+) -> Looked:
     """Asks those that have published something newer, and keeps what changed as `watch.untold`. Hold `watch_lock`.
 
+    `accept` is called with an exchange before anything of it is kept: where it raises, the question is repeated at the
+    next look, without new budget.
+
     Raises:
-        ClientError: WATCH_ENDED, WATCH_NOT_ALLOWED, WATCH_FILE_CHANGED; as `ask`, the transport and the reading of a
-            file. The watch is as it was then.
+        ClientError: WATCH_ENDED, WATCH_NOT_ALLOWED, WATCH_FILE_CHANGED, WATCH_DENIED; as `ask`, the transport, the
+            reading of a file and `accept`. The watch is as it was then.
     """
     view = me.purpose(watch.plan.purpose)
     demand_may_stand(view, watch.plan.answerers)
-    ended = parse_utc(watch.asked_at) + timedelta(days=(view.standing_days or 0) + 1)
+    ended = parse_utc(watch.since) + timedelta(days=(view.standing_days or 0) + 1)
     if me.now() >= ended:
         text = f"it has stood for the {view.standing_days} days that the policy allows; remove it, or add it again"
         raise ClientError("WATCH_ENDED", text, Exit.POLICY_DENIED)
@@ -108,7 +117,7 @@ def look(me: Participant, watch: Watch, read: Callable[[Source], Rows], progress
     published = me.transport.epoch(view.name, watch.epoch)
     if over or is_later_key(published.newest, watch.epoch):
         why = f"key epoch {watch.epoch} has ended" if over else f"the key of {watch.epoch} was replaced"
-        return _begin_anew(me, watch, _same_rows(me, watch, read), why, progress)
+        return _begin_anew(me, watch, _same_rows(me, watch, read), why, progress, accept)
     versions = {one: published.registers.get(_register(watch, one), 0) for one in watch.plan.answerers}
     said = _gone(watch, versions)
     newer = tuple(one for one in watch.plan.answerers if versions[one] > watch.known.setdefault(one, Known()).looked)
@@ -123,10 +132,12 @@ def look(me: Participant, watch: Watch, read: Callable[[Source], Rows], progress
     except ClientError as error:
         if error.code not in ("ANSWER_GONE", "EPOCH_RETIRED"):
             raise
-        return _begin_anew(me, watch, rows, error.message, progress)
+        return _begin_anew(me, watch, rows, error.message, progress, accept)
     if any(_failing(answer) == {_STANDING} for answer in asked.answers):
         finish(me, asked)
-        return _begin_anew(me, watch, rows, "the broker does not take it as the first question again", progress)
+        why = "the broker does not take it as the first question again"
+        return _begin_anew(me, watch, rows, why, progress, accept)
+    accept(asked)
     said += _take(me, watch, asked, rows)
     for answer in asked.answers:
         if answer.status in _SETTLED:
@@ -143,7 +154,9 @@ def told(me: Participant, looked: Looked) -> None:
         finish(me, looked.asked)
 
 
-def _begin_anew(me: Participant, watch: Watch, rows: Rows, why: str, progress: Progress) -> Looked:
+def _begin_anew(
+    me: Participant, watch: Watch, rows: Rows, why: str, progress: Progress, accept: Callable[[Asked], None]
+) -> Looked:
     """A first question in the place of the one that stood; it is compared with what was known all the same."""
     plan = replace(watch.plan, epoch="", standing="")
     asked = ask(me, plan, rows[1], keep_open=True, progress=progress)
@@ -153,6 +166,7 @@ def _begin_anew(me: Participant, watch: Watch, rows: Rows, why: str, progress: P
         reasons = "; ".join(check.reason for check in denied[0].decision.checks if not check.met)
         text = f"{why}, and a new first question is denied: {reasons}"
         raise ClientError("WATCH_DENIED", text, Exit.POLICY_DENIED)
+    accept(asked)
     _first(me, watch, asked)
     said = (f"{why}: begun anew as exchange {asked.request_id}", *_take(me, watch, asked, rows))
     keep(me.keystore, watch)

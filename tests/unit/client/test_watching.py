@@ -158,8 +158,30 @@ def test_a_new_key_epoch_begins_anew(world):
     assert statement_of(looked(world)[0])["standing"] == found.watch.first
 
 
-def test_its_days_end_it(world):
+def test_what_is_not_accepted_is_repeated_and_nothing_of_it_is_kept(world):
+    """Such as an answer that no witness has seen yet, where the profile demands it."""
     watched(world)
+    register(world, {BAGS[0]: 9})
+
+    def refuse(_):
+        raise ClientError("NOT_WITNESSED", "later", Exit.VERIFICATION_FAILED)
+
+    for _ in range(2):
+        utrecht = world.participant("utrecht")
+        with pytest.raises(ClientError, match="later"):
+            look(utrecht, load(utrecht.keystore, "beds"), lambda _: read(), accept=refuse)
+        assert load(utrecht.keystore, "beds").untold == []
+    assert len(looked(world)[1]) == 1
+    assert world.broker.debits == 2
+
+
+def test_its_days_end_it_begun_anew_or_not(world):
+    watched(world)
+    world.broker.now = datetime(2027, 1, 3, 10, tzinfo=UTC)
+    create_epoch(world.participant("snf"), "snf-locatie")
+    register(world, {BAGS[0]: 1})
+    assert looked(world)[0].watch.asked_at.startswith("2027-01-03")
+    world.broker.now = datetime(2026, 11, 23, 10, tzinfo=UTC)
     world.broker.now += timedelta(days=61)
     with pytest.raises(ClientError, match="it has stood for the 60 days") as caught:
         looked(world)

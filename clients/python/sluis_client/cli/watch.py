@@ -253,11 +253,15 @@ def _look(me: Participant, watch: Watch, *, as_json: bool) -> None:
     from sluis_client.watching import look, told
 
     with progress() as shown:
-        looked = look(me, watch, lambda source: _named_and_read(source, watch.plan.scheme)[1], shown)
+        looked = look(
+            me,
+            watch,
+            lambda source: _named_and_read(source, watch.plan.scheme)[1],
+            shown,
+            lambda asked: _write_receipts(me, watch, asked),
+        )
     for line in looked.said:
         note(f"{watch.name}: {line}")
-    if looked.asked is not None:
-        _write_receipts(me, watch, looked.asked)
     if looked.asked is None:
         note(f"{watch.name}: nothing newer")
     elif not watch.untold:
