@@ -161,4 +161,6 @@ def _bounds(purpose: Purpose, lang: Lang) -> str:
     text += words["counts"].format(counts=rule.per_epoch, epoch=epoch) if rule else ""
     most, whole = limits.evaluations_per_epoch, limits.register_evaluations_per_epoch
     text += words["evaluations"].format(evaluations=most, epoch=epoch) if most is not None else ""
-    return text + (words["registers"].format(evaluations=whole) if whole is not None else "")
+    text += words["registers"].format(evaluations=whole) if whole is not None else ""
+    standing = purpose.standing_questions
+    return text + (words["standing"].format(days=standing.days) if standing is not None else "")

@@ -29,6 +29,7 @@ _CHANGING = (
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<uuid>"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "<64 hex digits>"),
     (re.compile(r"\b(?=[0-9a-f]*[a-f])(?=[0-9a-f]*[0-9])[0-9a-f]{12,63}\b|\b[0-9]{16}\b"), "<hex digits>"),
+    (re.compile(r"(?<=\.bundle \()[0-9]{12}(?=\))|(?<=draft \()[0-9]{12}(?=\))"), "<hex digits>"),
     (re.compile(r"\b20[0-9]{2}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?( CES?T|Z)?"), "<time>"),
     (re.compile(r"[A-Za-z0-9+/]{40,}={0,2}"), "<base64>"),
     (re.compile(r"(?<=approved_on.: .)20[0-9-]{8}|(?<= side, on )20[0-9-]{8}"), "<day>"),
