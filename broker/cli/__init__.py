@@ -7,29 +7,64 @@ Exit codes: 0 done, 1 a fault of ours, 2 wrong usage, 3 a file or setting is ref
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 import typer
 
 from broker import __version__
-from broker.cli import audit, key_service, log_life, operate, policy, witness
+from broker.cli.lazily import Deferred, LazyGroup
 from broker.cli.terminal import each_line, one_line
 from broker.errors import Code, Kind, SluisError
 
+
+class _Commands(LazyGroup):
+    deferred: ClassVar[Mapping[str, Deferred]] = {
+        "init": Deferred("broker.cli.operate", "Write a commented broker.yaml."),
+        "dev-pki": Deferred("broker.cli.operate", "Make a throw-away CA with certificates, for demo and tests."),
+        "serve": Deferred("broker.cli.operate", "Run the broker until SIGTERM or Ctrl-C; then drain and stop."),
+        "doctor": Deferred(
+            "broker.cli.operate",
+            "Check configuration, keys, policy set, certificates and the whole log, without serving.",
+        ),
+        "seal": Deferred(
+            "broker.cli.log_life",
+            "End the log and begin the one that follows, bound to its last checkpoint; with the broker stopped.",
+        ),
+        "recover": Deferred(
+            "broker.cli.log_life",
+            "Begin a new log after entries were lost for good, with an entry that names the gap; with the broker "
+            "stopped.",
+        ),
+        "retention": Deferred(
+            "broker.cli.log_life",
+            "Erase what a log that has ended need not keep any more: vault rows that are due, its registers, old "
+            "answers.",
+        ),
+        "policy": Deferred("broker.cli.policy", "Write, test, explain, bundle and sign purpose policies."),
+        "audit": Deferred("broker.cli.audit", "Export, verify and read the exchange log."),
+        "witness": Deferred(
+            "broker.cli.witness",
+            "Watch logs and cosign their checkpoints (C2SP tlog-witness): at another organisation than the broker.",
+        ),
+        "key-service": Deferred(
+            "broker.cli.key_service",
+            "Run a key service of mode oblivious at another operator than the broker; make and destroy its keys.",
+        ),
+        "keys": Deferred("broker.cli.operate", "The broker's own keys."),
+        "high-water": Deferred("broker.cli.log_life", "The mark outside the database of what was acknowledged."),
+    }
+
+
 app = typer.Typer(
     name="sluis",
+    cls=_Commands,
     help="The broker between supervisors: pseudonymised matching under a purpose, every exchange provable.",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(policy.app, name="policy", help="Write, test, explain, bundle and sign purpose policies.")
-app.add_typer(audit.app, name="audit", help="Export, verify and read the exchange log.")
-app.add_typer(witness.app, name="witness")
-app.add_typer(key_service.app, name="key-service")
-operate.mount(app)
-log_life.mount(app)
 
 
 def _print_version(value: bool) -> None:

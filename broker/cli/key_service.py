@@ -225,3 +225,8 @@ def _demand_fits(purpose: Purpose, service: str, epoch: str) -> None:
     if epoch_named(purpose.pseudonyms.epoch, calendar_epoch(epoch)) is None:
         text = f"--epoch: {purpose.name} counts by the {purpose.pseudonyms.epoch}, such as 2026-11, 2026Q4 or 2026"
         raise SluisError(Code.FIELD_INVALID, text)
+
+
+def mount(root: typer.Typer) -> None:
+    """Adds the group."""
+    root.add_typer(app, name="key-service")

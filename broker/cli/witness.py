@@ -108,3 +108,8 @@ def show(
     if not held.note:
         raise SluisError(Code.NOT_FOUND, f"this witness has cosigned no checkpoint of {chosen} yet")
     print(held.note, end="")
+
+
+def mount(root: typer.Typer) -> None:
+    """Adds the group."""
+    root.add_typer(app, name="witness")

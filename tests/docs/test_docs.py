@@ -126,9 +126,9 @@ def wrong_with(program: str, words: list[str]) -> str | None:
             rest = rest[2 if takes else 1 :]
         if not rest:
             return None
-        if rest[0] not in command.commands:
+        if rest[0] not in command.list_commands(None):
             return rest[0]
-        command = command.commands[rest.pop(0)]
+        command = command.get_command(None, rest.pop(0))
     for word in rest:
         if word.startswith("-") and option_of(command, word.partition("=")[0]) is None:
             return word

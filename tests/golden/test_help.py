@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
 from typer.main import get_command
 
 HERE = Path(__file__).parent
@@ -25,8 +26,9 @@ def commands(name: str) -> list[list[str]]:
 
     def walk(command: object, words: list[str]) -> None:
         found.append(words)
-        for sub, inner in sorted(getattr(command, "commands", {}).items()):
-            walk(inner, [*words, sub])
+        if isinstance(command, TyperGroup):
+            for sub in sorted(command.list_commands(None)):
+                walk(command.get_command(None, sub), [*words, sub])
 
     walk(get_command(app), [])
     return found

@@ -8,6 +8,8 @@ Every command: 2 usage, 3 a file is refused, 4 not there.
 
 from __future__ import annotations
 
+import typer
+
 from broker.cli.audit import (
     exporting,
     finding,
@@ -30,6 +32,7 @@ __all__ = [
     "exporting",
     "finding",
     "following",
+    "mount",
     "ordering",
     "replaying",
     "showing",
@@ -41,3 +44,8 @@ __all__ = [
     "unusual",
     "verifying",
 ]
+
+
+def mount(root: typer.Typer) -> None:
+    """Adds the group."""
+    root.add_typer(app, name="audit", help="Export, verify and read the exchange log.")

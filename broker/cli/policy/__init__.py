@@ -7,6 +7,8 @@ test holds. Findings go to stderr as `file:line: CODE: text; suggestion`.
 
 from __future__ import annotations
 
+import typer
+
 from broker.cli.policy import (
     archive,
     check,
@@ -34,9 +36,15 @@ __all__ = [
     "exporting",
     "in_force",
     "life",
+    "mount",
     "overviews",
     "schema",
     "signing",
     "simulating",
     "testing",
 ]
+
+
+def mount(root: typer.Typer) -> None:
+    """Adds the group."""
+    root.add_typer(app, name="policy", help="Write, test, explain, bundle and sign purpose policies.")
