@@ -93,6 +93,7 @@ def acknowledge(me: Participant, notice: Notice, done: str) -> Receipt:
     if notice.resolved is None and (entry.get("what"), entry.get("notice")) != ("acknowledged", notice.notice):
         raise _refused(notice.notice, "its acknowledgement stands not in the log")
     me.follow([receipt.checkpoint])
+    me.caused(receipt)
     return receipt
 
 

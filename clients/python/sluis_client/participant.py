@@ -65,6 +65,8 @@ class Participant:
         self._connect = key_services
         self._connecting = Lock()
         self._services: dict[str, KeyServiceTransport] = {}
+        self.uncovered: str = ""
+        """The checkpoint of the newest entry that this agency caused and of which no witness was asked yet."""
         self.tell_evaluations: Callable[[int, Sequence[EvaluationBudget]], None] = lambda _needed, _budgets: None
         """Called before evaluations are spent, with how many and what each key service has left."""
 
@@ -200,7 +202,13 @@ class Participant:
                 raise receipt_broken(f"its entry says something else of {name}")
         self.follow([receipt.checkpoint])
         self.hold([receipt])
+        self.caused(receipt)
         return body
+
+    def caused(self, receipt: Receipt) -> None:
+        """Notes for the end of a command that a witness should see the entry that this verified receipt proves."""
+        if not self.uncovered or self.signed(receipt.checkpoint).head.size > self.signed(self.uncovered).head.size:
+            self.uncovered = receipt.checkpoint
 
     def follow(self, notes: Sequence[str]) -> Checkpoint:
         """Checks that the checkpoints and the one kept are of one log that only grew; keeps the newest.

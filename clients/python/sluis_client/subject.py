@@ -224,6 +224,7 @@ def _search(
     if canonical_json(body.get("statement")) != signed.statement:
         raise receipt_broken("the entry of the search holds another statement than the one you signed")
     me.hold([found.receipt])
+    me.caused(found.receipt)
     return found, parse_canonical(found.receipt.leaf)
 
 

@@ -6,8 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from sluis_client.errors import ClientError
 from sluis_client.participant import Participant
-from sluis_client.witnessed import Seen, cover_json, demand, seen
+from sluis_client.witnessed import LOG_SIGNED_ONLY, Seen, cover_json, demand, seen
 
 UNDEMANDED_SECONDS = 2
 """How long a witness's cosignature is waited for where the profile does not demand it: they come each second."""
@@ -37,7 +38,34 @@ def covered(me: Participant, notes: Sequence[str]) -> tuple[Seen | None, dict[st
             continue
         me.follow([note, *notes])
         size = me.signed(note).head.size
+        if me.uncovered and me.signed(me.uncovered).head.size <= size:
+            me.uncovered = ""
         smaller = sorted({head.size for head in heads if 0 < head.size < size})
         return found, cover_json(note, {one: me.transport.consistency(one, size) for one in smaller})
     demand(None, demanded=me.profile.demand_witnessed)
     return None, None
+
+
+def unwitnessed(me: Participant) -> ClientError | None:
+    """What is to be said of entries that this agency caused here, where the profile demands witnesses and too few saw.
+
+    They stand in the log all the same, and what they tell of was done.
+
+    Raises:
+        ClientError: as `covered`, but NOT_WITNESSED.
+    """
+    if not me.profile.demand_witnessed or not me.uncovered:
+        return None
+    try:
+        covered(me, [me.uncovered])
+    except ClientError as error:
+        if error.code != "NOT_WITNESSED":
+            raise
+        return ClientError(
+            error.code,
+            f"{LOG_SIGNED_ONLY}: this was done and stands in the log, but too few of the profile's witnesses cosigned "
+            "a checkpoint that covers it, and demand_witnessed asks for that; do not run the command again, look later "
+            "with `sluis-client receipts fetch`, or ask the operator which witnesses do not answer",
+            error.exit_code,
+        )
+    return None

@@ -167,6 +167,21 @@ def test_a_demand_waits_and_writes_nothing_before_it_is_met(desk):
     assert "same answer" in desk.err or "repeated question" in desk.err, "the question was not put twice"
 
 
+def test_what_was_done_is_told_and_then_that_no_witness_saw_it(desk):
+    """An act cannot be taken back for want of witnesses: its result is told, and the exit code says the rest."""
+    members = {"witnesses": VKEYS, "witness_quorum": 2, "demand_witnessed": True, "witness_wait_seconds": 3}
+    with_members(desk.world.directory, "snf", **members)
+    cosigning(desk, behind=1)
+    value = desk.publish(as_json=True, expect=6)
+    assert value["index"] == len(desk.world.broker.log.leaves) - 1
+    assert "error NOT_WITNESSED: log-signed only: this was done and stands in the log" in desk.err
+    assert "do not run the command again" in desk.err
+    assert desk.slept == [1.0] * 3
+    cosigning(desk)
+    assert desk.publish(as_json=True)["index"] > value["index"]
+    assert "NOT_WITNESSED" not in desk.err
+
+
 def test_an_altered_cover_in_a_file_is_refused(desk):
     cosigning(desk)
     desk.match()

@@ -28,7 +28,7 @@ from sluis_client.cli import (
     unusual,
     watch,
 )
-from sluis_client.cli.session import profile_before
+from sluis_client.cli.session import profile_before, told_last
 from sluis_client.errors import ClientError, Exit
 
 app = typer.Typer(
@@ -84,8 +84,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs a command line and exits. An error is told in one line: its code, and what to do."""
     # gRPC writes handshakes that failed to standard error, eight lines of them for one; the error says it once
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    told_last.set(None)
     try:
-        app(args=list(argv) if argv is not None else None, prog_name="sluis-client")
+        try:
+            app(args=list(argv) if argv is not None else None, prog_name="sluis-client")
+        except SystemExit as ended:
+            last = told_last.get()
+            if ended.code or last is None:
+                raise
+            raise last from None
     except ClientError as error:
         print(f"error {error.code}: {error.message}", file=sys.stderr)
         sys.exit(int(error.exit_code))

@@ -37,6 +37,8 @@ ColumnsOption = Annotated[
 
 profile_before: ContextVar[Path | None] = ContextVar("profile_before", default=None)
 """The profile named before the command."""
+told_last: ContextVar[ClientError | None] = ContextVar("told_last", default=None)
+"""What a command that did its work has to say after its result."""
 
 
 def the_profile(given: Path | None) -> Profile:
@@ -66,6 +68,10 @@ def participant(profile: Path | None, *, look_after_keys: bool = True) -> Iterat
         if look_after_keys:
             _destroy_due(me)
         yield me
+        if read.demand_witnessed:
+            from sluis_client.witness_cover import unwitnessed
+
+            told_last.set(unwitnessed(me))
 
 
 def _destroy_due(me: Participant) -> None:
