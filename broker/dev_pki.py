@@ -46,21 +46,10 @@ class ThrowAwayCa:
                 x509.NameAttribute(NameOID.COMMON_NAME, "Sluis throw-away CA"),
             ]
         )
-        usage = x509.KeyUsage(
-            digital_signature=False,
-            content_commitment=False,
-            key_encipherment=False,
-            data_encipherment=False,
-            key_agreement=False,
-            key_cert_sign=True,
-            crl_sign=True,
-            encipher_only=False,
-            decipher_only=False,
-        )
         self._certificate = (
             self._builder(self._name, self._key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(usage, critical=True)
+            .add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
@@ -78,8 +67,12 @@ class ThrowAwayCa:
         hosts: Iterable[str] = (),
         not_before: datetime | None = None,
         not_after: datetime | None = None,
+        signs: bool = True,
     ) -> Issued:
-        """A certificate for a party (OIN in Subject.serialNumber) or, with `hosts`, for the broker."""
+        """A certificate for a party (OIN in Subject.serialNumber) or, with `hosts`, for the broker.
+
+        `signs`: whether its key usage allows signatures; TLS 1.3 and statements need it.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         attributes = [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, name),
@@ -90,6 +83,7 @@ class ThrowAwayCa:
         names = [_general_name(host) for host in hosts]
         builder = self._builder(x509.Name(attributes), key.public_key(), not_before, not_after)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        builder = builder.add_extension(_usage(digital_signature=signs, key_agreement=not signs), critical=True)
         builder = builder.add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
         )
@@ -147,6 +141,14 @@ def is_throw_away(certificate: bytes) -> bool:
     """Whether a CA certificate (PEM) is one of ours for tests."""
     subject = x509.load_pem_x509_certificate(certificate).subject
     return any(name.value == THROW_AWAY for name in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME))
+
+
+def _usage(**allowed: bool) -> x509.KeyUsage:
+    uses = (
+        "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+        "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+    )  # fmt: skip
+    return x509.KeyUsage(**{use: allowed.get(use, False) for use in uses})
 
 
 def write_dev_pki(directory: Path, parties: Mapping[str, str], hosts: Iterable[str], now: datetime) -> list[Path]:

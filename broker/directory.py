@@ -83,7 +83,8 @@ def load_directory(config: Config, policies: PolicySet) -> Loaded:
         allowed = {party.oin, *party.sub_oins}
         pinned = [_pinned(path, allowed, config.environment, certificates) for path in paths]
         apart = [_pinned(path, allowed, config.environment, certificates) for path in config.signing.get(name, ())]
-        for path, certificate in zip(config.signing.get(name, ()), apart, strict=True):
+        signers = zip(config.signing.get(name, ()) or paths, apart or pinned, strict=True)
+        for path, certificate in signers:
             _check_may_sign(path, certificate)
         if apart:
             signing[name] = tuple(map(read_certificate, apart))

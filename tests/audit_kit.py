@@ -91,8 +91,8 @@ class Authority:
         self.ca = ThrowAwayCa(at)
         self.members = {name: self.issue(name) for name in PARTIES}
 
-    def issue(self, name: str, **dates: datetime) -> Member:
-        issued = self.ca.issue(name, PARTIES[name], **dates)
+    def issue(self, name: str, *, signs: bool = True, **dates: datetime) -> Member:
+        issued = self.ca.issue(name, PARTIES[name], signs=signs, **dates)
         key = load_pem_private_key(issued.key, None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)
         return Member(key, x509.load_pem_x509_certificate(issued.certificate).public_bytes(Encoding.DER))

@@ -36,6 +36,8 @@ class _Pinned:
     serial: str
     oin: str
     chained: bool
+    signs: bool
+    """Whether its key usage allows signatures, or it has none (RFC 5280 section 4.2.1.3)."""
     not_before: datetime
     not_after: datetime
     """The period in which it and every CA above it were valid, and the topmost was trusted."""
@@ -139,6 +141,8 @@ class Callers:
             self._findings.add(Code.CERTIFICATE_REVOKED, index=entry.index)
         if self._is_stale(pins[0].crl_this_update, entry.at):
             self._findings.add(Code.REVOCATION_STALE, index=entry.index)
+        if not pinned.signs:
+            self._findings.add(Code.CERTIFICATE_USAGE, index=entry.index)
         if self._policies.oin_dropped(party, pinned.oin, entry.at):
             self._findings.add(Code.CERTIFICATE_DROPPED, index=entry.index)
         if not self._is_signed(body, pinned):
@@ -203,6 +207,7 @@ def _pinned(
         serial=f"{certificate.serial_number:x}",
         oin=oin,
         chained=above is not None,
+        signs=_may_sign(certificate),
         not_before=max((*(c.not_valid_before_utc for c in chain), *filter(None, (trusted.first,)))),
         not_after=min((*(c.not_valid_after_utc for c in chain), *filter(None, (trusted.last,)))),
     )
@@ -219,6 +224,16 @@ def _oin_of(certificate: x509.Certificate) -> str:
 
 def _oin_ok(oin: str, environment: str) -> bool:
     return len(oin) == 20 and not (environment == "production" and oin.startswith(_TEST_OIN))
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    except ValueError:
+        return False
+    return usage.digital_signature or usage.content_commitment
 
 
 def _chain(

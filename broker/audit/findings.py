@@ -87,6 +87,7 @@ class Code(Enum):
         "a revocation was taken back before the certificate had expired, or an older revocation list was taken up",
     )
     CERTIFICATE_OIN = (Fault.SIGNATURE, "a party's certificates or OIN are not fit for its environment")
+    CERTIFICATE_USAGE = (Fault.SIGNATURE, "a statement's certificate is for other uses than signing")
     CERTIFICATE_DROPPED = (
         Fault.SIGNATURE,
         "a statement's certificate bears an OIN that the policy set in force no longer gives its party",

@@ -7,18 +7,18 @@ For an auditor who would rather read a program than trust one. It shares no line
 `sluis audit verify`; both follow docs/formats.md, and the tests demand that they find the same in every good and bad
 bundle. Two parts, by what they prove:
 
-    INTEGRITY, lines 110 to 1279: that nothing in the log was altered, moved, added or cut, and by whose keys
+    INTEGRITY, lines 110 to 1290: that nothing in the log was altered, moved, added or cut, and by whose keys
     1. bytes          110  canonical JSON, and the members of every kind of log entry and signed statement
     2. the tree       450  RFC 6962 hashes, checkpoints as C2SP signed notes, cosignatures of witnesses
     3. trust          628  the trust file, which comes to you by another way than the bundle
     4. signatures     849  parties' certificates, and what was signed with them
-    5. one pass       963  over the bundle, what you expected of it, and how far witnesses vouch
+    5. one pass       974  over the bundle, what you expected of it, and how far witnesses vouch
 
-    CONTENT, lines 1280 to 3644: that the log says what the policies allowed; each section needs those before it
-    6. policies      1280  archived policy sets: digests, signers, approvals of both sides
-    7. decisions     1444  every decision taken again, from the policy's meaning and the facts in the log
-    8. the story     1920  keys, registers, asks, releases, corrections, erasures, the log's own life
-    9. the command   3645  files read, the verdict printed
+    CONTENT, lines 1291 to 3656: that the log says what the policies allowed; each section needs those before it
+    6. policies      1291  archived policy sets: digests, signers, approvals of both sides
+    7. decisions     1455  every decision taken again, from the policy's meaning and the facts in the log
+    8. the story     1931  keys, registers, asks, releases, corrections, erasures, the log's own life
+    9. the command   3657  files read, the verdict printed
 
 What to read for which question, if you have an hour:
 
@@ -85,8 +85,8 @@ for _fault, _names in {
     14: "POLICY_ARCHIVE POLICY_MISSING POLICY_SIGNATURES POLICY_UNKNOWN POLICY_APPROVALS POLICY_EXPIRED "
     "ENGINE_UNTRUSTED",
     15: "CERTIFICATE_UNKNOWN CERTIFICATE_CHAIN CERTIFICATE_TIME CERTIFICATE_REVOKED REVOCATION_STALE REVOCATION_UNDONE "
-    "CERTIFICATE_OIN CERTIFICATE_DROPPED STATEMENT_FORM STATEMENT_SIGNATURE STATEMENT_DIFFERS NOTICE KEY_STEWARD "
-    "KEY_RECIPIENTS KEY_ENCRYPTION KEY_SECOND KEY_TERMS KEY_REPEATED REGISTER_PARTY",
+    "CERTIFICATE_OIN CERTIFICATE_USAGE CERTIFICATE_DROPPED STATEMENT_FORM STATEMENT_SIGNATURE STATEMENT_DIFFERS NOTICE "
+    "KEY_STEWARD KEY_RECIPIENTS KEY_ENCRYPTION KEY_SECOND KEY_TERMS KEY_REPEATED REGISTER_PARTY",
     16: "DECIDED_AT REQUEST_ID_REUSED ANSWERER_MISSING REGISTER_ORDER REGISTER_DIFFERS REGISTER_TERMS REGISTER_KEY "
     "ASK_KEY EXCHANGE_DIFFERS RELEASE_UNASKED RELEASE_DENIED RELEASE_TWICE RELEASE_OUTCOME RELEASE_ATTRIBUTES "
     "RELEASE_NO_REGISTER RELEASE_EXPIRED RELEASE_NOT_COVERED RELEASE_KEY RELEASE_WITHDRAWN RELEASE_STATUS "
@@ -880,6 +880,17 @@ def is_ca(certificate: x509.Certificate) -> bool:
         return bool(certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca)
     except (ValueError, x509.ExtensionNotFound):
         return False
+
+
+def may_sign(certificate: x509.Certificate) -> bool:
+    """Whether a certificate's key usage allows signatures, or it has none (RFC 5280 section 4.2.1.3)."""
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    except ValueError:
+        return False
+    return usage.digital_signature or usage.content_commitment
 
 
 def chain_above(
@@ -2259,6 +2270,7 @@ class Story:
             "CERTIFICATE_REVOKED": all(known.serial in one.revoked for one in stands),
             # a list is logged when it is newer by half the age that the broker allows
             "REVOCATION_STALE": age is not None and (lists is None or at - lists > age * 1.5 + GRACE),
+            "CERTIFICATE_USAGE": not may_sign(known.certificate),
             "CERTIFICATE_DROPPED": self._is_dropped(party, known.oin, at),
             "STATEMENT_SIGNATURE": not signed_by(known.certificate, entry.body["signature"], entry.body["statement"]),
         }

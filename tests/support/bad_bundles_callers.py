@@ -76,6 +76,13 @@ def a_caller_before_its_time(world: World) -> None:
     world.ask("utrecht", ["snf"], PURPOSE, HIT, member=member)
 
 
+@bad("a question signed with a certificate for other uses", "CERTIFICATE_USAGE")
+def a_caller_that_may_not_sign(world: World) -> None:
+    member = authority().issue("utrecht", signs=False)
+    world.batch(("party", world.party_entry("utrecht", [member])))
+    world.ask("utrecht", ["snf"], PURPOSE, HIT, member=member)
+
+
 @bad("a question signed with a revoked certificate", "CERTIFICATE_REVOKED")
 def a_revoked_caller(world: World) -> None:
     member = authority().members["utrecht"]

@@ -129,6 +129,18 @@ def test_several_certificates_of_a_party_are_all_pinned(world: World) -> None:
     assert len(loaded.entries["nla"]["certificates"]) == 2
 
 
+def test_a_certificate_that_may_not_sign_only_connects(world: World) -> None:
+    path = world.pki / "nla.pem"
+    issued = world.authority.issue("nla", world.parties["nla"], signs=False)
+    path.write_bytes(issued.certificate)
+    refused(world, path, "the key usage of this certificate does not allow signing")
+    world.issue("nla-signing", world.parties["nla"])
+    apart = world.pki / "nla-signing.pem"
+    loaded = load(world, signing={"nla": [apart]})
+    assert len(loaded.directory.pins["nla"]) == 1
+    refused(world, path, "does not allow signing", signing={"nla": [path]})
+
+
 def _gone(path: Path) -> None:
     path.unlink()
 
