@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from broker.asking import KEYED
 from broker.canonical import canonical_json
@@ -38,6 +38,9 @@ from broker.statements import (
 )
 
 MAX_ENVELOPE_BYTES = 4096
+
+_CLOCKS_APART = timedelta(seconds=60)
+"""How far a party's clock may be ahead when it says that a key's time is over."""
 
 
 @dataclass(frozen=True)
@@ -188,8 +191,15 @@ class Epochs:
             raise SluisError(Code.EPOCH_UNKNOWN, "this purpose has never had a key for that epoch")
         if manifest.key_id != end.key_id:
             raise SluisError(Code.KEY_ID_WRONG, "the key id is not that of the epoch")
+        terms = self._policies().purposes.get(purpose)
+        needed = needed_until(terms, epoch) if terms is not None else None
+        if end.what == "destroyed" and needed is not None and needed > self._clock.now() + _CLOCKS_APART:
+            raise SluisError(
+                Code.STATEMENT_INVALID,
+                f"this key is needed until {needed:%Y-%m-%dT%H:%M:%SZ}: until then a person may ask what was asked "
+                "under it; keep it, or if it is gone say so then",
+            )
         if end.what == "retired":
-            terms = self._policies().purposes.get(purpose)
             if terms is None:
                 raise SluisError(Code.PURPOSE_UNKNOWN, "no purpose of that name is in the policy set")
             self._demand_steward(end.party, terms)

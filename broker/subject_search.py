@@ -113,14 +113,16 @@ class SubjectSearch:
         self._intake.demand_joinable(statement.purpose)
         self._check_key(statement)
         self._intake.check_scheme(statement.purpose, statement.epoch, statement.scheme, statement.match_keys)
-        counter = f"subject-search/{caller.party}/{statement.purpose}/{day_of(self._intake.clock.now())}"
-        _bound(self._intake.reader.spent(counter), self._most(statement.purpose))
+        counter = f"subject-search/{caller.party}/{statement.purpose}/"
+        today = day_of(self._intake.clock.now())
+        _bound(self._intake.reader.spent(counter + today), self._most(statement.purpose))
         look = Look(statement, record)
         look.at(self._intake.reader, go_on)
 
         def work(tx: Transaction) -> int:
             self._demand_new(self._intake.earlier(tx, caller, statement.request_id, signed))
-            _bound(tx.debit(counter, 1) - 1, self._most(statement.purpose))
+            # of the entry's own day, so that whoever reads the log counts the same
+            _bound(tx.debit(counter + day_of(tx.sequenced_at), 1) - 1, self._most(statement.purpose))
             look.at(tx, lambda: True)
             about = {"party": caller.party, "what": "subject-search", "exchange": None}
             named = {"purpose": statement.purpose, "epoch": statement.epoch}

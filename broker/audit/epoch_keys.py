@@ -9,7 +9,7 @@ from broker.audit.entries import GRACE, LogEntry, read_time
 from broker.audit.findings import Code, Findings
 from broker.audit.policies import Policies
 from broker.audit.statement_forms import StatementForms, short_digest, statement_digest
-from broker.policy.legal_days import calendar_epoch, epoch_of, next_generation, overlap_end
+from broker.policy.legal_days import calendar_epoch, epoch_of, needed_until, next_generation, overlap_end
 from broker.policy.purpose import Purpose
 
 
@@ -117,6 +117,8 @@ class EpochKeys:
         if self._key_ids.get(epoch) != key_id:
             self._findings.add(Code.KEY_TERMS, "it is not the key of that epoch", index=index)
         if statement["what"] != "retired":
+            if self._is_early(epoch, entry.at):
+                self._findings.add(Code.KEY_ESCROW, index=index)
             return
         if epoch in self._retired:
             self._findings.add(Code.KEY_REPEATED, index=index)
@@ -125,6 +127,12 @@ class EpochKeys:
         purpose = policies.purposes.get(statement["purpose"]) if policies else None
         if purpose is not None:
             self._check_steward(entry, statement["party"], purpose)
+
+    def _is_early(self, epoch: tuple[str, str], at: datetime) -> bool:
+        """Whether every set that may have held says that the key is needed longer."""
+        purposes = [one.purposes.get(epoch[0]) for one in self._policies.around(at) if one is not None]
+        needed = [needed_until(purpose, epoch[1]) for purpose in purposes if purpose is not None]
+        return bool(needed) and all(until is not None and until - GRACE > at for until in needed)
 
     def _newest_generation(self, purpose: str, calendar: str) -> str:
         name = calendar

@@ -104,6 +104,7 @@ class Code(Enum):
     KEY_ENCRYPTION = (Fault.SIGNATURE, "an epoch's key was sealed to an encryption key that is not its recipient's")
     KEY_SECOND = (Fault.SIGNATURE, "a purpose and epoch has a second key")
     KEY_TERMS = (Fault.SIGNATURE, "an epoch was published that its purpose does not allow")
+    KEY_ESCROW = (Fault.SIGNATURE, "a key was destroyed before the last question under it had left the vaults")
     KEY_REPEATED = (Fault.SIGNATURE, "an old encryption key or epoch was published again")
     REGISTER_PARTY = (Fault.SIGNATURE, "a register was published by a party that does not answer its purpose")
     DECIDED_AT = (Fault.EXCHANGE, "a decision was taken after its entry, or more than 60 seconds before")
@@ -142,6 +143,7 @@ class Code(Enum):
         Fault.EXCHANGE,
         "a search for a subject counts other questions than the log shows, or stands twice under one id",
     )
+    SUBJECT_SEARCH_LIMIT = (Fault.EXCHANGE, "a party searched for subjects more often in a day than its purpose allows")
     SUBJECT_SEARCH_KEY = (Fault.EXCHANGE, "a subject was searched for under another key than the epoch's")
     SUSPENSION = (Fault.EXCHANGE, "an ask was decided as if its purpose were suspended, or as if it were not")
     RELEASE_CLOSED = (Fault.EXCHANGE, "something was released after its purpose was suspended or closed")

@@ -122,6 +122,16 @@ class Policies:
         archived = self._in_force.get(self._current[0]) if self._current else None
         return archived.policy_set if archived else None
 
+    def around(self, at: datetime) -> tuple[PolicySet | None, ...]:
+        """The sets that a call logged at `at` may have been taken under: in force, or replaced at most 60 seconds ago.
+
+        None for one that is missing.
+        """
+        before = self._before[0] if self._before is not None and at <= self._before[1] + GRACE else None
+        named = (self._current[0] if self._current else None, before)
+        found = [self._in_force.get(digest) for digest in named if digest is not None]
+        return tuple(archived.policy_set if archived else None for archived in found)
+
     def has_oin(self, party: str, oin: str) -> bool:
         """Whether the set in force gives a party this OIN. True where the set itself is missing: that is said once."""
         now = self._oins[0]

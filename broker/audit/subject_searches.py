@@ -6,14 +6,17 @@ For whom, and what was found, no entry says.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 
 from broker.audit.entries import GRACE, LogEntry, has_shape, read_time
 from broker.audit.epoch_keys import EpochKeys
 from broker.audit.findings import Code, Findings
 from broker.audit.policies import Policies
 from broker.audit.trust import Trust
+from broker.policy.legal_days import local_day
+from broker.policy.purpose import SUBJECT_SEARCHES
 
 _AHEAD = timedelta(minutes=10)
 _SLACK = timedelta(seconds=1)
@@ -28,7 +31,8 @@ MEMBERS = {
 
 
 class SubjectSearches:
-    """Checks `access` entries of searches, in the order of the log. Keeps a number for a party, purpose and epoch."""
+    """Checks `access` entries of searches, in the order of the log. Keeps numbers: questions of a party, purpose
+    and epoch, and searches of a party, purpose and day."""
 
     def __init__(self, trust: Trust, findings: Findings, policies: Policies, keys: EpochKeys) -> None:
         self._trust = trust
@@ -37,6 +41,7 @@ class SubjectSearches:
         self._keys = keys
         self._asks: Counter[tuple[str, str, str]] = Counter()
         self._requests: set[bytes] = set()
+        self._days: Counter[tuple[str, str, date]] = Counter()
 
     def ask(self, entry: LogEntry) -> None:
         """An `ask`, permitted or not: one more for each party in it."""
@@ -72,6 +77,17 @@ class SubjectSearches:
         if body["searched"] + body["unsearched"] != asks or mark in self._requests:
             self._find(Code.SUBJECT_SEARCH, entry)
         self._requests.add(mark)
+        self._days[body["party"], body["purpose"], local_day(entry.at)] += 1
+        if self._days[body["party"], body["purpose"], local_day(entry.at)] > self._most(body["purpose"], entry.at):
+            self._find(Code.SUBJECT_SEARCH_LIMIT, entry)
+
+    def _most(self, purpose: str, at: datetime) -> float:
+        """Searches of a party in a day, by the sets that may have held; a purpose that has ended keeps the usual."""
+        sets = self._policies.around(at)
+        known = [one.purposes.get(purpose) for one in sets if one is not None]
+        if len(known) < len(sets) or not sets:
+            return math.inf  # a set that is missing is a finding of its own
+        return max((one.limits.subject_searches_per_day if one else None) or SUBJECT_SEARCHES for one in known)
 
     def _takes_part(self, party: str, purpose: str) -> bool:
         policies = self._policies.current

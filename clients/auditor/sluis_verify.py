@@ -14,11 +14,11 @@ bundle. Two parts, by what they prove:
     4. signatures     849  parties' certificates, and what was signed with them
     5. one pass       974  over the bundle, what you expected of it, and how far witnesses vouch
 
-    CONTENT, lines 1291 to 3656: that the log says what the policies allowed; each section needs those before it
+    CONTENT, lines 1291 to 3691: that the log says what the policies allowed; each section needs those before it
     6. policies      1291  archived policy sets: digests, signers, approvals of both sides
     7. decisions     1455  every decision taken again, from the policy's meaning and the facts in the log
-    8. the story     1931  keys, registers, asks, releases, corrections, erasures, the log's own life
-    9. the command   3657  files read, the verdict printed
+    8. the story     1939  keys, registers, asks, releases, corrections, erasures, the log's own life
+    9. the command   3692  files read, the verdict printed
 
 What to read for which question, if you have an hour:
 
@@ -86,12 +86,12 @@ for _fault, _names in {
     "ENGINE_UNTRUSTED",
     15: "CERTIFICATE_UNKNOWN CERTIFICATE_CHAIN CERTIFICATE_TIME CERTIFICATE_REVOKED REVOCATION_STALE REVOCATION_UNDONE "
     "CERTIFICATE_OIN CERTIFICATE_USAGE CERTIFICATE_DROPPED STATEMENT_FORM STATEMENT_SIGNATURE STATEMENT_DIFFERS NOTICE "
-    "KEY_STEWARD KEY_RECIPIENTS KEY_ENCRYPTION KEY_SECOND KEY_TERMS KEY_REPEATED REGISTER_PARTY",
+    "KEY_STEWARD KEY_RECIPIENTS KEY_ENCRYPTION KEY_SECOND KEY_TERMS KEY_ESCROW KEY_REPEATED REGISTER_PARTY",
     16: "DECIDED_AT REQUEST_ID_REUSED ANSWERER_MISSING REGISTER_ORDER REGISTER_DIFFERS REGISTER_TERMS REGISTER_KEY "
     "ASK_KEY EXCHANGE_DIFFERS RELEASE_UNASKED RELEASE_DENIED RELEASE_TWICE RELEASE_OUTCOME RELEASE_ATTRIBUTES "
     "RELEASE_NO_REGISTER RELEASE_EXPIRED RELEASE_NOT_COVERED RELEASE_KEY RELEASE_WITHDRAWN RELEASE_STATUS "
     "RELEASE_TOO_SOON RELEASE_LATE RELEASE_MISSING ACCESS_UNKNOWN ACCESS_PARTY SUSPENSION RELEASE_CLOSED SHADOW "
-    "SUBJECT_SEARCH_PARTY SUBJECT_SEARCH_KEY SUBJECT_SEARCH "
+    "SUBJECT_SEARCH_PARTY SUBJECT_SEARCH_KEY SUBJECT_SEARCH SUBJECT_SEARCH_LIMIT "
     "SEAL_OPEN CARRIED COUNTER_REQUESTS COUNTER_COUNTS COUNT_DISTANCE COUNTER_PROBING STANDING FACTS_MODES "
     "EVALUATION_RIGHT EVALUATION_KEY EVALUATION_QUOTA SERVICE_KEY HIT_UNKNOWN RECTIFIED_TWICE "
     "STATEMENT_AGE NOT_ANSWERER CORRECTION_SEARCH CANARIES CANARY UNUSUAL_USE CORRECTION_NOTICES NOTICE_ASK "
@@ -1521,6 +1521,14 @@ def epoch_ends(period: str, name: str) -> datetime | None:
     return found[2] if found[0] == name else None
 
 
+def needed_until(purpose: Mapping[str, Any], epoch: str) -> datetime | None:
+    """Until when keys of an epoch are needed: the last question under it has then left the vaults."""
+    terms = purpose["pseudonyms"]
+    ends = epoch_ends(terms["epoch"], calendar_epoch(epoch))
+    days = (terms.get("overlap_days") or 0) + purpose["vault_keep_days"]
+    return None if ends is None else midnight(amsterdam_day(ends) + timedelta(days=days))
+
+
 def shown(word: object) -> str:
     """A word of a request, if it is a plain name without a long number."""
     plain = isinstance(word, str) and re.fullmatch(r"(?!.*[0-9]{8})[A-Za-z0-9][A-Za-z0-9._-]{0,62}", word)
@@ -2005,6 +2013,8 @@ CLOSING = timedelta(minutes=5)
 AHEAD = timedelta(minutes=10)
 """How far a statement's last moment may lie ahead."""
 SECOND = timedelta(seconds=1)
+USUAL_SEARCHES = 50
+"""Searches for a person, of a party in a day, where a purpose names no number."""
 ALIKE = ("decided_at", "certificate", "signature", "policy_set", "engine", "trace_id")
 """What all asks of one exchange have in common, besides their statement."""
 STATUSES = {
@@ -2078,7 +2088,7 @@ class Story:
         self.explained: set[tuple[str, str]] = set()
         self.parts: Counter[tuple[str, str, str]] = Counter()
         """Party, purpose, epoch -> asks in which it is asker, principal or answerer."""
-        self.searches: set[tuple[str, str]] = set()
+        self.searches, self.search_days = set[tuple[str, str]](), Counter[tuple[str, str, date]]()
         self.last_ask: Entry | None = None
         self.shadows_due, self.firsts = list[str](), dict[bytes, First]()
         """Shadows that must follow; questions that may stand, by asker, exchange and answerer."""
@@ -2217,6 +2227,13 @@ class Story:
             return self.in_force[digest]
         self.find("POLICY_UNKNOWN", entry.index)
         return None
+
+    def around(self, at: datetime) -> list[PolicySet | None]:
+        """The sets that a call logged now may have been taken under; None for one that the archive lacks."""
+        sets = [] if self.current is None else [self.in_force[self.current[0]]]
+        if self.replaced is not None and at <= self.replaced[1] + GRACE:
+            sets.append(self.in_force[self.replaced[0]])
+        return sets
 
     def _party(self, entry: Entry) -> None:
         body, name = entry.body, entry.body["party"]
@@ -2360,10 +2377,17 @@ class Story:
             "KEY_REPEATED": said in self.key_ends or (retires and epoch in self.retired),
             "KEY_TERMS": not known,
             "KEY_STEWARD": stranger,
+            "KEY_ESCROW": what == "destroyed" and self._is_early(*epoch, entry.at),
         }
         self.find_all(faults, entry.index)
         self.key_ends.add(said)
         self.retired |= {epoch} if retires else set()
+
+    def _is_early(self, purpose: str, epoch: str, at: datetime) -> bool:
+        """Whether every set that may have held says that the key of an epoch is needed longer."""
+        known = [one.purpose(purpose) for one in self.around(at) if one is not None]
+        needed = [needed_until(one, epoch) for one in known if one is not None]
+        return bool(needed) and all(until is not None and until - GRACE > at for until in needed)
 
     def usable_key(self, stated: Mapping[str, Any]) -> str | None:
         """The id of the key that may be used for an epoch now."""
@@ -2800,6 +2824,9 @@ class Story:
             return
         named, request = (body["purpose"], body["epoch"]), (body["party"], stated["request_id"])
         asks, policies = self.parts[body["party"], *named], self.policies
+        today = (body["party"], body["purpose"], amsterdam_day(entry.at))
+        self.search_days[today] += 1
+        most = self._most_searches(body["purpose"], entry.at)
         faults = {
             "STATEMENT_DIFFERS": body["exchange"] is not None,
             "STATEMENT_AGE": not in_time(entry, stated),
@@ -2808,9 +2835,18 @@ class Story:
             and body["party"] not in policies.concerned(body["purpose"]),
             "SUBJECT_SEARCH_KEY": self.epoch_keys.get(named) != stated["key_id"],
             "SUBJECT_SEARCH": body["searched"] + body["unsearched"] != asks or request in self.searches,
+            "SUBJECT_SEARCH_LIMIT": most is not None and self.search_days[today] > most,
         }
         self.find_all(faults, entry.index)
         self.searches.add(request)
+
+    def _most_searches(self, purpose: str, at: datetime) -> int | None:
+        """Searches of a party in a day, by the sets that may have held. None where one of them is missing."""
+        sets = self.around(at)
+        limits = [(one.purpose(purpose) or {}).get("limits") or {} for one in sets if one is not None]
+        if not sets or len(limits) < len(sets):
+            return None
+        return max(one.get("subject_searches_per_day") or USUAL_SEARCHES for one in limits)
 
     def _suspension(self, entry: Entry) -> None:
         body, stated = entry.body, entry.body["statement"]
@@ -2993,9 +3029,8 @@ class KeyService:
         purpose = policies.purpose(body["purpose"]) if policies else None
         early = False
         if policies is not None and body["reason"] is None:
-            ends = epoch_ends(purpose["pseudonyms"]["epoch"], calendar_epoch(body["epoch"])) if purpose else None
-            days = (purpose["pseudonyms"].get("overlap_days") or 0) + purpose["vault_keep_days"] if purpose else 0
-            early = ends is None or entry.at < midnight(amsterdam_day(ends) + timedelta(days=days)) - GRACE
+            until = needed_until(purpose, body["epoch"]) if purpose else None
+            early = until is None or entry.at < until - GRACE
         if early or body["public_key"] in self.destroyed:
             self.story.find("SERVICE_KEY", entry.index)
         self.destroyed.add(body["public_key"])

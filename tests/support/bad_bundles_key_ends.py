@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from typing import Any
 
-from audit_kit import EPOCH, EPOCH_KEY, World
+from audit_kit import EPOCH, EPOCH_KEY, World, policy_files, signed_bundle
 from bad_bundles import bad
 from bad_bundles_exchanges import HIT, fresh
 from log_kit import ORIGIN
 
 PURPOSE = "snf-locatie"
+DUE = datetime(2027, 1, 5, tzinfo=UTC)
+"""When no question of the epoch is kept any more, in a log of `due`."""
 
 
 def ends(world: World, party: str = "snf", **stated: Any) -> int:
@@ -31,8 +35,19 @@ def ends(world: World, party: str = "snf", **stated: Any) -> int:
     return world.batch(("key", {"action": "end", "party": party, **world.signed(party, statement)}))
 
 
+def due(world: World) -> World:
+    """A log whose purpose keeps questions for a day, at a time when the epoch's key has ended."""
+    texts = policy_files()
+    name = f"purposes/{PURPOSE}.yaml"
+    texts[name] = re.sub(r"vault_keep_days: \d+", "vault_keep_days: 1", texts[name])
+    log = World(keys=world.keys, archive=[signed_bundle(texts, 1)]).begin()
+    log.epoch("snf", PURPOSE)
+    log.at = DUE
+    return log
+
+
 def destroyed(world: World, party: str = "snf", **stated: Any) -> int:
-    """A party says that it destroyed the epoch's key."""
+    """A party says that it destroyed the epoch's key, when that is due."""
     return ends(world, party, **{"what": "destroyed", "reason": "escrow-over", **stated})
 
 
@@ -48,14 +63,40 @@ def a_key_retired_twice(world: World) -> None:
 
 
 @bad("the end of a key that was not the epoch's", "KEY_TERMS")
-def the_end_of_another_key(world: World) -> None:
-    destroyed(world, "utrecht", key_id="ef" * 16)
+def the_end_of_another_key(world: World) -> World:
+    log = due(world)
+    destroyed(log, "utrecht", key_id="ef" * 16)
+    return log
 
 
 @bad("a destruction said twice", "KEY_REPEATED")
-def a_destruction_said_twice(world: World) -> None:
-    destroyed(world)
-    destroyed(world, ended_at="2026-11-23T10:00:01Z")
+def a_destruction_said_twice(world: World) -> World:
+    log = due(world)
+    destroyed(log)
+    destroyed(log, ended_at="2026-11-23T10:00:01Z")
+    return log
+
+
+@bad("a key destroyed before its escrow was over", "KEY_ESCROW")
+def a_key_destroyed_early(world: World) -> None:
+    ends(world, "utrecht", what="destroyed", reason="escrow-over")
+
+
+@bad("a key destroyed on the last day of its escrow", "KEY_ESCROW")
+def a_key_destroyed_a_day_early(world: World) -> World:
+    log = due(world)
+    log.at = datetime(2027, 1, 1, 22, 58, tzinfo=UTC)
+    destroyed(log)
+    return log
+
+
+def honest(world: World) -> World:
+    """Every holder says that its key is gone, from the minute on at which it may be."""
+    log = due(world)
+    log.at = datetime(2027, 1, 1, 22, 59, tzinfo=UTC)
+    for party in ("snf", "utrecht"):
+        destroyed(log, party)
+    return log
 
 
 @bad("a retirement for a reason that is none", "STATEMENT_FORM")
@@ -75,8 +116,10 @@ def an_encryption_key_destroyed_in_use(world: World) -> None:
 
 
 @bad("the end of a key that its party did not sign", "STATEMENT_SIGNATURE")
-def an_end_nobody_signed(world: World) -> None:
-    world.body(destroyed(world))["statement"]["caches"] = 1
+def an_end_nobody_signed(world: World) -> World:
+    log = due(world)
+    log.body(destroyed(log))["statement"]["caches"] = 1
+    return log
 
 
 @bad("a second key of a period while the first still holds", "KEY_TERMS")

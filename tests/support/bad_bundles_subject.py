@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from audit_kit import World
+from datetime import UTC, datetime
+
+from audit_kit import World, policy_files, signed_bundle
 from bad_bundles import bad
 from searching import search
 
@@ -65,3 +67,39 @@ def a_search_twice(world: World) -> None:
     search(world, "utrecht", "snf-locatie", request_id=request)
     search(world, "snf", "snf-locatie", request_id=request)  # another party's id is its own
     search(world, "utrecht", "snf-locatie", request_id=request)
+
+
+def searches_a_day(world: World, most: int) -> World:
+    """A log of a purpose that allows so many searches for a person in a day."""
+    texts = policy_files()
+    name = "purposes/snf-locatie.yaml"
+    limits = "limits: {"
+    assert limits in texts[name]
+    texts[name] = texts[name].replace(limits, f"{limits}subject_searches_per_day: {most}, ")
+    log = World(keys=world.keys, archive=[signed_bundle(texts, 1)]).begin()
+    log.epoch("snf", "snf-locatie")
+    return log
+
+
+def honest(world: World) -> World:
+    """As often as is allowed, by each party, and again when the day in Amsterdam is over."""
+    log = searches_a_day(world, 2)
+    for _ in range(2):
+        for party in ("utrecht", "snf", "utrecht", "snf"):
+            search(log, party, "snf-locatie")
+        log.at = datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
+    return log
+
+
+@bad("a search more in a day than the purpose allows", "SUBJECT_SEARCH_LIMIT")
+def a_search_too_many(world: World) -> World:
+    log = searches_a_day(world, 2)
+    for _ in range(3):
+        search(log, "utrecht", "snf-locatie")
+    return log
+
+
+@bad("a search more in a day than the usual number", "SUBJECT_SEARCH_LIMIT")
+def a_search_over_the_usual_number(world: World) -> None:
+    for _ in range(51):
+        search(world, "utrecht", "snf-locatie")

@@ -266,7 +266,8 @@ def _end_rows() -> Iterator[Row]:
         ("of another key", said(key_id="0" * 32), "KEY_ID_WRONG"),
         ("of no epoch", said(epoch=None), "STATEMENT_INVALID"),
         ("of a first key named as one", said(epoch="2026Q4.1"), "STATEMENT_INVALID"),
-        ("a reason of something else", said(reason="leak"), "STATEMENT_INVALID"),
+        ("a reason of something else", said(reason="renewed"), "STATEMENT_INVALID"),
+        ("destroyed while it is needed", said(what="destroyed", reason="escrow-over"), "STATEMENT_INVALID"),
         ("an encryption key with an epoch", said(**{**encryption, "epoch": "2026Q4"}), "STATEMENT_INVALID"),
         ("no encryption key that was replaced", said(**encryption), "ENCRYPTION_KEY_MISSING"),
     ):

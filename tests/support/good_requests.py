@@ -95,8 +95,8 @@ def _end_key(stage: Stage) -> list[Message]:
         purpose=PURPOSE,
         epoch=stage.begin.epoch,
         key_id=stage.begin.key_id,
-        what="destroyed",
-        reason="escrow-over",
+        what="retired",
+        reason="precaution",
         caches=0,
         ended_at=stage.nla.now(),
     )

@@ -9,7 +9,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -18,6 +18,9 @@ from random import Random
 from types import ModuleType
 from typing import Any
 
+import bad_bundles_key_ends
+import bad_bundles_standing
+import bad_bundles_subject
 import pytest
 from audit_kit import ASK, EPOCH_KEY, RELEASE, World, authority, played, policy_bundle, sealed
 from bad_bundles import bad_bundle, bad_names
@@ -154,6 +157,14 @@ def test_a_good_log_verifies_in_both() -> None:
     world.ask("utrecht", ["snf"], "snf-locatie", Want(True, False, ("beds",)))
     world.suspend("snf-locatie")
     world.ask("utrecht", ["snf"], "snf-locatie", Want(True, False, ("beds",)))
+    assert both(world.bundle(), world.trust_text()) == (set(), set())
+
+
+@pytest.mark.parametrize(
+    "honest", [bad_bundles_standing.honest, bad_bundles_subject.honest, bad_bundles_key_ends.honest]
+)
+def test_an_honest_log_at_the_edge_of_the_rules_verifies_in_both(honest: Callable[[World], World]) -> None:
+    world = honest(World())
     assert both(world.bundle(), world.trust_text()) == (set(), set())
 
 
