@@ -48,7 +48,7 @@ class EntryRules:
         standing = Standing()
         self.releases = Releases(findings, self._registers, standing)
         self._counting = Counting(findings)
-        self._evaluations = Evaluations(findings, self.policies, self._closing, self._counting)
+        self._evaluations = Evaluations(findings, self.policies, self._closing, self._counting, self._keys)
         self._exchanges = Exchanges(
             forms, findings, self._keys, self._registers, self.releases, self._counting, standing
         )

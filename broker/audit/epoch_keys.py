@@ -34,6 +34,16 @@ class EpochKeys:
         """The key that may be used for an epoch, as first published; None when there is none, or it was retired."""
         return None if (purpose, epoch) in self._retired else self._key_ids.get((purpose, epoch))
 
+    def gives_nothing(self, purpose: Purpose, epoch: str) -> bool:
+        """Whether the key of an epoch was retired, and services must evaluate no more under it.
+
+        Where K alone leaked and the policy pins nothing for the key in its place, that one is used with the services'
+        keys of the calendar epoch (docs/pseudonym-spec.md section 7.1).
+        """
+        newest = self._newest_generation(purpose.name, calendar_epoch(epoch))
+        held_for = newest if newest in purpose.pseudonyms.public_keys else calendar_epoch(epoch)
+        return (purpose.name, epoch) in self._retired and epoch != held_for
+
     def known_key_id(self, purpose: str, epoch: str) -> str | None:
         """As `key_id`, of a retired key too: its questions are still kept and can be searched."""
         return self._key_ids.get((purpose, epoch))

@@ -7,6 +7,7 @@ from datetime import datetime
 from broker.audit.closing import Closing
 from broker.audit.counting import Counting
 from broker.audit.entries import GRACE, LogEntry, read_time
+from broker.audit.epoch_keys import EpochKeys
 from broker.audit.findings import Code, Findings
 from broker.audit.policies import Archived, Policies
 from broker.policy.document import PolicySet
@@ -20,11 +21,14 @@ MOST_ELEMENTS = 1024
 class Evaluations:
     """Checks `evaluation` entries of a key service, and `config` entries that destroy its keys, in their order."""
 
-    def __init__(self, findings: Findings, policies: Policies, closing: Closing, counting: Counting) -> None:
+    def __init__(
+        self, findings: Findings, policies: Policies, closing: Closing, counting: Counting, keys: EpochKeys
+    ) -> None:
         self._findings = findings
         self._policies = policies
         self._closing = closing
         self._counting = counting
+        self._keys = keys
         self._requests: set[tuple[str, str]] = set()
         self._destroyed: set[str] = set()
 
@@ -58,6 +62,8 @@ class Evaluations:
         pinned = terms.public_keys.get(body["epoch"], {}).get(body["key_service"])
         if calendar_epoch(body["epoch"]) not in open_now or pinned != body["public_key"]:
             self._find(Code.EVALUATION_KEY, entry)
+        if self._keys.gives_nothing(purpose, body["epoch"]):
+            self._find(Code.EVALUATION_KEY, entry, "the epoch's key was retired")
 
     def destroyed(self, entry: LogEntry) -> None:
         """A key that was destroyed: once, and when it was due unless a reason says why at once."""

@@ -14,11 +14,11 @@ bundle. Two parts, by what they prove:
     4. signatures     849  parties' certificates, and what was signed with them
     5. one pass       974  over the bundle, what you expected of it, and how far witnesses vouch
 
-    CONTENT, lines 1291 to 3691: that the log says what the policies allowed; each section needs those before it
+    CONTENT, lines 1291 to 3701: that the log says what the policies allowed; each section needs those before it
     6. policies      1291  archived policy sets: digests, signers, approvals of both sides
     7. decisions     1455  every decision taken again, from the policy's meaning and the facts in the log
     8. the story     1939  keys, registers, asks, releases, corrections, erasures, the log's own life
-    9. the command   3692  files read, the verdict printed
+    9. the command   3702  files read, the verdict printed
 
 What to read for which question, if you have an hour:
 
@@ -2331,10 +2331,7 @@ class Story:
         if stated is None:
             return
         key = (stated["purpose"], stated["epoch"])
-        newest = calendar_epoch(stated["epoch"])
-        while (stated["purpose"], newest) in self.retired:
-            newest = f"{calendar_epoch(newest)}.{int(newest.partition('.')[2] or 1) + 1}"
-        if stated["epoch"] != newest:
+        if stated["epoch"] != self.newest_generation(stated["purpose"], calendar_epoch(stated["epoch"])):
             self.find("KEY_TERMS", entry.index)
         if self.epoch_keys.setdefault(key, stated["key_id"]) != stated["key_id"]:
             self.find("KEY_SECOND", entry.index)
@@ -2382,6 +2379,13 @@ class Story:
         self.find_all(faults, entry.index)
         self.key_ends.add(said)
         self.retired |= {epoch} if retires else set()
+
+    def newest_generation(self, purpose: str, calendar: str) -> str:
+        """The epoch whose key is to be used within a calendar epoch, whether it has been made yet or not."""
+        newest = calendar
+        while (purpose, newest) in self.retired:
+            newest = f"{calendar}.{int(newest.partition('.')[2] or 1) + 1}"
+        return newest
 
     def _is_early(self, purpose: str, epoch: str, at: datetime) -> bool:
         """Whether every set that may have held says that the key of an epoch is needed longer."""
@@ -3017,11 +3021,25 @@ class KeyService:
             "REQUEST_ID_REUSED": request in self.requests,
             "SERVICE_KEY": body["public_key"] in self.destroyed,
             "EVALUATION_RIGHT": policies is not None and not allowed,
-            "EVALUATION_KEY": bool(allowed and purpose) and not _key_fits(purpose or {}, body, at),
+            "EVALUATION_KEY": bool(allowed and purpose) and not self._key_fits(purpose or {}, body, at),
             "EVALUATION_QUOTA": not counted or (bool(allowed and purpose) and not _within(purpose or {}, body, at)),
         }
         self.story.find_all(faults, entry.index)
         self.requests.add(request)
+
+    def _key_fits(self, purpose: Mapping[str, Any], body: Mapping[str, Any], at: datetime) -> bool:
+        """Whether elements were evaluated under an open epoch, with the key pinned for it, and K was not retired.
+
+        Where the policy pins nothing for the K in its place, that one needs the calendar epoch's pins.
+        """
+        terms, name, calendar = purpose["pseudonyms"], body["purpose"], calendar_epoch(body["epoch"])
+        pins = terms.get("public_keys", {})
+        pinned = pins.get(body["epoch"], {}).get(body["key_service"]) == body["public_key"]
+        newest = self.story.newest_generation(name, calendar)
+        used = newest if newest in pins else calendar
+        retired = (name, body["epoch"]) in self.story.retired and body["epoch"] != used
+        opened = open_epochs(terms["epoch"], terms.get("overlap_days") or 0, amsterdam_day(at))
+        return calendar in opened and pinned and not retired
 
     def key_destroyed(self, entry: Entry) -> None:
         """A key of a key service is destroyed once, and when the last question of its epoch has left the vaults."""
@@ -3034,14 +3052,6 @@ class KeyService:
         if early or body["public_key"] in self.destroyed:
             self.story.find("SERVICE_KEY", entry.index)
         self.destroyed.add(body["public_key"])
-
-
-def _key_fits(purpose: Mapping[str, Any], body: Mapping[str, Any], at: datetime) -> bool:
-    """Whether elements were evaluated under an epoch that was open, with the key that the policy pins for it."""
-    terms = purpose["pseudonyms"]
-    pinned = terms.get("public_keys", {}).get(body["epoch"], {}).get(body["key_service"])
-    opened = open_epochs(terms["epoch"], terms.get("overlap_days") or 0, amsterdam_day(at))
-    return calendar_epoch(body["epoch"]) in opened and bool(pinned == body["public_key"])
 
 
 def _within(purpose: Mapping[str, Any], body: Mapping[str, Any], at: datetime) -> bool:

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from audit_kit import SIGNERS, World
 from bad_bundles import bad
-from evaluated import LIMIT, destroy, evaluate, key_service, public_key
+from bad_bundles_key_ends import ends
+from evaluated import LIMIT, PURPOSE, destroy, evaluate, key_service, made, public_key
 
 SECOND = timedelta(seconds=1)
 
@@ -67,6 +68,15 @@ def with_another_key(_: World) -> World:
 def under_an_old_epoch(_: World) -> World:
     world = key_service()
     evaluate(world, epoch="2026-10", public_key=public_key("oost", "2026-10"))
+    return world
+
+
+@bad("an evaluation under a key that was retired, where another is pinned", "EVALUATION_KEY")
+def under_a_retired_key(_: World) -> World:
+    world = made(key_service(epochs=("2026-11", "2026-11.2")))
+    evaluate(world)
+    ends(world, "nla", purpose=PURPOSE, epoch="2026-11")
+    evaluate(world)
     return world
 
 

@@ -52,9 +52,9 @@ def pinned(
 
 
 @cache
-def bundle(revision: int = 1, **pinning: Any) -> bytes:
+def bundle(revision: int = 1, *, epochs: tuple[str, ...] = ("2026-10", "2026-11"), **pinning: Any) -> bytes:
     """A signed set in which the purpose is active, with keys of two months."""
-    pins = {epoch: {name: public_key(name, epoch) for name in ("oost", "sluis")} for epoch in ("2026-10", "2026-11")}
+    pins = {epoch: {name: public_key(name, epoch) for name in ("oost", "sluis")} for epoch in epochs}
     return signed_bundle(pinned(policy_files(), pins, **{"limit": LIMIT, **pinning}), revision)
 
 
@@ -85,6 +85,13 @@ def evaluate(world: World, party: str = "nla", elements: int = 3, *, spent: int 
         "policy_set": policy_set(world.archive[-1]).digest,
     }
     return world.batch(("evaluation", {**body, **changes}))
+
+
+def made(world: World) -> World:
+    """The month's K, made by its steward."""
+    period = {"valid_from": "2026-10-31T23:00:00Z", "valid_until": "2026-11-30T23:00:00Z"}
+    world.epoch("nla", PURPOSE, epoch="2026-11", mode="oblivious", **period)
+    return world
 
 
 def destroy(world: World, epoch: str = "2026-11", *, reason: str | None = "it leaked", after: timedelta) -> int:

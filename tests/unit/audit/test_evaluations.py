@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 from audit_kit import World
-from evaluated import LIMIT, bundle, destroy, evaluate, key_service, public_key
+from bad_bundles_key_ends import ends
+from evaluated import LIMIT, PURPOSE, bundle, destroy, evaluate, key_service, made, public_key
 from log_kit import ORIGIN
 from test_continuity import last_note
 from test_standalone import codes_of
@@ -45,7 +46,25 @@ def leaked() -> World:
     return world
 
 
-@pytest.mark.parametrize("make", [honest, overlapping, in_due_time, leaked])
+def k_leaked_alone() -> World:
+    """The policy pins nothing for the key in its place: that one is used with the services' keys of the month."""
+    world = made(key_service())
+    ends(world, "nla", purpose=PURPOSE, epoch="2026-11")
+    evaluate(world)
+    return world
+
+
+def k_leaked_with_a_service_key() -> World:
+    """Both are replaced: evaluations go on under the key in its place alone."""
+    world = made(key_service(epochs=("2026-11", "2026-11.2")))
+    ends(world, "nla", purpose=PURPOSE, epoch="2026-11")
+    evaluate(world, epoch="2026-11.2", public_key=public_key("oost", "2026-11.2"))
+    return world
+
+
+@pytest.mark.parametrize(
+    "make", [honest, overlapping, in_due_time, leaked, k_leaked_alone, k_leaked_with_a_service_key]
+)
 def test_an_honest_key_service_is_found_good(make) -> None:
     world = make()
     assert world.verify().findings == ()
