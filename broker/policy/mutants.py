@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from broker.policy.document import PURPOSE_FOLDER, PolicySet
-from broker.policy.purpose import OnBehalfOf, Purpose
+from broker.policy.purpose import AtMost, OnBehalfOf, Purpose
 
 _CASE = "add a case"
 _LEAVES = {"use_only_for": "use_only_for.nl", "look_back": "look_back.years"}
@@ -37,6 +37,7 @@ def mutants(policies: PolicySet, name: str) -> Iterator[Mutant]:
     yield from _learning(policies, purpose)
     yield from _words(policies, purpose)
     yield from _numbers(purpose)
+    yield from _guards(purpose)
     yield from _dropped(policies, purpose)
 
 
@@ -120,6 +121,10 @@ def _matter(policies: PolicySet, purpose: Purpose) -> Iterator[Mutant]:
     yield from _swap(purpose, "pseudonyms.epoch", ["month", "quarter", "year"])
     stewards = sorted({*policies.participants(policies.purposes[purpose.name])})
     yield from _swap(purpose, "pseudonyms.steward", stewards[:3], hold=True)
+    if purpose.pseudonyms.successors:
+        yield from _swap(purpose, "pseudonyms.successors", [()], hold=True)
+    if purpose.pseudonyms.overlap_days is not None:
+        yield from _by_one(purpose, "pseudonyms.overlap_days")
     services = purpose.pseudonyms.key_services
     if services:  # public keys are another in every epoch: a proof holds them, no test
         fewer = [tuple(other for other in services if other != name) for name in services]
@@ -201,6 +206,20 @@ def _numbers(purpose: Purpose) -> Iterator[Mutant]:
     if purpose.look_back is not None:
         yield from _by_one(purpose, "look_back.years")
         yield from _swap(purpose, "look_back.counted_from", ["as-of", "receipt-of-overview"])
+
+
+def _guards(purpose: Purpose) -> Iterator[Mutant]:
+    """Guards against probing. What is only reported leaves every question permitted, so `holds` holds it."""
+    for key in type(purpose.probing).model_fields if purpose.probing is not None else ():
+        guard = getattr(purpose.probing, key)
+        if guard is None:
+            continue
+        path, reports = f"probing.{key}", guard.then == "report"
+        bound = "at_most" if isinstance(guard, AtMost) else "at_least"
+        yield from _by_one(purpose, f"{path}.{bound}", hold=reports)
+        yield from _swap(purpose, f"{path}.then", ["refuse" if reports else "report"], hold=reports)
+        hint = f"name {path}.{bound} under `holds`" if reports else _CASE
+        yield Mutant(path, f"{path} is taken out", _put(purpose, path, None), hint)
 
 
 def _dropped(policies: PolicySet, purpose: Purpose) -> Iterator[Mutant]:

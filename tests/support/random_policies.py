@@ -11,7 +11,7 @@ from typing import Any
 
 from broker.exchange import Want
 from broker.policy.document import PolicySet
-from broker.policy.evaluate import Facts, RegisterFacts, Request, epoch_of
+from broker.policy.evaluate import Facts, ProbingFacts, RegisterFacts, Request, epoch_of
 from broker.policy.purpose import Purpose
 
 FIRST = date(2026, 1, 1)
@@ -178,6 +178,7 @@ def good_question(policies: PolicySet, purpose: Purpose, random: Random) -> Aske
         register=RegisterFacts(purpose.register_rules()) if random.random() < 0.8 else None,
         count_distance=random.choice([None, learn.count.min_group]) if learn.count else None,
         modes_available=frozenset({"keyed", purpose.pseudonyms.mode}),
+        probing=ProbingFacts(0, 0, 0, request.subjects, request.subjects, None) if purpose.probing else None,
     )
     return request, facts
 

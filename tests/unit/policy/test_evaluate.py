@@ -222,7 +222,8 @@ def test_persons_are_always_denied():
                 asked = request(asker=asker, answerer=answerer, purpose=name, scheme=scheme, want=Want(True, False),
                                 epoch=epoch_of(purpose, NOW).name, subjects=1)  # fmt: skip
                 known = facts(case_number="accepted", cooperation_ref=True,
-                              register=RegisterFacts(purpose.register_rules()))  # fmt: skip
+                              register=RegisterFacts(purpose.register_rules()),
+                              probing=ProbingFacts(0, 0, 0, 1, 1, None) if purpose.probing else None)  # fmt: skip
                 assert failing(asked, known) == ["purpose-active", "mode"]
                 seen += 1
     assert seen > 20
