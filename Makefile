@@ -6,6 +6,9 @@ STAMP := $(VENV)/.ready
 PROTOS := $(wildcard protos/sluis/v1/*.proto)
 GEN := protos/gen/python
 
+# Modules are compiled once, and not at each of the hundreds of starts of a program in the tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo sandbox test check lint types imports proto proto-check proto-breaking bench otelcol clean
 

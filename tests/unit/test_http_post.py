@@ -22,7 +22,7 @@ LONG = b"x" * 1_000
 def test_who_drips_holds_nothing_up(scheme: str, text: bytes) -> None:
     sent: list[int] = []
     with dripping(text, sent) as port, pytest.raises(PostError) as caught:
-        post(f"{scheme}://127.0.0.1:{port}/", b"asked", headers={}, seconds=1.5, most=10_000)
+        post(f"{scheme}://127.0.0.1:{port}/", b"asked", headers={}, seconds=0.6, most=10_000)
     assert caught.value.why == "slow"
     assert len(sent) < len(text)
 

@@ -159,7 +159,7 @@ def good_facts(day: str) -> Facts:
 FACTS = {day: good_facts(day) for day in MOMENTS}
 
 
-WANTS = {question[6]: wanted(question[6]) for question in questions()}
+WANTS = {text: wanted(text) for text in {question[6] for question in questions()}}
 
 
 def permitted_of(asked: Iterable[tuple[str, ...]]) -> set[tuple[str, ...]]:

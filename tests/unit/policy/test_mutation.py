@@ -51,8 +51,8 @@ def test_every_held_value_of_the_samples_is_needed():
 def test_every_line_of_a_purpose_that_means_something_is_changed():
     """What is not changed is prose, or the head of a block whose lines are."""
     prose = {"purpose", "title", "title.nl", "title.en", "because", "use_only_for", "may_learn", "pseudonyms", "limits",
-             "probing", "valid", "look_back", "on_behalf_of", "may_learn.count", "answered", "answered.by", "answered.on",
-             "answered.reason"}  # fmt: skip
+             "probing", "valid", "look_back", "on_behalf_of", "may_learn.count", "answered", "answered.by",
+             "answered.on", "answered.reason"}  # fmt: skip
     for name in POLICIES.purposes:
         source = POLICIES.lines[f"purposes/{name}.yaml"]
         changed = {mutant.path for mutant in mutants(POLICIES, name)}
