@@ -18,6 +18,7 @@ from sluis_client.pseudonymise import Column, Context, Pseudonymiser, key_id
 from sluis_client.receipts import RegisterDigest
 from sluis_client.seal import Field, RowOpener, RowSealer
 from sluis_client.secret import Secret, hkdf
+from sluis_client.session_pseudonyms import session_columns
 from voprf import ristretto
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "pseudonym"
@@ -102,6 +103,16 @@ def test_inputs_that_must_not_meet(case):
         assert y == secret(side["y"])
     assert made[0][0].pseudonyms != made[1][0].pseudonyms
     assert made[0][1] != made[1][1]
+
+
+@pytest.mark.parametrize("case", named(load("sessions.json")["cases"]))
+def test_pseudonyms_of_live_questions(case):
+    file = load("sessions.json")
+    column = Column(bytes.fromhex(case["pseudonym"]), b"\x01")
+    asked = (Context(**case["context"]), case["asker"], case["exchange"])
+    made = session_columns(secret(file["key"]), *asked, [column] * case["match_key"])
+    assert made[-1] == Column(bytes.fromhex(case["session"]), b"\x01")
+    assert [one["session"] for one in file["cases"]].count(case["session"]) == 1
 
 
 def services_in_memory(said):

@@ -2,8 +2,9 @@
 
     python tests/vectors/persons/generate.py
 
-Made with the Python client itself, so that they pin it and let others follow it; what they say was read through against
-docs/linkage.md. The vectors of pseudonyms (tests/vectors/pseudonym) take fields and know nothing of names.
+Made with the Python client itself, so that they pin it and let others follow it; a reading of docs/linkage.md in Go
+(tests/interop/reading) makes the same. The vectors of pseudonyms (tests/vectors/pseudonym) take fields and know nothing
+of names.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from reference import (
     row,
     seal,
     service_info,
+    session,
 )
 
 HERE = Path(__file__).parent
@@ -96,6 +97,34 @@ def bad_pseudonyms_file() -> dict[str, Any]:
         pair("label moved into a field", (BASE, "t/1", 1, ["1", "2"]), (BASE, "t/1", 1, ["12"])),
     ]
     return {"about": "two inputs whose pseudonyms and y must differ", "key": K.hex(), "cases": cases}
+
+
+def sessions_file() -> dict[str, Any]:
+    first, second = (f"00000000-0000-4000-8000-{n:012d}" for n in (1, 2))
+    rows: list[tuple[str, dict[str, str], str, str, int]] = [
+        ("one question", BASE, "utrecht", first, 1),
+        ("another question", BASE, "utrecht", second, 1),
+        ("another asker", BASE, "tilburg", first, 1),
+        ("another match key", BASE, "utrecht", first, 2),
+        ("the tenth match key, in two digits", BASE, "utrecht", first, 10),
+        ("another epoch", BASE | {"epoch": "2027Q1"}, "utrecht", first, 1),
+        ("mode oblivious", OBLIVIOUS, "utrecht", first, 1),
+    ]
+    pseudonym = bytes.fromhex(row(K, BASE, "bag/1", 1, ["0797020000056894"])["pseudonym"])
+    cases = [
+        {
+            "name": name,
+            "context": context,
+            "asker": asker,
+            "exchange": exchange,
+            "match_key": number,
+            "pseudonym": pseudonym.hex(),
+            "session": session(K, context, asker, exchange, number, pseudonym).hex(),
+        }
+        for name, context, asker, exchange, number in rows
+    ]
+    about = "pseudonyms of live questions (spec section 7, Live questions): all differ"
+    return {"about": about, "key": K.hex(), "cases": cases}
 
 
 def record(**changes: Any) -> dict[str, Any]:
@@ -502,6 +531,7 @@ def files() -> dict[str, dict[str, Any]]:
         "keys.json": keys_file(),
         "pseudonyms.json": pseudonyms_file(),
         "bad_pseudonyms.json": bad_pseudonyms_file(),
+        "sessions.json": sessions_file(),
         "seals.json": seals_file(),
         "bad_seals.json": bad_seals_file(),
         "canonical.json": canonical_file(),

@@ -67,6 +67,12 @@ def row(key: bytes, context: dict[str, str], scheme: str, number: int, fields: l
     }
 
 
+def session(key: bytes, context: dict[str, str], asker: str, exchange: str, number: int, pseudonym: bytes) -> bytes:
+    """The pseudonym of a row in one live question ("Live questions")."""
+    made = hkdf(key, encode("sluis/v1/session", *parts(context), asker, exchange, str(number)))
+    return mac(made, pseudonym)[:16]
+
+
 def seal(case: dict[str, Any], entropy: Entropy) -> dict[str, Any]:
     """Sealed bytes of a record. `raw` replaces the plaintext of a field in deliberately bad vectors."""
     register, version = str(case["register"]), str(case["version"])
