@@ -107,15 +107,18 @@ def make(purpose: _Purpose, epoch: _Epoch, config: _Config = _DEFAULT) -> None:
 
     Example: sluis key-service key make --purpose nla-verzoek-persoon --epoch 2026-12
     """
+    from broker.key_store import keys_of
     from broker.own_log import open_seeds
 
     loaded = load_config(config)
-    seeds = open_seeds(loaded)
+    held = keys_of(loaded)
+    seeds = open_seeds(loaded, held)
     purposes = _purposes(loaded)
     known = (purposes or {}).get(purpose)
     if known is not None:
         _demand_fits(known, seeds.service, epoch)
-    made = seeds.make(purpose, epoch, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+    with held.sealing():
+        made = seeds.make(purpose, epoch, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
     print(f"{made.epoch}: {{{seeds.service}: {made.public.hex()}}}")
     print(f"for pseudonyms.public_keys of {purpose}: give this line to the policy's signers", file=sys.stderr)
     if known is None and purposes is not None:

@@ -5,6 +5,7 @@ Only `sluis_custody` knows how a key store opens; here its trouble becomes the b
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ NEXT_STORAGE_FILE = "storage-root.key.next"
 """The storage root to come, while what hangs on the old one is moved to it."""
 BEGUN_FILE = "log-begun"
 """There from the first start on: data that are gone, or not mounted, do not pass for a new log."""
+CHANGE_LOCK = ".storage-change"
+"""An empty file, locked while something is sealed beside the broker, or while a change of the storage key begins."""
 _SEALED_AS = {
     SIGNING_FILE: "log-signing",
     NEXT_FILE: "log-signing",
@@ -125,6 +128,20 @@ class KeyDirectory:
             finally:
                 if destroy:
                     os.close(old)
+
+    @contextmanager
+    def steady(self, *, changing: bool = False) -> Iterator[None]:
+        """Among processes on this host: many may hold it to seal something, or one to begin a change of what seals."""
+        with self._writing():
+            held = os.open(self.path / CHANGE_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            owner = self.path.stat()
+            if os.geteuid() == 0 and os.fstat(held).st_uid != owner.st_uid:  # what root makes, the broker must open
+                os.fchown(held, owner.st_uid, owner.st_gid)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX if changing else fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(held)
 
     def protect(self, wrapper: Wrapper) -> int:
         """Seals what lies in the clear; returns how many files did. Safe to repeat."""

@@ -14,7 +14,8 @@ import hashlib
 import hmac
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -171,9 +172,23 @@ class FileKeys:
         return self.files.has(NEXT_STORAGE_FILE)
 
     def begin_rotation(self) -> bool:
-        """Makes the storage root to come, durably; False when there is one already. Raises CONFIG_INVALID."""
-        # never in the place of another: the broker may write under that one already
-        return not self.rotating and self.files.write_new(NEXT_STORAGE_FILE, _root_text(self._entropy.token(32)))
+        """Makes the storage root to come, durably; False when there is one already. Raises CONFIG_INVALID.
+
+        Waits for whoever is `sealing`: what is sealed under the old root then lies there before anything is moved.
+        """
+        with self.files.steady(changing=True):
+            # never in the place of another: the broker may write under that one already
+            return not self.rotating and self.files.write_new(NEXT_STORAGE_FILE, _root_text(self._entropy.token(32)))
+
+    @contextmanager
+    def sealing(self) -> Iterator[None]:
+        """For a process beside the broker: what is sealed meanwhile hangs on the newest root, or is moved to it.
+
+        Reads the key files anew, since a change may have begun or ended. Raises as `unlock`.
+        """
+        with self.files.steady():
+            self.unlock()
+            yield
 
     def take_up_rotation(self) -> bool:
         """Reads the root to come when it is there and not read yet: from now on everything is written under it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -166,3 +167,47 @@ def test_seeds_move_to_a_new_storage_key(tmp_path):
     assert other.public != made.public
     old.close()
     again.close()
+
+
+def test_a_key_made_while_a_change_of_the_storage_key_begins_is_moved_with_the_others(tmp_path):
+    """The change waits for whoever seals: what was sealed under the old root lies there before anything is moved."""
+    broker = FileKeys.create(tmp_path / "keys", ORIGIN)
+    beside = FileKeys.load(tmp_path / "keys", ORIGIN)
+    seeds, begun = open_at(tmp_path / "keys", beside), threading.Event()
+
+    def begin() -> None:
+        FileKeys.load(tmp_path / "keys", ORIGIN).begin_rotation()
+        begun.set()
+
+    changing = threading.Thread(target=begin)
+    with beside.sealing():
+        changing.start()
+        assert not begun.wait(0.3), "a change began while a key was being made"
+        assert not broker.rotating
+        made = seeds.make(PURPOSE, EPOCH, MADE)
+    changing.join()
+    moved = open_at(tmp_path / "keys", broker)
+    broker.take_up_rotation()
+    assert moved.rewrap()
+    broker.end_rotation()
+    assert (
+        open_at(tmp_path / "keys", FileKeys.load(tmp_path / "keys", ORIGIN)).public_key(PURPOSE, EPOCH) == made.public
+    )
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_key_is_made_under_the_newest_storage_key_whenever_the_old_one_was_read(tmp_path, ended):
+    broker = FileKeys.create(tmp_path / "keys", ORIGIN)
+    beside = FileKeys.load(tmp_path / "keys", ORIGIN)
+    seeds = open_at(tmp_path / "keys", beside)
+    broker.begin_rotation()
+    broker.take_up_rotation()
+    if ended:
+        broker.end_rotation()
+    with beside.sealing():
+        made = seeds.make(PURPOSE, EPOCH, MADE)
+    if not ended:
+        broker.end_rotation()
+    assert (
+        open_at(tmp_path / "keys", FileKeys.load(tmp_path / "keys", ORIGIN)).public_key(PURPOSE, EPOCH) == made.public
+    )
