@@ -72,7 +72,8 @@ def change(directory, kill_at):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def seen(event, arguments):
-        if event in ("os.rename", "os.link", "os.remove") or event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR):
+        writing = event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        if writing or event in ("os.rename", "os.link", "os.remove"):
             write()
 
     run = Session.run
