@@ -126,7 +126,10 @@ class AskGate:
         if len(statement.answerers) > 1 and any(
             is_live(policies, statement.purpose, answerer) for answerer in statement.answerers
         ):
-            raise SluisError(Code.STATEMENT_INVALID, "who answers this purpose live is asked alone; see GetPolicySet")
+            raise SluisError(
+                Code.STATEMENT_INVALID,
+                "who answers this purpose live is asked alone: put a question to each of them, and one to all others",
+            )
         bound_asks(tx, statement.asker, len(statement.answerers), now)
         terms = terms_of(policies, statement, now)
         counter = requests_counter(statement.asker, statement.purpose, now)

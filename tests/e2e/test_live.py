@@ -347,3 +347,15 @@ def test_what_would_need_to_compare_questions_is_refused_and_never_not_found(wor
         with pytest.raises(ClientError) as caught:
             snf.run(*words)
         assert caught.value.code == "POLICY_DENIES"
+    utrecht = Desk(world, "utrecht")
+    with watching(world):
+        assert [row["status"] for row in utrecht.match(BAGS[:2])] == ["hit", "hit"]
+    for desk, words in (
+        (utrecht, ("dispute", utrecht.home / "answers.csv", "--row", "2", "--reason", "wrong-value")),
+        (utrecht, ("subject", "--scheme", "bag", "--person", utrecht.file("one.csv", BAGS[:1]), "--out", "a.json")),
+        (snf, ("subject", "--scheme", "bag", "--person", snf.file("one.csv", BAGS[:1]), "--out", "b.json")),
+    ):
+        with pytest.raises(ClientError) as caught:
+            desk.run(*words)
+        assert caught.value.code == "POLICY_DENIES", words
+        assert "answered live" in caught.value.message
