@@ -38,9 +38,12 @@ class Canaries:
         self._policies = policies
         self._keys = keys
         self._requests: set[tuple[str, str]] = set()
-        self._lists: dict[tuple[str, str, str, str], tuple[int, str, int]] = {}
-        """(answerer, purpose, epoch, scheme) -> entry, key id and rows of the list in force."""
+        self._lists: dict[tuple[str, str, str, str], tuple[int, str, int, str]] = {}
+        """(answerer, purpose, epoch, scheme) -> entry, key id, rows and commitment of the list in force."""
+        self._erased: set[str] = set()
+        """Commitments of lists that nobody can compare with any more."""
         self._told: set[int] = set()
+        """Asks that wait for their release, and of which was told how many canaries they asked for."""
 
     def list(self, entry: LogEntry) -> None:
         """A list; its signature is checked apart."""
@@ -73,7 +76,12 @@ class Canaries:
             self._find(Code.CANARIES, entry)
         self._requests.add(request)
         place = (statement["answerer"], statement["purpose"], statement["epoch"], statement["scheme"])
-        self._lists[place] = (entry.index, statement["key_id"], statement["rows"])
+        self._lists[place] = (entry.index, statement["key_id"], statement["rows"], statement["record"])
+
+    def erasure(self, entry: LogEntry) -> None:
+        """What was erased: a list among it is compared with no question any more, or with some still."""
+        if self._lists:
+            self._erased |= {record for *_, record in self._lists.values()} & set(entry.body["commitments"])
 
     def met(self, entry: LogEntry, ask: Ask | None) -> None:
         """A question that asked for canaries: it stands before the release of its ask, once, and names a list."""
@@ -85,12 +93,22 @@ class Canaries:
             and (body["answerer"], body["purpose"], body["exchange"]) == (ask.answerer, ask.purpose, ask.exchange)
             and body["asked_by"] == ask.asker
             and body["rows"] <= ask.subjects
-            and any(index == body["list"] and key == ask.key_id and rows for index, key, rows in lists)
+            and any(index == body["list"] and key == ask.key_id and rows for index, key, rows, _ in lists)
             and body["ask_index"] not in self._told
         )
         if not fits:
             self._find(Code.CANARY, entry)
         self._told.add(body["ask_index"])
+
+    def released(self, entry: LogEntry, ask: Ask | None) -> None:
+        """A release: where a list is in force, how many of its subjects were asked for stands before it."""
+        if ask is None or entry.body["status"] == "UNKNOWN":
+            return
+        place = (ask.answerer, ask.purpose, ask.statement["epoch"], ask.statement["scheme"])
+        _, key, rows, record = self._lists.get(place, (0, "", 0, ""))
+        if rows and key == ask.key_id and record not in self._erased and ask.index not in self._told:
+            self._findings.add(Code.CANARY, "it is not told", index=entry.index)
+        self._told.discard(ask.index)
 
     def _find(self, code: Code, entry: LogEntry) -> None:
         self._findings.add(code, index=entry.index)

@@ -147,12 +147,14 @@ class EntryRules:
     def _erasure(self, entry: LogEntry) -> None:
         self._erasures.erasure(entry)
         self._counting.erased(entry)
+        self._canaries.erasure(entry)
 
     def _release(self, entry: LogEntry) -> None:
         ask = self.releases.waiting(entry.body["ask_index"])
         closed = ask is not None and self._closing.is_closed(ask.purpose, ask.asker)
         if closed and entry.body["outcome"] == "authorised":
             self._findings.add(Code.RELEASE_CLOSED, index=entry.index)
+        self._canaries.released(entry, ask)
         self.releases.release(entry, closed=closed)
         self._rectifications.release(entry)
         self._erasures.release(entry)

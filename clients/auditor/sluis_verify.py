@@ -14,11 +14,11 @@ bundle. Two parts, by what they prove:
     4. signatures     849  parties' certificates, and what was signed with them
     5. one pass       974  over the bundle, what you expected of it, and how far witnesses vouch
 
-    CONTENT, lines 1291 to 3701: that the log says what the policies allowed; each section needs those before it
+    CONTENT, lines 1291 to 3717: that the log says what the policies allowed; each section needs those before it
     6. policies      1291  archived policy sets: digests, signers, approvals of both sides
     7. decisions     1455  every decision taken again, from the policy's meaning and the facts in the log
     8. the story     1939  keys, registers, asks, releases, corrections, erasures, the log's own life
-    9. the command   3702  files read, the verdict printed
+    9. the command   3718  files read, the verdict printed
 
 What to read for which question, if you have an hour:
 
@@ -2110,7 +2110,7 @@ class Story:
             "register published": (self._published,),
             "register withdrawn": (self._withdrawn,),
             "ask": (self._part, self._ask),
-            "release": (self._release, rectified.release, vault.release),
+            "release": (self.canaries.released, self._release, rectified.release, vault.release),
             "evaluation": (self._dry_run,),
             "evaluation shadow": (self._shadow,),
             "evaluation elements": (self._dry_run, self.service.elements),
@@ -2136,8 +2136,8 @@ class Story:
             "config legal-hold-added": (vault.hold,),
             "config legal-hold-lifted": (vault.hold,),
             "seal": (life.seal,),
-            "erasure retention": (vault.erasure, self._rows_gone),
-            "erasure request": (vault.erasure, self._rows_gone),
+            "erasure retention": (vault.erasure, self._rows_gone, self.canaries.erasure),
+            "erasure request": (vault.erasure, self._rows_gone, self.canaries.erasure),
         }
 
     @property
@@ -2941,10 +2941,11 @@ class Canaries:
 
     def __init__(self, story: Story) -> None:
         self.story = story
-        self.lists: dict[tuple[str, str, str, str], tuple[int, str, int]] = {}
-        """Answerer, purpose, epoch, scheme -> entry, key id and rows of the list in force."""
+        self.lists: dict[tuple[str, str, str, str], tuple[int, str, int, str]] = {}
+        """Answerer, purpose, epoch, scheme -> entry, key id, rows and commitment of the list in force."""
         self.requests: set[tuple[str, str]] = set()
-        self.told: set[int] = set()
+        self.erased, self.told = set[str](), set[int]()
+        """Lists that no question is compared with any more; asks of which was told how many canaries they asked for."""
 
     def set(self, entry: Entry) -> None:
         """An answerer sets subjects that do not exist, in the place of its list before."""
@@ -2969,7 +2970,22 @@ class Canaries:
         if not good:
             self.story.find("CANARIES", entry.index)
         self.requests.add(request)
-        self.lists[place] = (entry.index, stated["key_id"], stated["rows"])
+        self.lists[place] = (entry.index, stated["key_id"], stated["rows"], stated["record"])
+
+    def erasure(self, entry: Entry) -> None:
+        """Some of the lists may be erased."""
+        self.erased |= {one[3] for one in self.lists.values()} & set(entry.body["commitments"])
+
+    def released(self, entry: Entry) -> None:
+        """Where a list is in force, how many of its subjects a question asked for stands before the release."""
+        ask, place = self.story.waiting.get(entry.body["ask_index"]), entry.body["ask_index"]
+        if ask is None or entry.body["status"] == "UNKNOWN":
+            return
+        named = (ask.body["answerer"], ask.body["purpose"], ask.stated["epoch"], ask.stated["scheme"])
+        _, key, rows, record = self.lists.get(named, (0, "", 0, ""))
+        if rows and key == ask.stated["key_id"] and record not in self.erased and place not in self.told:
+            self.story.find("CANARY", entry.index, "it is not told")
+        self.told.discard(place)
 
     def met(self, entry: Entry) -> None:
         """A question asked for some of them: told once, before the release of its ask."""

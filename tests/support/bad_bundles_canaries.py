@@ -61,6 +61,30 @@ def asked_for(world: World, **changed: Any) -> World:
     return log
 
 
+def honest(world: World) -> World:
+    """Told before every release where a list is in force: not before there is one, nor of another scheme or key."""
+    log = fresh(world)
+    log.release(log.ask("utrecht", ["snf"], PURPOSE, HIT))
+    canaries(log, scheme="postcode-number")
+    log.release(log.ask("utrecht", ["snf"], PURPOSE, HIT))
+    listed = canaries(log)
+    for status in ("ANSWERED", "FAILED"):
+        ask = log.ask("utrecht", ["snf"], PURPOSE, HIT)
+        met(log, listed, ask, rows=0)
+        log.release(ask, status)
+    canaries(log, rows=0)
+    log.release(log.ask("utrecht", ["snf"], PURPOSE, HIT))
+    return log
+
+
+@bad("an answer of which it is not told how many canaries it asked for", "CANARY")
+def not_told(world: World) -> World:
+    log = fresh(world)
+    canaries(log)
+    log.release(log.ask("utrecht", ["snf"], PURPOSE, HIT))
+    return log
+
+
 @bad("canaries of a party that does not answer", "CANARIES")
 def set_by_another(world: World) -> World:
     log = fresh(world)
