@@ -150,8 +150,6 @@ class _Maker:
         given |= self._number(asker)
         if purpose.cooperation_ref:
             given["cooperation_ref"] = "a reference"
-        if purpose.pseudonyms.mode == "oblivious":
-            given["oblivious_available"] = True
         return given
 
     def _principal(self, asker: str) -> Change:

@@ -270,7 +270,7 @@ _TESTS: Mapping[str, Mapping[str, str]] = {
         "register_rules": "What the register declares. Left out: what the purpose demands; null: there is no register.",
         "asked_before": "What was asked earlier, as guards against probing count it. Left out: nothing.",
         "standing": "That it is an earlier question put again. Left out: it is not.",
-        "oblivious_available": "Whether the broker offers mode oblivious. Left out: false.",
+        "oblivious_available": "Whether the broker offers mode oblivious. Left out: true.",
         "suspended_since": "When a notice suspended the purpose; null or left out: none did.",
     },
 }

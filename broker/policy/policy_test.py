@@ -130,7 +130,7 @@ class Question(Closed):
     register_rules: MaybeRules = None
     asked_before: AskedBefore = AskedBefore()
     standing: MaybeStanding = None
-    oblivious_available: Flag = False
+    oblivious_available: Flag = True
     suspended_since: MaybeMoment = None
 
     def over(self, given: Question) -> Question:

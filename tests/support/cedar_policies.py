@@ -144,14 +144,15 @@ def _matter(policies: PolicySet, purpose: Purpose) -> Iterator[str]:
 
 
 def _epochs(purpose: Purpose) -> Iterator[tuple[str, date, date]]:
-    """Every epoch that touches the days of the purpose, with its own first and last day."""
+    """Every epoch that touches the days of the purpose, with the first and last day on which it may be asked under."""
     length = _PERIODS[purpose.pseudonyms.epoch]
-    for year in range(purpose.valid.from_.year, purpose.valid.until.year + 1):
+    overlap = timedelta(days=purpose.pseudonyms.overlap_days or 0)
+    for year in range(purpose.valid.from_.year - 1, purpose.valid.until.year + 1):
         for start in range(1, 13, length):
             end = start + length - 1
             last = date(year, end, calendar.monthrange(year, end)[1])
             names = {3: f"{year}Q{start // 3 + 1}", 1: f"{year}-{start:02}", 12: f"{year}"}
-            yield names[length], date(year, start, 1), last
+            yield names[length], date(year, start, 1), last + overlap
 
 
 def _learning(policies: PolicySet, purpose: Purpose) -> Iterator[str]:

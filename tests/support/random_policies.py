@@ -178,16 +178,23 @@ def good_question(policies: PolicySet, purpose: Purpose, random: Random) -> Aske
         register=RegisterFacts(purpose.register_rules()) if random.random() < 0.8 else None,
         count_distance=random.choice([None, learn.count.min_group]) if learn.count else None,
         modes_available=frozenset({"keyed", purpose.pseudonyms.mode}),
-        probing=ProbingFacts(0, 0, 0, request.subjects, request.subjects, None) if purpose.probing else None,
+        probing=_unsuspicious(purpose, request),
     )
     return request, facts
+
+
+def _unsuspicious(purpose: Purpose | None, request: Request) -> ProbingFacts | None:
+    """What guards look at, as of an asker's first question; None where the purpose has none."""
+    guarded = purpose is not None and purpose.probing is not None
+    return ProbingFacts(0, 0, 0, request.subjects, request.subjects, None) if guarded else None
 
 
 def bent_question(policies: PolicySet, asked: Asked, dimension: str, random: Random) -> Asked:
     """The question with one thing changed: often to what lies just outside, sometimes to what is as good."""
     request, facts = asked
     if dimension in _REQUEST:
-        return replace(request, **{dimension: _REQUEST[dimension](policies, request, random)}), facts
+        bent_request = replace(request, **{dimension: _REQUEST[dimension](policies, request, random)})
+        return bent_request, replace(facts, probing=_unsuspicious(policies.purposes.get(bent_request.purpose), request))
     bent = replace(facts, **{dimension: _FACTS[dimension](policies, asked, random)})
     if dimension == "now" and random.random() < 0.7:  # the epoch moves along, or every border would fall with it
         request = replace(request, epoch=epoch_of(policies.purposes[request.purpose], bent.now).name)
