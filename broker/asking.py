@@ -118,18 +118,7 @@ class AskGate:
         statement, now = posed.statement, posed.now
         policies = self.policies()
         demand_in_force(tx, policies)
-        strangers = set(statement.answerers) - set(policies.catalogue.parties)
-        if strangers:
-            raise SluisError(
-                Code.STATEMENT_INVALID, "answerers names parties that the policy set does not know; see GetPurpose"
-            )
-        if len(statement.answerers) > 1 and any(
-            is_live(policies, statement.purpose, answerer) for answerer in statement.answerers
-        ):
-            raise SluisError(
-                Code.STATEMENT_INVALID,
-                "who answers this purpose live is asked alone: put a question to each of them, and one to all others",
-            )
+        _demand_answerers(policies, statement)
         bound_asks(tx, statement.asker, len(statement.answerers), now)
         terms = terms_of(policies, statement, now)
         counter = requests_counter(statement.asker, statement.purpose, now)
@@ -261,6 +250,17 @@ class AskGate:
             probing=alike.probing,
             standing=standing_facts(tx, statement, answerer, posed.question, register, posed.now),
         )
+
+
+def _demand_answerers(policies: PolicySet, statement: AskStatement) -> None:
+    """Answerers that can be asked in one question. Raises STATEMENT_INVALID."""
+    answerers = statement.answerers
+    if set(answerers) - set(policies.catalogue.parties):
+        text = "answerers names parties that the policy set does not know; see GetPurpose"
+        raise SluisError(Code.STATEMENT_INVALID, text)
+    if len(answerers) > 1 and any(is_live(policies, statement.purpose, answerer) for answerer in answerers):
+        text = "who answers this purpose live is asked alone: put a question to each of them, and one to all others"
+        raise SluisError(Code.STATEMENT_INVALID, text)
 
 
 def _ask_entry(

@@ -9,13 +9,16 @@ from datetime import timedelta
 import pytest
 import yaml
 from evaluated import PURPOSE
-from evaluating import EPOCH, OTHER, OWN, Evaluates, make_oblivious_world, other_of
+from evaluating import EPOCH, OTHER, OWN, Evaluates, make_oblivious_world, other_of, put_in_force
 from sluis_client import ask, publish
 from sluis_client.client import Retries, connect
 from sluis_client.client.key_services import KeyServices
 from sluis_client.custody import create_epoch, init_encryption_key
+from sluis_client.destruction import destroy_due
 from sluis_client.errors import ClientError, Exit
+from sluis_client.evaluations import kept_caches
 from sluis_client.key_services import EvaluationBudget
+from sluis_client.key_states import key_states
 from sluis_client.keystore import Keystore
 from sluis_client.participant import Participant
 from sluis_client.profile import load_profile
@@ -154,3 +157,26 @@ def test_a_k_that_leaked_is_replaced_while_the_key_services_keep_their_keys(agen
     register(agencies.party("uwv"), 5)
     (answer,) = ask.ask(agencies.party("nla"), *question(0, 3)).answers
     assert (answer.status, answer.hits) == ("ANSWERED", 3)
+
+
+def test_what_was_evaluated_under_either_key_of_the_month_is_destroyed_with_it(agencies: Agencies) -> None:
+    nla, world = agencies.party("nla"), agencies.world
+    both = {(PURPOSE, EPOCH), (PURPOSE, f"{EPOCH}.2")}
+    assert set(kept_caches(nla.keystore)) == both
+    (ends,) = {one.escrow_until for one in key_states(nla)}
+    assert ends is not None
+    world.clock.at = ends - timedelta(minutes=1)
+    crl = world.authority.revocation_list(this_update=ends - timedelta(hours=1))
+    (world.pki / "ca.crl").write_bytes(crl)
+    assert world.broker is not None
+    world.broker.reload_directory()
+    put_in_force(world, 3)  # the set of that year
+    world.broker._look_at_policy(again=True)
+    assert destroy_due(agencies.party("nla")) == ()
+    assert set(kept_caches(nla.keystore)) == both
+    world.clock.at = ends
+    gone = destroy_due(agencies.party("nla"))
+    assert {(one.purpose, one.epoch) for one in gone} == both
+    assert all(one.caches for one in gone)
+    assert kept_caches(nla.keystore) == ()
+    assert not [name for name in nla.keystore.named_keys() if name.startswith("evaluations.")]
