@@ -22,6 +22,14 @@ from broker.policy.purpose import Purpose
 _AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 _UNIX = datetime.fromisoformat("1970-01-01T00:00:00Z")
 _PERIODS = {"quarter": 3, "month": 1, "year": 12}
+_COUNTED = {
+    "same_question": "same",
+    "nested_question": "nested",
+    "asked_again": "again",
+    "subjects_per_hour": "hour",
+    "subjects_per_epoch": "epoch",
+    "hits_per_hundred": "hits",
+}
 
 
 def cedar_text(policies: PolicySet, name: str) -> str:
@@ -30,6 +38,7 @@ def cedar_text(policies: PolicySet, name: str) -> str:
     if purpose.state != "active":
         return ""
     conditions = [*_parties(purpose), *_matter(policies, purpose), *_learning(policies, purpose), *_bounds(purpose)]
+    conditions += _guards(purpose)
     if policies.expires is not None:
         conditions.append(f"context.now < {micros(policies.expires)}")
     conditions += _law(policies, purpose)
@@ -65,6 +74,8 @@ def cedar_request(request: Request, facts: Facts) -> dict[str, Any]:
         context["register"] = dict(facts.register.rules)
     if facts.count_distance is not None:
         context["count_distance"] = facts.count_distance
+    if facts.probing is not None:
+        context["probing"] = {name: count for name, count in vars(facts.probing).items() if count is not None}
     if facts.suspended_since is not None:
         context["suspended_since"] = micros(facts.suspended_since)
     return {
@@ -201,6 +212,22 @@ def _rules(purpose: Purpose) -> Iterator[tuple[str, str]]:
         yield "exclude_natural_persons", "true"
     if purpose.hit_only_if_natural_person:
         yield "hit_only_if_natural_person", "true"
+
+
+def _guards(purpose: Purpose) -> Iterator[str]:
+    """What was asked before is known where anything guards against it; only guards that refuse deny."""
+    probing = purpose.probing
+    if probing is None:
+        return
+    yield "context has probing"
+    for key, counted in _COUNTED.items():
+        guard = getattr(probing, key)
+        if guard is None or guard.then != "refuse":
+            continue
+        if key == "hits_per_hundred":
+            yield f"!(context.probing has {counted}) || context.probing.{counted} >= {guard.at_least}"
+        else:
+            yield f"context.probing.{counted} <= {guard.at_most}"
 
 
 def _law(policies: PolicySet, purpose: Purpose) -> Iterator[str]:

@@ -252,6 +252,20 @@ def _rules(policies: PolicySet, asked: Asked, random: Random) -> RegisterFacts |
     return random.choice([RegisterFacts(rules), RegisterFacts({"extra": "x", **rules}), None])
 
 
+def _probing(policies: PolicySet, asked: Asked, random: Random) -> ProbingFacts | None:
+    """Counts at, and just beyond, the bounds of the guards that the purpose has; now and then no counts at all."""
+    guards = policies.purposes[asked[0].purpose].probing
+
+    def beside(key: str) -> int:
+        guard = getattr(guards, key, None)
+        bound = 2 if guard is None else getattr(guard, "at_most", None) or getattr(guard, "at_least", 2)
+        return max(0, int(bound) + random.choice([-1, 0, 0, 1]))
+
+    counted = [beside(key) for key in ("same_question", "nested_question", "asked_again", "subjects_per_hour")]
+    hits = random.choice([None, beside("hits_per_hundred")])
+    return random.choice([None, *3 * [ProbingFacts(*counted, beside("subjects_per_epoch"), hits)]])
+
+
 _REQUEST: Mapping[str, Callable[[PolicySet, Request, Random], Any]] = {
     "asker": _party,
     "principal": lambda p, r, random: random.choice([None, _party(p, r, random)]),
@@ -273,5 +287,6 @@ _FACTS: Mapping[str, Callable[[PolicySet, Asked, Random], Any]] = {
     "count_distance": lambda p, a, random: random.choice([None, 0, (a[1].count_distance or 3) - 1, 99]),
     "modes_available": lambda p, a, random: frozenset(random.sample(["keyed", "oblivious"], random.randint(0, 2))),
     "suspended_since": lambda p, a, random: a[1].now - timedelta(hours=1),
+    "probing": _probing,
 }
 DIMENSIONS = (*_REQUEST, *_FACTS)

@@ -108,6 +108,8 @@ def _page(policies: PolicySet, question: Question, decision: Decision, lang: Lan
     if purpose is not None:
         yield f"{purpose.title.nl if lang == 'nl' else purpose.title.en}"
     yield _asked(policies, question, lang)
+    if purpose is not None and purpose.pseudonyms.mode == "oblivious" and _is_silent(question):
+        yield words["taken"]
     yield ""
     width = max(len(check.id) for check in decision.checks)
     for check in decision.checks:
@@ -144,6 +146,7 @@ _WORDS = {
         "signed": "signed, revision {revision}",
         "asked": "{asker} asks {answerer} about {number} by {identifier}, to learn: {want}",
         "for": "{asker}, on behalf of {principal},",
+        "taken": "taken as given: the broker offers mode oblivious (`oblivious_available: false` says it does not)",
         "one": "subject",
         "many": "subjects",
     },
@@ -158,6 +161,7 @@ _WORDS = {
         "signed": "ondertekend, revisie {revision}",
         "asked": "{asker} bevraagt {answerer} over {number} met {identifier}, en wil weten: {want}",
         "for": "{asker}, namens {principal},",
+        "taken": "aangenomen: de tussenpersoon biedt modus oblivious (`oblivious_available: false` zegt van niet)",
         "one": "onderwerp",
         "many": "onderwerpen",
     },
@@ -182,6 +186,11 @@ def _asked(policies: PolicySet, question: Question, lang: Lang) -> str:
         identifier=titled(question.identified_by, catalogue.identifiers),
         want=", ".join(question.want or ()) or "-",
     )
+
+
+def _is_silent(question: Question) -> bool:
+    """Whether the question leaves open which modes the broker offers."""
+    return "oblivious_available" not in question.model_fields_set
 
 
 def _moment(question: Question) -> str:
@@ -210,6 +219,7 @@ def _as_json(
         ],
         "duties": [duty_in(lang, duty, purpose).text for duty in decision.obligations],
         "purpose": question.purpose,
+        "modes_available": sorted(pose(policies, question)[1].modes_available),
         "at": f"{question.at:%Y-%m-%dT%H:%M:%SZ}",
         "engine": ENGINE,
         "lang": lang,

@@ -273,3 +273,20 @@ def test_keys_of_another_kind_are_refused_and_passwords_asked(folder, tmp_path):
 @pytest.mark.parametrize("command", ["check", "test", "explain", "bundle", "sign", "verify"])
 def test_every_command_has_help_with_an_example(command):
     assert f"Example: sluis policy {command}" in run(command, "--help").stdout
+
+
+def test_mode_oblivious_is_taken_as_given_and_explained_so(folder, tmp_path):
+    question = tmp_path / "q.yaml"
+    words = "purpose: nla-verzoek-persoon, asks: nla, answers: uwv, identified_by: bsn, want: [hit], subjects: 1"
+    asked = ("explain", folder, "--request", question, "--at", "2026-11-23T10:00:00Z")
+    question.write_text(f"{{{words}, case_number: NLA-2026-1}}\n")
+    shown = run(*asked, code=5).stdout
+    assert "taken as given: the broker offers mode oblivious" in shown
+    assert " yes mode " in shown
+    assert json.loads(run(*asked, "--json", code=5).stdout)["modes_available"] == ["keyed", "oblivious"]
+    assert "aangenomen" in run(*asked, "--lang", "nl", code=5).stdout
+    question.write_text(f"{{{words}, case_number: NLA-2026-1, oblivious_available: false}}\n")
+    shown = run(*asked, code=5).stdout
+    assert "taken as given" not in shown
+    assert " NO  mode " in shown
+    assert json.loads(run(*asked, "--json", code=5).stdout)["modes_available"] == ["keyed"]

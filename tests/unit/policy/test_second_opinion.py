@@ -100,6 +100,8 @@ CHANGES = [
     ("wagweu-melding", 'context.modes.contains("oblivious")', "true"),
     ("wagweu-melding", "context.match_keys <= 2", "context.match_keys <= 1"),
     ("verhuurvergunning", "context.now >= ", "context.now > "),
+    ("nla-verzoek-persoon", "context.probing.again <= 5", "context.probing.again <= 6"),
+    ("nla-verzoek-persoon", "context.probing.epoch <= 1000", "true"),
 ]
 
 
@@ -108,7 +110,8 @@ def test_one_wrong_word_in_cedar_is_found(purpose, old, new):
     policies = SETS[1]
     compiled = cedar_text(policies, purpose)
     assert old in compiled, old
-    wrong = CedarSet(policies, {purpose: compiled.replace(old, new)})
+    others = {name: cedar_text(policies, name) for name in policies.purposes}
+    wrong = CedarSet(policies, others | {purpose: compiled.replace(old, new)})
     differing, _ = disagreements(policies, 1_500, seed=3, cedar=wrong, under=purpose)
     assert {asked[0].purpose for _, asked in differing} == {purpose}
 
