@@ -99,12 +99,15 @@ def encode(*parts: bytes | str) -> bytes:
     Raises:
         ClientError: FIELD_INVALID for text that holds lone surrogates.
     """
+    encoded = b""
     try:
-        raw = [part.encode("utf-8") if isinstance(part, str) else part for part in parts]
+        for part in parts:
+            raw = part.encode("utf-8") if isinstance(part, str) else part
+            encoded += len(raw).to_bytes(4, "big") + raw
     except UnicodeEncodeError:
         # from None: the codec's message quotes the text
         raise ClientError("FIELD_INVALID", "text to encode holds lone surrogates; it is not Unicode") from None
-    return b"".join(len(part).to_bytes(4, "big") + part for part in raw)
+    return encoded
 
 
 def commitment(label: str, salt: bytes, value: bytes) -> str:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import hmac
 import os
 import re
 import secrets
@@ -26,7 +25,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from sluis_client.canonical import encode
 from sluis_client.errors import ClientError, Exit
@@ -73,7 +74,7 @@ class EvaluationCache:
             sweep_half_written(self.directory)
         key = keystore.named_key(_key_name(purpose, epoch))
         assert key is not None
-        self._index = hkdf(key.reveal(), encode("index", self._bound))
+        self._index = HMAC(hkdf(key.reveal(), encode("index", self._bound)), hashes.SHA256())
         self._sealer = AESGCM(hkdf(key.reveal(), encode("seal", self._bound)))
         self._rows: Rows = np.empty(0, _ROW)
         self._read: set[str] = set()
@@ -94,9 +95,10 @@ class EvaluationCache:
         at = np.searchsorted(self._rows["high"], wanted["high"].astype("u8"))
         at[at == len(self._rows)] = 0
         found = (self._rows["high"][at] == wanted["high"]) & (self._rows["low"][at] == wanted["low"])
+        ys = self._rows["y"][at].tobytes()
         return {
-            x: self._rows["y"][where].tobytes()
-            for x, where, is_there in zip(inputs, at, found, strict=True)
+            x: ys[start : start + _Y]
+            for x, start, is_there in zip(inputs, range(0, len(ys), _Y), found.tolist(), strict=True)
             if is_there
         }
 
@@ -139,7 +141,9 @@ class EvaluationCache:
             os.close(handle)
 
     def _place(self, x: bytes) -> bytes:
-        return hmac.digest(self._index, x, "sha256")[:_INDEX]
+        one = self._index.copy()
+        one.update(x)
+        return one.finalize()[:_INDEX]
 
     def _load(self) -> None:
         """Takes in the files that are new since the last time."""

@@ -6,7 +6,6 @@ can compute no pseudonym; each service counts how many it helps with, and sees n
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from cryptography.hazmat.primitives import hashes
@@ -15,7 +14,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from sluis_client.canonical import encode, pack_presence
 from sluis_client.errors import ClientError
 from sluis_client.pseudonymise import MODE_OBLIVIOUS, PSEUDONYM_BYTES, Column, Context, Fields, check_scheme_id, key_id
-from sluis_client.secret import Secret, hkdf
+from sluis_client.secret import Secret, hkdf, macs
 
 Values = Callable[[Sequence[bytes]], Mapping[bytes, bytes]]
 """Of private inputs x', each once, to y: from the cache, or with the help of the key services."""
@@ -59,9 +58,9 @@ class Derivation:
             raise ClientError("LENGTH_WRONG", f"y needs the output of each of {len(self.services)} key services")
         return hkdf(b"".join(outputs), self._y)
 
-    def pseudonym(self, y: bytes) -> bytes:
-        """What the broker joins on."""
-        return hmac.digest(y, self._match, "sha256")[:PSEUDONYM_BYTES]
+    def pseudonyms(self, ys: Iterable[bytes]) -> list[bytes]:
+        """What the broker joins on, of each y."""
+        return [made[:PSEUDONYM_BYTES] for made in macs(ys, self._match)]
 
 
 class ObliviousPseudonymiser:
@@ -96,18 +95,17 @@ class ObliviousPseudonymiser:
         if any(len(row) != match_keys for row in rows):
             raise ClientError("LENGTH_WRONG", f"every row must have {match_keys} match keys, absent ones as None")
         inputs = [
-            [None if fields is None else self._input(number, fields) for fields in (row[number - 1] for row in rows)]
+            self._inputs(number, [row[number - 1] for row in rows if row[number - 1] is not None])
             for number in range(1, match_keys + 1)
         ]
-        self._learn(x for column in inputs for x in column if x is not None)
-        made = self._derivation.pseudonym
-        return tuple(
-            Column(
-                b"".join(_ABSENT if x is None else made(self._known[x]) for x in column),
-                pack_presence([x is not None for x in column], len(column)),
-            )
-            for column in inputs
-        )
+        self._learn(x for column in inputs for x in column)
+        known, columns = self._known, []
+        for number, column in enumerate(inputs):
+            present = [row[number] is not None for row in rows]
+            made = iter(self._derivation.pseudonyms([known[x] for x in column]))
+            packed = b"".join(next(made) if there else _ABSENT for there in present)
+            columns.append(Column(packed, pack_presence(present, len(rows))))
+        return tuple(columns)
 
     def column_of_block(self, block: bytes, width: int) -> Column:
         """The column of a scheme with one match key of one field of fixed width: `width` bytes a row, back to back.
@@ -122,16 +120,20 @@ class ObliviousPseudonymiser:
 
     def row_secret(self, match_key: int, fields: Fields) -> Secret:
         """y of one record under one match key: what its record key is wrapped under."""
-        x = self._input(match_key, fields)
+        (x,) = self._inputs(match_key, (fields,))
         self._learn((x,))
         return Secret(self._known[x])
 
-    def _input(self, match_key: int, fields: Fields) -> bytes:
+    def _inputs(self, match_key: int, rows: Iterable[Fields | None]) -> list[bytes]:
         if match_key not in self._started:
             self._started[match_key] = self._derivation.started(self.scheme_id, match_key)
-        one = self._started[match_key].copy()
-        one.update(encode(*fields))
-        return one.finalize()
+        started, made = self._started[match_key], []
+        for fields in rows:
+            assert fields is not None
+            one = started.copy()
+            one.update(encode(*fields))
+            made.append(one.finalize())
+        return made
 
     def _learn(self, inputs: Iterable[bytes]) -> None:
         missing = [x for x in dict.fromkeys(inputs) if x not in self._known]

@@ -273,7 +273,7 @@ def test_rows_absent_keys_and_row_secrets(world):
     assert second.pseudonyms[:16] == second.pseudonyms[16:32]
     assert world.spent() == [2, 2]
     y = maker.row_secret(1, ("a",)).reveal()
-    assert world.derivation.pseudonym(y) == first.pseudonyms[:16]
+    assert world.derivation.pseudonyms([y]) == [first.pseudonyms[:16]]
     assert world.spent() == [2, 2]
     assert maker.column_of_block(b"aabb", 2).rows == 2
     assert world.spent() == [4, 4]

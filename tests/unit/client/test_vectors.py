@@ -1,5 +1,6 @@
 """Our own vectors, good and bad: what any client in any language must reproduce (docs/pseudonym-spec.md section 8)."""
 
+import hmac
 import itertools
 import json
 import re
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sluis_client import canonical
 from sluis_client.blinding import blind, check_proof, finalize
 from sluis_client.envelopes import EncryptionPrivateKey, open_envelope
@@ -17,7 +20,7 @@ from sluis_client.oblivious import Derivation, ObliviousPseudonymiser
 from sluis_client.pseudonymise import Column, Context, Pseudonymiser, key_id
 from sluis_client.receipts import RegisterDigest
 from sluis_client.seal import Field, RowOpener, RowSealer
-from sluis_client.secret import Secret, hkdf
+from sluis_client.secret import Secret, hkdf, macs
 from sluis_client.session_pseudonyms import session_columns
 from voprf import ristretto
 
@@ -72,6 +75,11 @@ def test_key_id_and_derived_keys(case):
     assert key_id(key, context) == case["key_id"]
     assert hkdf(key.reveal(), encode("sluis/v1/match", *context.parts())).hex() == case["match_key"]
     assert hkdf(key.reveal(), encode("sluis/v1/row", *context.parts())).hex() == case["row_key"]
+
+
+@given(st.lists(st.binary(min_size=32, max_size=32), max_size=20), st.binary(max_size=200))
+def test_many_macs_are_those_of_the_library(keys, message):
+    assert macs(keys, message) == [hmac.digest(key, message, "sha256") for key in keys]
 
 
 def one_row(case, context, key):
