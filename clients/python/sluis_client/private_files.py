@@ -39,11 +39,15 @@ def damaged(path: Path) -> ClientError:
 
 
 def sweep_half_written(directory: Path) -> None:
-    """Removes files half-written by processes that are gone; nothing ever reads them, but they may hold a key."""
-    for path in directory.rglob(".*"):
-        found = _HALF_WRITTEN.fullmatch(path.name)
-        if found is not None and not _is_alive(int(found[1])):
-            path.unlink(missing_ok=True)
+    """Removes files half-written by processes that are gone; nothing ever reads them, but they may hold a key.
+
+    Directories that another command removes meanwhile are passed over.
+    """
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            found = _HALF_WRITTEN.fullmatch(name)
+            if found is not None and not _is_alive(int(found[1])):
+                Path(folder, name).unlink(missing_ok=True)
 
 
 def _is_alive(process: int) -> bool:

@@ -1,4 +1,5 @@
 import os
+import shutil
 import stat
 import threading
 from datetime import UTC, datetime, timedelta
@@ -7,7 +8,7 @@ import pytest
 from sluis_client.envelopes import generate_encryption_key
 from sluis_client.errors import ClientError, Exit
 from sluis_client.keystore import EncryptionKey, EpochKey, Keystore
-from sluis_client.private_files import write_private
+from sluis_client.private_files import sweep_half_written, write_private
 from sluis_client.secret import Secret
 from sluis_client.statements import SignedStatement
 from sluis_custody import directory as module
@@ -172,6 +173,24 @@ def test_two_commands_take_turns_at_the_checkpoint(store):
         order.append("first")
     thread.join(60)
     assert order == ["first", "other"]
+
+
+def test_a_directory_that_another_command_removes_meanwhile_stops_no_sweep(tmp_path):
+    ended = threading.Event()
+
+    def churn():
+        while not ended.is_set():
+            (tmp_path / "uploads" / "one").mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(tmp_path / "uploads", ignore_errors=True)
+
+    other = threading.Thread(target=churn)
+    other.start()
+    try:
+        for _ in range(500):
+            sweep_half_written(tmp_path)
+    finally:
+        ended.set()
+        other.join()
 
 
 def test_what_a_killed_process_half_wrote_is_swept(tmp_path):
