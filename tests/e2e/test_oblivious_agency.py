@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -69,20 +70,29 @@ class Agencies:
         }
 
 
-@pytest.fixture(scope="module")
-def agencies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agencies]:
-    world = make_oblivious_world(tmp_path_factory.mktemp("oblivious"))
+@contextmanager
+def at_work(world: World) -> Iterator[Agencies]:
+    """Broker and both key services serve while the block runs; the asking party and the answering one have K."""
     other = other_of(world)
     other.broker = KeyService(other.config, clock=world.clock)
     world.start()
     other.port = other.broker.start()
-    made = Agencies(world, other)
-    for party in ("nla", "uwv"):
-        init_encryption_key(made.party(party))
-    create_epoch(made.party("nla"), PURPOSE)
-    yield made
-    other.stop()
-    world.stop()
+    try:
+        made = Agencies(world, other)
+        for party in ("nla", "uwv"):
+            init_encryption_key(made.party(party))
+        create_epoch(made.party("nla"), PURPOSE)
+        yield made
+    finally:
+        other.stop()
+        world.stop()
+
+
+@pytest.fixture(scope="module")
+def agencies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agencies]:
+    world = make_oblivious_world(tmp_path_factory.mktemp("oblivious"))
+    with at_work(world) as made:
+        yield made
 
 
 def register(me: Participant, count: int) -> publish.Published:

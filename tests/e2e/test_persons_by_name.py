@@ -7,19 +7,16 @@ from datetime import timedelta
 
 import pytest
 from evaluated import FILE, PURPOSE
-from evaluating import OTHER, OWN, START, other_of, put_in_force, write_configurations
+from evaluating import OTHER, OWN, START, put_in_force, write_configurations
 from sluis_client import ask, publish
 from sluis_client.answer_file import answer_lines, answer_summary
 from sluis_client.canonical import parse_canonical
 from sluis_client.cells import Reason
-from sluis_client.custody import create_epoch, init_encryption_key
 from sluis_client.schemes import SCHEMES
 from sluis_client.tables import normalise_table, read_table
 from sluis_client.transport import Want
-from test_oblivious_agency import Agencies
+from test_oblivious_agency import Agencies, at_work
 from world import policy_texts
-
-from broker.app import KeyService
 
 pytestmark = pytest.mark.slow
 SCHEME = SCHEMES["name-birthdate-2"]
@@ -49,17 +46,8 @@ def agencies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agencies]:
     assert named in bent
     world = write_configurations(tmp_path_factory.mktemp("persons"), START)
     put_in_force(world, 2, texts={**texts, FILE: bent})
-    other = other_of(world)
-    other.broker = KeyService(other.config, clock=world.clock)
-    world.start()
-    other.port = other.broker.start()
-    made = Agencies(world, other)
-    for party in ("nla", "uwv"):
-        init_encryption_key(made.party(party))
-    create_epoch(made.party("nla"), PURPOSE)
-    yield made
-    other.stop()
-    world.stop()
+    with at_work(world) as made:
+        yield made
 
 
 def test_another_spelling_is_found_by_the_keys_that_the_policy_allows(agencies: Agencies) -> None:

@@ -8,15 +8,12 @@ from pathlib import Path
 
 import pytest
 from evaluated import FILE, PURPOSE
-from evaluating import OTHER, OWN, other_of, put_in_force, write_configurations
-from sluis_client.custody import create_epoch, init_encryption_key
+from evaluating import OTHER, OWN, put_in_force, write_configurations
 from sluis_client.participant import Participant
 from test_agency_rectifying import verified
-from test_oblivious_agency import BSNS, Agencies, register
+from test_oblivious_agency import BSNS, Agencies, at_work, register
 from test_watch import Watcher
 from world import START, policy_texts
-
-from broker.app import KeyService
 
 pytestmark = pytest.mark.slow
 WORDS = ("--purpose", PURPOSE, "--scheme", "bsn", "--answerer", "uwv", "--case-number", "NLA-2026-8812")
@@ -28,17 +25,8 @@ def agencies(tmp_path: Path) -> Iterator[Agencies]:
     texts = policy_texts()
     texts[FILE] = texts[FILE].replace("\nabout:", "\nstanding_questions: {days: 20}\nabout:")
     put_in_force(world, 2, texts=texts)
-    other = other_of(world)
-    other.broker = KeyService(other.config, clock=world.clock)
-    world.start()
-    other.port = other.broker.start()
-    made = Agencies(world, other)
-    for party in ("nla", "uwv"):
-        init_encryption_key(made.party(party))
-    create_epoch(made.party("nla"), PURPOSE)
-    yield made
-    other.stop()
-    world.stop()
+    with at_work(world) as made:
+        yield made
 
 
 def test_a_person_who_becomes_known_is_told_and_costs_no_evaluation(
