@@ -45,7 +45,7 @@ class LazyGroup(TyperGroup):
             self.commands.update(get_group(app).commands)
         return self.commands[cmd_name]
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  # as above
         """The commands' part of the help."""
         width = formatter.width - 6 - max(map(len, self.deferred))
         with formatter.section("Commands"):

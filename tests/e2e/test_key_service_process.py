@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 import grpc
 import pytest
 from evaluated import FILE, PURPOSE, pinned
-from evaluating import OTHER, OWN, Blinded, Evaluates, other_of, serve_alone, write_configurations
+from evaluating import OTHER, OWN, Blinded, Evaluates, operators, other_of, sluis, verified_twice, write_configurations
 from participant import reason_of
 from world import ROOT, texts_for
 
@@ -20,14 +16,6 @@ from broker.cli.key_service import TEMPLATE, _purposes
 from broker.config import load_config
 
 pytestmark = pytest.mark.slow
-
-
-def sluis(*arguments: str | Path, code: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "broker", *map(str, arguments)], capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout if code == 0 else done.stderr
 
 
 def test_two_operators_end_to_end(tmp_path):
@@ -52,8 +40,7 @@ def test_two_operators_end_to_end(tmp_path):
     assert [(one["purpose"], one["policy"]) for one in listed] == [(PURPOSE, "pinned")]
     assert "is a key service and no broker" in sluis("serve", "--config", configs[OTHER], code=3)
     assert "alone: true" in sluis("key-service", "serve", "--config", configs[OWN], code=3)
-    processes = [world.start_process(), serve_alone(other)]
-    try:
+    with operators(world, other) as running:
         blinded = {name: Blinded([b"one", b"two"]) for name in configs}
         askers = {OWN: Evaluates(world, "nla"), OTHER: Evaluates(other, "nla")}
         outputs = {
@@ -74,24 +61,10 @@ def test_two_operators_end_to_end(tmp_path):
         with pytest.raises(grpc.RpcError) as caught:
             askers[OTHER].evaluate(blinded[OTHER].elements, epoch=epoch)
         assert reason_of(caught.value) == "SERVICE_KEY_WRONG"
-        processes[1].kill()  # and it begins again as it stood
-        processes[1].wait()
-        processes[1] = serve_alone(other)
+        running.kill_and_restart_service()
         assert "no keys" in sluis("key-service", "key", "list", "--config", configs[OTHER])
-    finally:
-        world.stop()
-        other.stop()
-        for process in processes:
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=60) == 0
-    for config in configs.values():
-        bundle, trust = config.with_suffix(".bundle"), config.with_suffix(".trust")
-        sluis("audit", "export", "--config", config, "--out", bundle)
-        sluis("audit", "trust", "make", "--config", config, "--out", trust)
-        assert "verified" in sluis("audit", "verify", bundle, "--trust", trust)
-        one_file = [sys.executable, ROOT / "clients" / "auditor" / "sluis_verify.py", bundle, "--trust", trust]
-        assert subprocess.run(one_file, capture_output=True, timeout=120).returncode == 0
-    shown = " ".join(sluis("audit", "show", configs[OTHER].with_suffix(".bundle")).split())
+    bundles = {name: verified_twice(config) for name, config in configs.items()}
+    shown = " ".join(sluis("audit", "show", bundles[OTHER]).split())
     assert f"{PURPOSE}: 2 evaluated, 2 in {epoch}" in shown
     assert f"{PURPOSE}: key of oost for {epoch} destroyed at once: a trial" in shown
 

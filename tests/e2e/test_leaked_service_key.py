@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,7 +10,7 @@ from pathlib import Path
 import grpc
 import pytest
 from evaluated import PURPOSE, pinned
-from evaluating import OTHER, OWN, Blinded, Evaluates, other_of, serve_alone, write_configurations
+from evaluating import OTHER, OWN, Blinded, Evaluates, operators, other_of, sluis, verified_twice, write_configurations
 from participant import reason_of
 from sluis_client import ask
 from sluis_client.custody import create_epoch, init_encryption_key
@@ -22,9 +19,8 @@ from sluis_client.evaluations import kept_caches
 from sluis_client.key_states import key_states
 from sluis_client.participant import Participant
 from sluis_client.rotation import rotate_now
-from test_key_service_process import sluis
 from test_oblivious_agency import Agencies, question, register
-from world import ROOT, MovingClock, World, texts_for
+from world import MovingClock, World, texts_for
 
 from broker.policy.legal_days import local_day
 
@@ -86,17 +82,6 @@ def leaked(agencies: Agencies, configs: dict[str, Path], now: datetime, old: str
     return new
 
 
-def verified(config: Path) -> None:
-    """By both verifiers, as an auditor does it."""
-    bundle, trust = config.with_suffix(".bundle"), config.with_suffix(".trust")
-    sluis("audit", "export", "--config", config, "--out", bundle)
-    sluis("audit", "trust", "make", "--config", config, "--out", trust)
-    assert "verified" in sluis("audit", "verify", bundle, "--trust", trust)
-    one_file = [sys.executable, ROOT / "clients" / "auditor" / "sluis_verify.py", bundle, "--trust", trust]
-    done = subprocess.run(one_file, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def test_k_and_a_services_key_leaked_and_the_exchange_goes_on_under_others(tmp_path: Path) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     old = f"{local_day(now):%Y-%m}"
@@ -106,8 +91,7 @@ def test_k_and_a_services_key_leaked_and_the_exchange_goes_on_under_others(tmp_p
     configs = {OWN: tmp_path / "broker.yaml", OTHER: tmp_path / OTHER / "key-service.yaml"}
     keys = made_at(configs, old)
     in_force(world, now, 2, {old: keys})
-    processes = [world.start_process(), serve_alone(other)]
-    try:
+    with operators(world, other) as running:
         agencies = Agencies(world, other)
         for party in ("nla", "uwv"):
             init_encryption_key(agencies.party(party))
@@ -122,9 +106,7 @@ def test_k_and_a_services_key_leaked_and_the_exchange_goes_on_under_others(tmp_p
         assert agencies.spent("nla") == {OWN: 16, OTHER: 16}
         register(agencies.party("uwv"), 12)
         assert agencies.spent("uwv") == {OWN: 24, OTHER: 24}
-        processes[1].kill()  # the service comes back as it stood
-        processes[1].wait()
-        processes[1] = serve_alone(other)
+        running.kill_and_restart_service()
         agencies = Agencies(world, other)
         assert answered(agencies.party("nla"), 7, 16) == (new, "ANSWERED", 5)
         assert agencies.spent("nla") == {OWN: 17, OTHER: 17}
@@ -136,11 +118,5 @@ def test_k_and_a_services_key_leaked_and_the_exchange_goes_on_under_others(tmp_p
         with pytest.raises(ClientError) as caught:
             ask.ask(nla, replace(plan, epoch=old), table)
         assert caught.value.code == "EPOCH_RETIRED"
-    finally:
-        world.stop()
-        other.stop()
-        for process in processes:
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=60) == 0
     for config in configs.values():
-        verified(config)
+        verified_twice(config)

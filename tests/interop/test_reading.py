@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from go_programs import built
 
 pytestmark = pytest.mark.slow
 
@@ -24,22 +25,7 @@ VECTORS = Path(__file__).parents[1] / "vectors"
 @pytest.fixture(scope="module")
 def reading(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Go program in `reading/`, built."""
-    go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
-    if go is None:
-        pytest.skip("Go is not on this machine")
-    out = tmp_path_factory.mktemp("go") / "reading"
-    try:
-        made = subprocess.run(
-            [go, "build", "-mod=readonly", "-o", str(out), "."], cwd=MODULE, capture_output=True, timeout=120
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip("the modules of tests/interop/reading did not come within two minutes")
-    if made.returncode:
-        text = made.stderr.decode()
-        if re.search(r"dial tcp|no such host|connection refused|i/o timeout|toolchain not available", text):
-            pytest.skip("the modules of tests/interop/reading cannot be had here")
-        pytest.fail(text)
-    return out
+    return built(MODULE, tmp_path_factory.mktemp("go") / "reading")
 
 
 def read(program: Path, vectors: Path) -> tuple[int, str]:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from exported_tiles import exported_tiles
+from go_programs import built
 from log_kit import Keys, Log, access_body
 from witnesses import OwnWitness
 
@@ -37,19 +38,7 @@ EMPTY = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 @pytest.fixture(scope="module")
 def checker(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Go program in `torchwood/`, built."""
-    go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
-    if go is None:
-        pytest.skip("Go is not on this machine")
-    out = tmp_path_factory.mktemp("go") / "checker"
-    try:
-        made = subprocess.run(
-            [go, "build", "-mod=readonly", "-o", str(out), "."], cwd=MODULE, capture_output=True, timeout=50
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip("the Go module could not be fetched and built in 50 seconds")
-    if made.returncode:
-        pytest.skip(f"the Go module cannot be built here: {made.stderr.decode()[-200:]}")
-    return out
+    return built(MODULE, tmp_path_factory.mktemp("go") / "checker")
 
 
 @pytest.fixture(scope="module")

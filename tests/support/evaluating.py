@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import yaml
 from evaluated import PURPOSE, pinned
 from sluis.v1 import pseudonym_pb2, pseudonym_pb2_grpc
 from voprf import ristretto
-from world import START, World, make_world, policy_texts
+from world import ROOT, START, World, make_world, policy_texts
 
 from broker.config import load_config
 from broker.key_store import make_keys
@@ -88,6 +90,59 @@ def serve_alone(world: World) -> subprocess.Popen[bytes]:
         time.sleep(0.02)
     world.port = int(ready.read_text())
     return process
+
+
+class Operators:
+    """The broker and the other key service as processes."""
+
+    def __init__(self, world: World, other: World) -> None:
+        self._other = other
+        self._broker, self._service = world.start_process(), serve_alone(other)
+
+    def kill_and_restart_service(self) -> None:
+        """SIGKILL to the other key service, which then begins again as it stood."""
+        self._service.kill()
+        self._service.wait()
+        self._service = serve_alone(self._other)
+
+    def stop(self) -> None:
+        """Ends both; each must end well within a minute."""
+        for process in (self._broker, self._service):
+            process.send_signal(signal.SIGTERM)
+        assert [process.wait(timeout=60) for process in (self._broker, self._service)] == [0, 0]
+
+
+@contextmanager
+def operators(world: World, other: World) -> Iterator[Operators]:
+    """Both processes, stopped at the end with what the worlds hold."""
+    running = Operators(world, other)
+    try:
+        yield running
+    finally:
+        world.stop()
+        other.stop()
+        running.stop()
+
+
+def verified_twice(config: Path) -> Path:
+    """The bundle of an operator's log, made and verified by the commands, and verified by the one-file verifier."""
+    bundle, trust = config.with_suffix(".bundle"), config.with_suffix(".trust")
+    sluis("audit", "export", "--config", config, "--out", bundle)
+    sluis("audit", "trust", "make", "--config", config, "--out", trust)
+    assert "verified" in sluis("audit", "verify", bundle, "--trust", trust)
+    one_file = [sys.executable, ROOT / "clients" / "auditor" / "sluis_verify.py", bundle, "--trust", trust]
+    done = subprocess.run(one_file, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return bundle
+
+
+def sluis(*arguments: str | Path, code: int = 0) -> str:
+    """What the command says, on its output when it must end well, on its errors when it must end with `code`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "broker", *map(str, arguments)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout if code == 0 else done.stderr
 
 
 class Blinded:

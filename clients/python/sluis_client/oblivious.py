@@ -95,7 +95,7 @@ class ObliviousPseudonymiser:
         if any(len(row) != match_keys for row in rows):
             raise ClientError("LENGTH_WRONG", f"every row must have {match_keys} match keys, absent ones as None")
         inputs = [
-            self._inputs(number, [row[number - 1] for row in rows if row[number - 1] is not None])
+            self._inputs(number, [fields for row in rows if (fields := row[number - 1]) is not None])
             for number in range(1, match_keys + 1)
         ]
         self._learn(x for column in inputs for x in column)
@@ -124,12 +124,11 @@ class ObliviousPseudonymiser:
         self._learn((x,))
         return Secret(self._known[x])
 
-    def _inputs(self, match_key: int, rows: Iterable[Fields | None]) -> list[bytes]:
+    def _inputs(self, match_key: int, rows: Iterable[Fields]) -> list[bytes]:
         if match_key not in self._started:
             self._started[match_key] = self._derivation.started(self.scheme_id, match_key)
         started, made = self._started[match_key], []
         for fields in rows:
-            assert fields is not None
             one = started.copy()
             one.update(encode(*fields))
             made.append(one.finalize())
