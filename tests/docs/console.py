@@ -13,6 +13,7 @@ import pty
 import re
 import select
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,15 @@ from itertools import chain, groupby
 from pathlib import Path
 
 PASSWORD = "een korte zin volstaat"
+ENVIRONMENT = {
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "COLUMNS": "110",
+    "LINES": "50",
+    "TERM": "dumb",
+    "NO_COLOR": "1",
+    "LC_ALL": "C.UTF-8",
+}
+"""A reader's terminal, with the programs of this environment."""
 _BLOCK = re.compile(
     r"(?:<!-- (?P<what>file|replace|setup): (?P<name>[^ ]+) -->\n)?^```(?P<kind>[a-z]*)\n(?P<body>.*?)^```$",
     re.MULTILINE | re.DOTALL,

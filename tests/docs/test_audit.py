@@ -5,27 +5,19 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import console
 import pytest
 from console import Block, run, walk
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "audit.md"
-ENVIRONMENT = {
-    "SLUIS": str(ROOT),
-    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    "COLUMNS": "110",
-    "LINES": "50",
-    "TERM": "dumb",
-    "NO_COLOR": "1",
-    "LC_ALL": "C.UTF-8",
-}
+ENVIRONMENT = {**console.ENVIRONMENT, "SLUIS": str(ROOT)}
 
 
 class Stick:

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import console
 import pytest
 import yaml
 from console import run, walk
@@ -20,13 +19,7 @@ from world import ORIGIN, MovingClock, World, make_world, texts_for
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "keys.md"
-ENVIRONMENT = {
-    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    "COLUMNS": "160",
-    "TERM": "dumb",
-    "NO_COLOR": "1",
-    "LC_ALL": "C.UTF-8",
-}
+ENVIRONMENT = {**console.ENVIRONMENT, "COLUMNS": "160"}
 FILE = "purposes/snf-locatie.yaml"
 
 

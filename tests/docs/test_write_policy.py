@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import console
 import pytest
 import yaml
 from console import Block, agrees, run, steps, walk
@@ -34,15 +34,7 @@ from broker.policy.purpose import (
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "write-policy.md"
-ENVIRONMENT = {
-    "SLUIS": str(ROOT),
-    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    "COLUMNS": "110",
-    "LINES": "50",
-    "TERM": "dumb",
-    "NO_COLOR": "1",
-    "LC_ALL": "C.UTF-8",
-}
+ENVIRONMENT = {**console.ENVIRONMENT, "SLUIS": str(ROOT)}
 
 
 class Desk:

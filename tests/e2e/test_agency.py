@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -31,13 +32,22 @@ from world import ORIGIN, World, make_world, texts_for
 BAGS = [f"034401{number:010d}" for number in range(3000)]
 PURPOSE = "snf-locatie"
 
+Bend = Callable[[dict[str, str]], dict[str, str]]
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
+    with world_of(tmp_path, "snf", "utrecht", "nla", "certificeerder-noord") as made:
+        yield made
+
+
+@contextmanager
+def world_of(directory: Path, *parties: str, bend: Bend = dict, **configuration: object) -> Iterator[World]:
+    """A running broker under policies of today, bent where the test wants, and a profile for each party."""
     now = datetime.now(UTC).replace(microsecond=0)
-    made = make_world(tmp_path, texts_for(now), start=now)
+    made = make_world(directory, bend(texts_for(now)), start=now, **configuration)
     made.start()
-    for party in ("snf", "utrecht", "nla", "certificeerder-noord"):
+    for party in parties:
         write_profile(made, party)
     yield made
     made.stop()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from both_verifiers import verified_by_both
 from sluis_client.errors import ClientError
-from test_agency import BAGS, PURPOSE, agency, put_in_force, share_key, write_profile
-from test_agency_rectifying import Desk, verified
-from world import World, make_world, texts_for
+from test_agency import BAGS, PURPOSE, agency, put_in_force, share_key, world_of
+from test_agency_rectifying import Desk
+from world import World
 
 pytestmark = pytest.mark.slow
 NOBODY = [f"034401{9_000_000 + number:010d}" for number in range(5)]
@@ -19,16 +19,11 @@ PLACE = ("--purpose", PURPOSE, "--scheme", "bag")
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    now = datetime.now(UTC).replace(microsecond=0)
-    made = make_world(tmp_path, texts_for(now), start=now)
-    made.start()
-    for party in ("snf", "utrecht"):
-        write_profile(made, party)
-    share_key(made)
-    agency(made, "utrecht").purpose(PURPOSE)
-    put_in_force(made)
-    yield made
-    made.stop()
+    with world_of(tmp_path, "snf", "utrecht") as made:
+        share_key(made)
+        agency(made, "utrecht").purpose(PURPOSE)
+        put_in_force(made)
+        yield made
 
 
 def test_canaries_from_a_file_to_who_asked(world: World) -> None:
@@ -48,4 +43,4 @@ def test_canaries_from_a_file_to_who_asked(world: World) -> None:
     utrecht.match([NOBODY[2]], "more.csv")
     assert len(snf.json("canaries", "list")["sightings"]) == 1
     snf.run("reconcile")
-    verified(world)
+    verified_by_both(world)

@@ -6,23 +6,18 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from both_verifiers import verified_by_both
 from sluis_client.cli import app
 from sluis_client.errors import ClientError
 from sluis_client.keystore import Keystore
-from test_agency import BAGS, PURPOSE, agency, put_in_force, share_key, write_profile
+from test_agency import BAGS, PURPOSE, agency, put_in_force, share_key, world_of
 from typer.testing import CliRunner
-from world import World, make_world, texts_for
-
-from broker.audit.export import bundle_lines
-from broker.audit.trust import parse_trust
-from broker.audit.verify import verify
-from broker.own_log import open_log
-from broker.trust_making import trust_of
+from world import World
 
 pytestmark = pytest.mark.slow
 
@@ -64,16 +59,11 @@ class Desk:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    now = datetime.now(UTC).replace(microsecond=0)
-    made = make_world(tmp_path, texts_for(now), start=now)
-    made.start()
-    for party in ("snf", "utrecht"):
-        write_profile(made, party)
-    share_key(made)
-    agency(made, "utrecht").purpose(PURPOSE)
-    put_in_force(made)
-    yield made
-    made.stop()
+    with world_of(tmp_path, "snf", "utrecht") as made:
+        share_key(made)
+        agency(made, "utrecht").purpose(PURPOSE)
+        put_in_force(made)
+        yield made
 
 
 @pytest.fixture
@@ -86,11 +76,6 @@ def utrecht(world: World) -> Desk:
     desk = Desk(world, "utrecht")
     desk.run("keys", "fetch", "--purpose", PURPOSE)
     return desk
-
-
-def verified(world: World) -> None:
-    report = verify(bundle_lines(open_log(world.config)), parse_trust(trust_of(world.config)))
-    assert report.verified, report.findings
 
 
 def test_a_correction_from_file_to_acknowledgement(
@@ -120,7 +105,7 @@ def test_a_correction_from_file_to_acknowledgement(
     utrecht.run("notices", "acknowledge", notice["notice"][:8], "--done", "corrected")
     assert utrecht.json("notices", "list", "--open")["notices"] == []
     assert not Keystore(snf.home / "state").record_names("statements"), "nothing is left under way"
-    verified(world)
+    verified_by_both(world)
 
 
 def test_a_dispute_is_found_marked_and_answered(world: World, snf: Desk, utrecht: Desk) -> None:
@@ -146,7 +131,7 @@ def test_a_dispute_is_found_marked_and_answered(world: World, snf: Desk, utrecht
     assert [row["disputed since"] for row in utrecht.match(BAGS[3:6], "last.csv")] == ["", "", ""]
     (notice,) = utrecht.json("notices", "list", "--open")["notices"]
     assert notice["what"] == "upheld"
-    verified(world)
+    verified_by_both(world)
 
 
 def test_a_dispute_is_carried_to_the_next_epoch(world: World, snf: Desk, utrecht: Desk) -> None:
@@ -170,7 +155,7 @@ def test_an_outcome_is_reported_once(world: World, utrecht: Desk) -> None:
         utrecht.run("outcome", answers, "--row", 2, "--confirmed", "--role", "inspector")
     with pytest.raises(ClientError, match="ROW_UNKNOWN"):
         utrecht.run("outcome", answers, "--row", 4, "--confirmed", "--role", "inspector")
-    verified(world)
+    verified_by_both(world)
 
 
 def test_a_statement_cut_off_is_sent_again_with_the_same_bytes(

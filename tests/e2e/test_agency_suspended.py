@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,8 @@ from sluis_client import ask
 from sluis_client.answers import CheckedAnswer
 from sluis_client.errors import ClientError, Exit
 from sluis_client.transport import Want
-from test_agency import BAGS, PURPOSE, agency, put_in_force, question, share_key, write_profile
-from world import ORIGIN, World, make_world, texts_for
+from test_agency import BAGS, PURPOSE, agency, put_in_force, question, share_key, world_of
+from world import ORIGIN, World
 
 from broker.policy.suspension import sign_suspension
 
@@ -21,14 +20,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    now = datetime.now(UTC).replace(microsecond=0)
-    made = make_world(tmp_path, texts_for(now), start=now)
-    made.start()
-    for party in ("snf", "utrecht"):
-        write_profile(made, party)
-    share_key(made)
-    yield made
-    made.stop()
+    with world_of(tmp_path, "snf", "utrecht") as made:
+        share_key(made)
+        yield made
 
 
 def suspend(world: World) -> None:

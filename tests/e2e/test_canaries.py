@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -15,12 +13,13 @@ from typing import Any
 
 import grpc
 import pytest
+from both_verifiers import verified_by_both
 from participant import Participant, reason_of
 from sluis.v1 import audit_pb2, common_pb2, exchange_pb2, register_pb2
 from sluis_client.canonical import commitment, encode, tokens_value
 from sluis_client.statements import utc
-from test_exported_log import run, trust_of
-from world import ORIGIN, ROOT, World, running
+from test_exported_log import run
+from world import ORIGIN, World, running
 
 pytestmark = pytest.mark.slow
 
@@ -198,15 +197,7 @@ def test_both_verifiers_take_it_and_the_auditor_sees_who_asked(
     snf, utrecht = parties
     snf.set_canaries(CANARIES)
     ask(utrecht, CANARIES[:1])
-    (tmp_path / "trust.yaml").write_text(trust_of(world))
-    bundle = tmp_path / "log.bundle"
-    assert run("export", "--config", str(tmp_path / "broker.yaml"), "--out", str(bundle))[0] == 0
-    code, text = run("verify", str(bundle), "--trust", str(tmp_path / "trust.yaml"))
-    assert code == 0, text
-    alone = [sys.executable, str(ROOT / "clients/auditor/sluis_verify.py"), str(bundle)]
-    trusted = ["--trust", str(tmp_path / "trust.yaml")]
-    done = subprocess.run([*alone, *trusted], capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
+    bundle = verified_by_both(world)
     shown = run("show", str(bundle), "--kind", "notice")[1]
     assert "utrecht" in shown
     assert "canar" in shown

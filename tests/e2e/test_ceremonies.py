@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
-import sys
 import threading
 import time
 import uuid
@@ -16,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from both_verifiers import verified_by_both
 from cryptography import x509
 from sluis_client import ask, publish
 from sluis_client.custody import create_epoch, fetch_epoch, init_encryption_key
@@ -27,13 +26,7 @@ from sluis_client.rotation import rotate, rotate_now
 from sluis_client.subject import _without_key
 from sluis_client.tables import read_table
 from test_agency import BAGS, PURPOSE, agency, locations, question, write_profile
-from world import ROOT, World, make_world, policy_texts
-
-from broker.audit.export import bundle_lines
-from broker.audit.trust import parse_trust
-from broker.audit.verify import verify
-from broker.own_log import open_log
-from broker.trust_making import trust_of
+from world import World, make_world, policy_texts
 
 pytestmark = pytest.mark.slow
 
@@ -90,22 +83,6 @@ def move(world: World, at: datetime) -> None:
         world.broker._look_at_policy(again=True)
 
 
-def verified(world: World) -> None:
-    """By both verifiers."""
-    lines, trust = list(bundle_lines(open_log(world.config))), trust_of(world.config)
-    report = verify(lines, parse_trust(trust))
-    assert report.verified, report.findings
-    spec = importlib.util.spec_from_file_location("sluis_verify", ROOT / "clients" / "auditor" / "sluis_verify.py")
-    assert spec is not None
-    assert spec.loader is not None
-    one_file = importlib.util.module_from_spec(spec)
-    sys.modules["sluis_verify"] = one_file  # dataclasses look their module up
-    spec.loader.exec_module(one_file)
-    run = one_file.Verification(one_file.read_trust(trust), None, None)
-    run.run(lines)
-    assert run.findings == []
-
-
 def code_of(call: object, *arguments: object) -> str:
     with pytest.raises(ClientError) as caught:
         call(*arguments)
@@ -155,7 +132,7 @@ def test_the_turn_of_an_epoch_leaves_no_gap_and_loses_no_question(world: World) 
     (late,) = ask.ask(agency(world, "utrecht"), replace(plan, epoch="2026Q4"), table).answers
     assert late.status == "DENIED"
     assert [check.id for check in late.decision.checks if not check.met] == ["epoch"]
-    verified(world)
+    verified_by_both(world)
 
 
 def test_an_asker_is_told_when_an_answerer_is_late_and_the_old_epoch_answers(world: World) -> None:
@@ -225,7 +202,7 @@ def test_a_leaked_key_is_retired_at_once_and_another_takes_its_place(world: Worl
     rotate(agency(world, "snf"), PURPOSE)
     assert rotate_now(agency(world, "snf"), PURPOSE, "leak", "2027Q1").key.epoch == "2027Q1.2"
     assert put_in_force(world)[1] == "snf/snf-locatie/2027Q1.2/bag"
-    verified(world)
+    verified_by_both(world)
 
 
 def test_a_rotation_that_is_cut_off_between_its_two_steps_goes_on(
@@ -242,7 +219,7 @@ def test_a_rotation_that_is_cut_off_between_its_two_steps_goes_on(
         rotate_now(snf, PURPOSE, "leak")
     assert code_of(asks, world) == "EPOCH_UNKNOWN"
     assert rotate_now(agency(world, "snf"), PURPOSE, "leak").key.epoch == "2026Q4.2"
-    verified(world)
+    verified_by_both(world)
 
 
 def test_a_party_joins_midway_and_another_leaves(world: World) -> None:
@@ -265,7 +242,7 @@ def test_a_party_joins_midway_and_another_leaves(world: World) -> None:
     assert made.recipients == ("snf", "someren", "tilburg")
     assert code_of(fetch_epoch, agency(world, "utrecht"), PURPOSE, "2027Q1") == "PURPOSE_UNKNOWN"
     assert put_in_force(world)[-1] == "snf/snf-locatie/2027Q1/bag"
-    verified(world)
+    verified_by_both(world)
 
 
 def test_a_lost_steward_is_recovered_from_by_its_successor(world: World) -> None:
@@ -284,7 +261,7 @@ def test_a_lost_steward_is_recovered_from_by_its_successor(world: World) -> None
     # and makes the next one
     assert rotate(agency(world, "utrecht"), PURPOSE).key.steward == "utrecht"
     assert fetch_epoch(agency(world, "snf"), PURPOSE, "2027Q1").steward == "utrecht"
-    verified(world)
+    verified_by_both(world)
 
 
 def test_a_key_is_destroyed_at_the_end_of_its_escrow_logged_and_again_after_a_restore(
@@ -335,7 +312,7 @@ def test_a_key_is_destroyed_at_the_end_of_its_escrow_logged_and_again_after_a_re
     (again,) = destroy_due(me)
     assert (again.index, file.exists()) == (done.index, False)
     assert [one.index for one in ended(me.keystore)] == [done.index]
-    verified(world)
+    verified_by_both(world)
 
 
 def test_a_key_under_a_hold_is_kept_longer_and_a_raised_term_is_heeded(world: World) -> None:
@@ -362,7 +339,7 @@ def test_a_replaced_encryption_key_goes_once_nothing_is_sealed_to_it(world: Worl
     assert (gone.what, gone.key_id) == ("encryption-key-destroyed", old.digest)
     assert agency(world, "utrecht").keystore.replaced_encryption_keys() == ()
     assert create_epoch(agency(world, "snf"), PURPOSE).changed
-    verified(world)
+    verified_by_both(world)
 
 
 def pinned(world: World, **changes: object) -> None:
@@ -436,7 +413,7 @@ def test_certificates_are_renewed_with_both_pinned_for_a_while_and_signing_apart
     assert world.broker is not None
     world.broker.reload_directory()
     put_in_force(world)
-    verified(world)
+    verified_by_both(world)
 
 
 def test_a_register_under_way_when_its_key_is_retired_does_not_come_in_force(world: World) -> None:
@@ -452,4 +429,4 @@ def test_a_register_under_way_when_its_key_is_retired_does_not_come_in_force(wor
 
     me.transport.seal = late  # type: ignore[method-assign,assignment]
     assert code_of(publish.publish, me, plan, prepared) == "EPOCH_RETIRED"
-    verified(world)
+    verified_by_both(world)

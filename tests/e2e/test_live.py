@@ -8,11 +8,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from both_verifiers import verified_by_both
 from sluis_client import ask
 from sluis_client.answers import CheckedAnswer
 from sluis_client.errors import ClientError
@@ -21,10 +22,9 @@ from sluis_client.live_transport import LiveQuestion
 from sluis_client.participant import Participant
 from sluis_client.register_table import Plan, prepare
 from sluis_client.tables import read_table
-from test_agency import BAGS, PURPOSE, agency, put_in_force, question, share_key, write_profile
+from test_agency import BAGS, PURPOSE, agency, put_in_force, question, share_key, world_of, write_profile
 from test_agency_rectifying import Desk
-from test_exported_log import run, trust_of
-from world import ROOT, World, make_world, texts_for
+from world import World
 
 pytestmark = pytest.mark.slow
 FILE = "purposes/snf-locatie.yaml"
@@ -34,16 +34,13 @@ RECORDS = HEADER + "".join(f"{bag};{number % 100};geldig;2027-01-01;\n" for numb
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    now = datetime.now(UTC).replace(microsecond=0)
-    texts = texts_for(now)
-    texts[FILE] = texts[FILE].replace("\nabout:", "\nanswers_live: [snf]\nabout:")
-    made = make_world(tmp_path, texts, start=now, limits={"answer_grid_ms": 0, "live_wait_seconds": 5})
-    made.start()
-    for party in ("snf", "utrecht"):
-        write_profile(made, party)
-    share_key(made)
-    yield made
-    made.stop()
+    def bend(texts: dict[str, str]) -> dict[str, str]:
+        return {**texts, FILE: texts[FILE].replace("\nabout:", "\nanswers_live: [snf]\nabout:")}
+
+    limits = {"answer_grid_ms": 0, "live_wait_seconds": 5}
+    with world_of(tmp_path, "snf", "utrecht", bend=bend, limits=limits) as made:
+        share_key(made)
+        yield made
 
 
 def answerer(world: World, party: str = "snf") -> LiveAnswerer:
@@ -85,18 +82,6 @@ def bodies(world: World, kind: str) -> list[dict[str, Any]]:
     return [entry["body"] for entry in entries if entry["kind"] == kind]
 
 
-def verified(world: World) -> None:
-    """Both verifiers, on the whole log."""
-    bundle, trust = world.directory / "log.bundle", world.directory / "trust.yaml"
-    trust.write_text(trust_of(world))
-    assert run("export", "--config", str(world.directory / "broker.yaml"), "--out", str(bundle))[0] == 0
-    code, text = run("verify", str(bundle), "--trust", str(trust))
-    assert code == 0, text
-    alone = [sys.executable, str(ROOT / "clients/auditor/sluis_verify.py"), str(bundle), "--trust", str(trust)]
-    done = subprocess.run(alone, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def test_the_whole_road_and_no_two_questions_share_a_pseudonym(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[LiveQuestion] = []
     take = type(agency(world, "snf").transport).take_question
@@ -126,7 +111,7 @@ def test_the_whole_road_and_no_two_questions_share_a_pseudonym(world: World, mon
     assert all(ask["register"] is None for ask in bodies(world, "ask"))
     # how many rows there were may tell about a person: it stands in no entry
     assert not any({"hits", "digest"} & {*body["statement"], *body} for body in signed)
-    verified(world)
+    verified_by_both(world)
 
 
 def test_who_is_not_there_is_told_apart_from_no_hit_and_repeats_are_not_put_again(world: World) -> None:
@@ -136,7 +121,7 @@ def test_who_is_not_there_is_told_apart_from_no_hit_and_repeats_are_not_put_agai
         assert ask_of(world, BAGS[:2], keep_open=True).status == "NOT_THERE"
         assert ask_of(world, BAGS[:2], anew=True).hits == 2
     assert len(told) == 1
-    verified(world)
+    verified_by_both(world)
 
 
 def test_an_answered_question_is_repeated_from_what_is_kept(world: World) -> None:
@@ -146,7 +131,7 @@ def test_an_answered_question_is_repeated_from_what_is_kept(world: World) -> Non
     assert (again.hits, again.release_index) == (3, first.release_index)
     assert [dict(row.values) for row in again.rows] == [dict(row.values) for row in first.rows]
     assert len(told) == 1
-    verified(world)
+    verified_by_both(world)
 
 
 def test_an_answerer_killed_with_the_question_in_hand_finds_it_again(world: World) -> None:
@@ -166,7 +151,7 @@ def test_an_answerer_killed_with_the_question_in_hand_finds_it_again(world: Worl
     late = answerer(world).answer(taken)
     assert late.index is None
     assert late.refused.startswith("NOT_FOUND")
-    verified(world)
+    verified_by_both(world)
 
 
 def test_an_asker_cut_off_repeats_and_is_answered_under_the_logged_decision(world: World) -> None:
@@ -198,7 +183,7 @@ def test_an_asker_cut_off_repeats_and_is_answered_under_the_logged_decision(worl
     assert again.answers[0].hits == 4
     assert len(told) == 1
     assert len(bodies(world, "ask")) == 1
-    verified(world)
+    verified_by_both(world)
 
 
 def test_a_live_answerer_deposits_no_register_and_nobody_else_takes_its_questions(world: World) -> None:
@@ -332,7 +317,7 @@ def test_at_the_command_line_killed_and_started_again(world: World) -> None:
     assert utrecht.run("receipt", "verify", receipts).splitlines()[-1] == "verified"
     assert Desk(world, "snf").json(*command, "--once") == {"answered": 0, "not_answered": 0}
     Desk(world, "snf").run("reconcile")
-    verified(world)
+    verified_by_both(world)
 
 
 def test_what_would_need_to_compare_questions_is_refused_and_never_not_found(world: World) -> None:

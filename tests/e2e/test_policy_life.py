@@ -17,6 +17,7 @@ from typing import Any
 
 import grpc
 import pytest
+from both_verifiers import verified_by_both
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from participant import Participant, reason_of
@@ -24,9 +25,6 @@ from sluis.v1 import common_pb2, exchange_pb2
 from typer.testing import CliRunner
 from world import ORIGIN, World, make_world, policy_texts, running, texts_for
 
-from broker.audit.export import bundle_lines
-from broker.audit.trust import parse_trust
-from broker.audit.verify import verify
 from broker.cli import app
 from broker.errors import Code, SluisError
 from broker.policy.legal_days import local_day
@@ -91,12 +89,6 @@ def look(world: World, *, again: bool = False) -> bool:
     return world.broker._policy_files.look(again=again)
 
 
-def verified(world: World) -> None:
-    assert world.broker is not None
-    report = verify(bundle_lines(world.broker._store.reader), parse_trust(trust_of(world.config)))
-    assert report.verified, report.findings
-
-
 def status(participant: Participant, **changes: Any) -> int:
     answers = participant.send(participant.question(PURPOSE, "bag", BAGS[:5], ["snf"], want=["beds"], **changes))
     return answers["snf"].head.status
@@ -111,7 +103,7 @@ def test_a_new_bundle_comes_into_force_by_itself_and_is_an_entry(world: World) -
     assert [body["revision"] for body in entries(world, "policy")] == [1, 2]
     (first, second) = entries(world, "ask")
     assert first["policy_set"] != second["policy_set"] == entries(world, "policy")[1]["digest"]
-    verified(world)
+    verified_by_both(world)
 
 
 def test_sighup_reads_at_once_and_no_call_is_dropped(tmp_path: Path) -> None:
@@ -153,7 +145,7 @@ def test_sighup_reads_at_once_and_no_call_is_dropped(tmp_path: Path) -> None:
     world.start()
     try:
         assert in_force(world) == 7
-        verified(world)
+        verified_by_both(world)
         digests = [body["digest"] for body in entries(world, "policy")]
         assert len({body["policy_set"] for body in entries(world, "ask")}) > 1
         assert len(digests) == 7
@@ -229,7 +221,7 @@ def test_a_bundle_that_is_refused_changes_nothing(world: World, name: str) -> No
     world.stop()
     world.start()  # the same file lies there: the last good set stays, also over a restart
     assert in_force(world) == before
-    verified(world)
+    verified_by_both(world)
 
 
 def test_without_a_last_good_set_a_bad_bundle_refuses_the_start(tmp_path: Path) -> None:
@@ -294,7 +286,7 @@ def test_one_officer_suspends_at_once_and_only_a_new_text_of_both_sides_lifts_it
     world.write_bundle(bent("state: active", f"state: active\nlifts: [{id_}]"), revision=3)
     assert look(world)
     assert status(utrecht) == ANSWERED
-    verified(world)
+    verified_by_both(world)
     assert snf.party == "snf"
 
 
@@ -348,7 +340,7 @@ def test_an_answer_in_the_making_is_withheld_when_its_purpose_is_suspended(
     assert answer.head.hits == 0
     (release,) = entries(world, "release")
     assert (release["outcome"], release["status"]) == ("withheld", "WITHHELD")
-    verified(world)
+    verified_by_both(world)
 
 
 def shadowed() -> dict[str, str]:
@@ -368,7 +360,7 @@ def test_a_shadow_is_decided_and_logged_beside_each_ask_and_never_enforced(world
     failing = [check["id"] for check in would["decision"]["checks"] if not check["met"]]
     assert failing == ["purpose-active", "subjects-per-request"]
     assert would["ask_index"] == entries(world, "release")[0]["ask_index"]
-    verified(world)
+    verified_by_both(world)
 
 
 # ---------------------------------------------------------------------------------------------- the command line

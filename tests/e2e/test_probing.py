@@ -4,17 +4,16 @@ verifiers."""
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from both_verifiers import verified_by_both
 from participant import Answered, Participant
-from test_exported_log import run, trust_of
-from world import ROOT, World, policy_texts, running
+from test_exported_log import run
+from world import World, policy_texts, running
 
 pytestmark = pytest.mark.slow
 
@@ -120,15 +119,7 @@ def test_the_log_of_a_guarded_purpose_verifies_with_both_verifiers(strict: tuple
         asker.ask(bags)
     world.clock.at += timedelta(hours=1)
     asker.ask(BAGS[:6])
-    (tmp_path / "trust.yaml").write_text(trust_of(world))
-    bundle = tmp_path / "log.bundle"
-    assert run("export", "--config", str(tmp_path / "broker.yaml"), "--out", str(bundle))[0] == 0
-    code, text = run("verify", str(bundle), "--trust", str(tmp_path / "trust.yaml"))
-    assert code == 0, text
-    alone = [sys.executable, str(ROOT / "clients/auditor/sluis_verify.py"), str(bundle)]
-    trusted = ["--trust", str(tmp_path / "trust.yaml")]
-    done = subprocess.run([*alone, *trusted], capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
+    bundle = verified_by_both(world)
     code, text = run("unusual", str(bundle), "--json")
     assert code == 0, text
     (stands_out,) = json.loads(text)["items"]

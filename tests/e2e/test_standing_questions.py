@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from both_verifiers import verified_by_both
 from participant import Answered, Ask, Participant
-from test_exported_log import run, trust_of
-from world import ROOT, World, policy_texts, running
+from world import World, policy_texts, running
 
 pytestmark = pytest.mark.slow
 
@@ -74,7 +72,7 @@ def both(tmp_path: Path) -> Iterator[Both]:
         yield Both(world)
 
 
-def test_it_is_put_again_for_each_newer_register_and_no_oftener(both: Both, tmp_path: Path) -> None:
+def test_it_is_put_again_for_each_newer_register_and_no_oftener(both: Both) -> None:
     first, answered = both.ask()
     assert answered.head.hits == 2
     assert both.failing(first) == STANDING
@@ -89,10 +87,10 @@ def test_it_is_put_again_for_each_newer_register_and_no_oftener(both: Both, tmp_
     ]
     assert {one["probing"]["same"] for one in both.facts()} == {0}
     assert failing(both.ask()[1]) == ["same-question"]  # as a question of its own it is one too many
-    verified_by_both(both.world, tmp_path)
+    verified_by_both(both.world)
 
 
-def test_what_is_no_standing_question(both: Both, tmp_path: Path) -> None:
+def test_what_is_no_standing_question(both: Both) -> None:
     first, _ = both.ask()
     both.publish(3)
     unknown = "00000000-0000-4000-8000-000000000001"
@@ -107,7 +105,7 @@ def test_what_is_no_standing_question(both: Both, tmp_path: Path) -> None:
     assert failing(next(iter(rotterdam.send(stolen).values()))) == STANDING
     assert [one["standing"]["first"] for one in both.facts()[1:]] == ["unknown", *4 * ["other"], "unknown"]
     assert both.failing(first) == []
-    verified_by_both(both.world, tmp_path)
+    verified_by_both(both.world)
 
 
 def test_whole_days_are_counted_from_its_first_question(both: Both) -> None:
@@ -133,7 +131,7 @@ def test_where_nothing_may_stand(tmp_path: Path) -> None:
         first, _ = both.ask()
         both.publish(3)
         assert both.failing(first) == STANDING
-        verified_by_both(world, tmp_path)
+        verified_by_both(world)
 
 
 def test_it_stands_over_a_restart(both: Both) -> None:
@@ -145,14 +143,3 @@ def test_it_stands_over_a_restart(both: Both) -> None:
     both.utrecht = Participant(both.world, "utrecht")
     both.utrecht.secret = secret
     assert both.failing(first) == []
-
-
-def verified_by_both(world: World, tmp_path: Path) -> None:
-    trust, bundle = tmp_path / "trust.yaml", tmp_path / "log.bundle"
-    trust.write_text(trust_of(world))
-    assert run("export", "--config", str(tmp_path / "broker.yaml"), "--out", str(bundle))[0] == 0
-    code, text = run("verify", str(bundle), "--trust", str(trust))
-    assert code == 0, text
-    alone = [sys.executable, str(ROOT / "clients/auditor/sluis_verify.py"), str(bundle), "--trust", str(trust)]
-    done = subprocess.run(alone, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr

@@ -9,34 +9,33 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from both_verifiers import verified_by_both
 from sluis_client.cli import app
 from sluis_client.errors import ClientError
 from sluis_client.keystore import Keystore
-from test_agency import BAGS, PURPOSE, agency, share_key, write_profile
-from test_agency_rectifying import Desk, verified
+from test_agency import BAGS, PURPOSE, agency, share_key, world_of
+from test_agency_rectifying import Desk
 from typer.testing import CliRunner
-from world import World, make_world, texts_for
+from world import World
 
 pytestmark = pytest.mark.slow
 DAYS = 20
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    now = datetime.now(UTC).replace(microsecond=0)
-    texts = texts_for(now)
+def standing(texts: dict[str, str]) -> dict[str, str]:
+    """Questions may stand, and no question of its own may be repeated."""
     name = f"purposes/{PURPOSE}.yaml"
     guards = "probing:\n  same_question: {at_most: 0, then: refuse}\n"
     text = texts[name].replace("\nabout:", f"\nstanding_questions: {{days: {DAYS}}}\n{guards}about:")
-    texts[name] = text.replace("subjects_per_request: 5000", "subjects_per_request: 500")
-    made = make_world(tmp_path, texts, start=now)
-    made.start()
-    for party in ("snf", "utrecht"):
-        write_profile(made, party)
-    share_key(made)
-    agency(made, "utrecht").purpose(PURPOSE)
-    yield made
-    made.stop()
+    return {**texts, name: text.replace("subjects_per_request: 5000", "subjects_per_request: 500")}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with world_of(tmp_path, "snf", "utrecht", bend=standing) as made:
+        share_key(made)
+        agency(made, "utrecht").purpose(PURPOSE)
+        yield made
 
 
 @pytest.fixture
@@ -115,7 +114,7 @@ def test_a_withdrawn_certificate_is_told_once(world: World, snf: Answerer, utrec
     assert [one["name"] for one in utrecht.json("watch", "list")["watches"]] == ["certificates"]
     utrecht.run("watch", "remove", "certificates")
     assert utrecht.json("watch", "list")["watches"] == []
-    verified(world)
+    verified_by_both(world)
 
 
 def test_nothing_of_the_file_or_the_answer_is_kept(snf: Answerer, utrecht: Watcher) -> None:
