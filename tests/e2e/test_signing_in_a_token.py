@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from both_verifiers import verified_by_both
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
@@ -16,7 +17,6 @@ from sluis_client import ask, rectifying
 from sluis_client.errors import ClientError
 from sluis_custody.choosing import signer_of
 from test_agency import BAGS, PURPOSE, agency, put_in_force, question, share_key, write_profile
-from test_ceremonies import verified
 from world import World, make_world, texts_for
 
 pytestmark = pytest.mark.slow
@@ -84,7 +84,7 @@ def test_an_agency_whose_key_is_in_a_token_takes_part_in_everything(world: World
         [(2, question(BAGS[95:96])[1].keys[0])],
     )
     assert len(done) == 1
-    verified(world)
+    verified_by_both(world)
 
 
 def test_the_key_of_the_connection_signs_nothing_there(world: World) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
+from both_verifiers import verified_by_both
 from participant import TIMEOUT, Participant, reason_of
 from sluis.v1 import audit_pb2, common_pb2
 from sluis_client.canonical import commitment, tokens_value
@@ -21,7 +22,7 @@ from sluis_client.statements import utc
 from sluis_client.subject import _VALID
 from stage import logs
 from test_agency import BAGS, PURPOSE, write_profile
-from test_agency_rectifying import Desk, verified
+from test_agency_rectifying import Desk
 from test_agency_rectifying import snf as snf  # noqa: PLC0414  # fixtures
 from test_agency_rectifying import utrecht as utrecht  # noqa: PLC0414  # fixtures
 from test_agency_rectifying import world as world  # noqa: PLC0414  # fixtures
@@ -125,7 +126,7 @@ def test_an_answer_says_what_is_true_and_what_cannot_be_searched(world: World, s
         shown = utrecht.json("subject", "--verify", utrecht.home / name, "--language", "en")
         assert shown["verified"] is True
         assert shown["entries"] == 1 + sum(1 + bool(one["release"]) for one in exchanges_of(utrecht, name))
-    verified(world)
+    verified_by_both(world)
     counts = [(body["party"], body["searched"], body["unsearched"]) for body in access_entries(world)]
     assert counts == [("utrecht", 3, 0), ("snf", 3, 0), ("snf", 3, 0), ("utrecht", 2, 1)]
     pseudonym = _pseudonym(world)
@@ -291,7 +292,7 @@ def test_the_broker_refuses_what_is_not_the_callers_to_search(
         send(party, request(party, PERSON))
     assert reason_of(caught.value) == "TOO_MANY_STATEMENTS"
     assert len(access_entries(world)) == 1
-    verified(world)
+    verified_by_both(world)
 
 
 def test_a_stranger_and_a_party_without_part_are_refused(

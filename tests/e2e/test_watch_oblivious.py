@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from both_verifiers import verified_by_both
 from evaluated import FILE, PURPOSE
 from evaluating import OTHER, OWN, put_in_force, write_configurations
 from sluis_client.participant import Participant
-from test_agency_rectifying import verified
 from test_oblivious_agency import BSNS, Agencies, at_work, register
 from test_watch import Watcher
 from world import START, policy_texts
@@ -54,4 +54,4 @@ def test_a_person_who_becomes_known_is_told_and_costs_no_evaluation(
     assert agencies.spent("nla") == spent
     kept = (nla.home / "state" / "watches" / "people").read_text()
     assert not any(bsn in kept for bsn in BSNS[8:14])
-    verified(agencies.world)
+    verified_by_both(agencies.world)
