@@ -12,14 +12,15 @@ import pytest
 from evaluated import PURPOSE, pinned
 from evaluating import OTHER, OWN, Blinded, Evaluates, operators, other_of, sluis, verified_twice, write_configurations
 from participant import reason_of
-from sluis_client import ask
+from sluis_client import ask, subject
 from sluis_client.custody import create_epoch, init_encryption_key
 from sluis_client.errors import ClientError
 from sluis_client.evaluations import kept_caches
 from sluis_client.key_states import key_states
 from sluis_client.participant import Participant
 from sluis_client.rotation import rotate_now
-from test_oblivious_agency import Agencies, question, register
+from sluis_client.schemes import SCHEMES
+from test_oblivious_agency import BSNS, Agencies, question, register
 from world import MovingClock, World, texts_for
 
 from broker.policy.legal_days import local_day
@@ -58,6 +59,14 @@ def answered(me: Participant, first: int, last: int) -> tuple[str, str, int]:
     asked = ask.ask(me, *question(first, last))
     (answer,) = asked.answers
     return asked.posed.context.epoch, answer.status, answer.hits
+
+
+def searched(me: Participant, person: int) -> dict[str, int | None]:
+    """In how many exchanges of each epoch a person was asked about; None where the agency cannot know."""
+    keys = SCHEMES["bsn"].normalise({"bsn": BSNS[person]})
+    (told,) = subject.answer(me, subject.Sought("bsn", keys, (PURPOSE,)))["purposes"]
+    found: dict[str, int | None] = {one["epoch"]: len(one["exchanges"]) for one in told["epochs"]}
+    return found | {one["epoch"]: None for one in told.get("not_evaluated", [])}
 
 
 def leaked(agencies: Agencies, configs: dict[str, Path], now: datetime, old: str, keys: dict[str, str]) -> str:
@@ -101,6 +110,9 @@ def test_k_and_a_services_key_leaked_and_the_exchange_goes_on_under_others(tmp_p
         assert agencies.spent("nla") == {OWN: 8, OTHER: 8}
 
         new = leaked(agencies, configs, now, old, keys)
+        # who has not heard of the other key yet can account for what it did, too
+        assert searched(agencies.party("uwv"), 9) == {old: 1}
+        assert searched(agencies.party("uwv"), 40) == {old: None}
         assert answered(agencies.party("nla"), 8, 16) == (new, "NO_REGISTER", 0)
         # nothing that was evaluated under the old keys serves under the new ones
         assert agencies.spent("nla") == {OWN: 16, OTHER: 16}
@@ -114,6 +126,9 @@ def test_k_and_a_services_key_leaked_and_the_exchange_goes_on_under_others(tmp_p
         nla = agencies.party("nla")
         assert {one.key.epoch: one.state for one in key_states(nla)} == {old: "retired", new: "in force"}
         assert set(kept_caches(nla.keystore)) == {(PURPOSE, old), (PURPOSE, new)}  # kept for subject access, with K
+        # what was evaluated under the old keys is still found by who must account for it, and nothing more is evaluated
+        assert searched(agencies.party("nla"), 9) == {old: 1, new: 2}
+        assert searched(agencies.party("nla"), 40) == {old: None, new: 0}
         plan, table = question(0, 1)
         with pytest.raises(ClientError) as caught:
             ask.ask(nla, replace(plan, epoch=old), table)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from sluis_client.destruction import escrow_of
-from sluis_client.epochs import calendar_of, generation_of, overlap_end
+from sluis_client.epochs import is_later_key, overlap_end
 from sluis_client.keystore import EpochKey
 from sluis_client.participant import Participant
 
@@ -28,14 +29,12 @@ class KeyState:
 def key_states(me: Participant) -> tuple[KeyState, ...]:
     """Every key kept here, by purpose and epoch."""
     keys = me.keystore.epoch_keys()
-    newest: dict[tuple[str, str], int] = {}
-    for key in (one for one in keys if one.published):
-        period = (key.purpose, calendar_of(key.epoch))
-        newest[period] = max(newest.get(period, 1), generation_of(key.epoch))
-    return tuple(
-        _state(me, key, retired=generation_of(key.epoch) < newest.get((key.purpose, calendar_of(key.epoch)), 1))
-        for key in keys
-    )
+    return tuple(_state(me, key, retired=is_replaced(key, keys)) for key in keys)
+
+
+def is_replaced(key: EpochKey, keys: Iterable[EpochKey]) -> bool:
+    """Whether `keys` hold a published one that took its place before the end of its calendar epoch."""
+    return any(one.published and one.purpose == key.purpose and is_later_key(one.epoch, key.epoch) for one in keys)
 
 
 def _state(me: Participant, key: EpochKey, *, retired: bool) -> KeyState:

@@ -8,6 +8,7 @@ from sluis_client.errors import ClientError, Exit
 from sluis_client.evaluating import Evaluating
 from sluis_client.evaluations import EvaluationCache
 from sluis_client.key_services import pins_of
+from sluis_client.key_states import is_replaced
 from sluis_client.keystore import EpochKey
 from sluis_client.oblivious import Derivation, ObliviousPseudonymiser, Values
 from sluis_client.participant import Participant
@@ -56,7 +57,8 @@ def maker_of(
 def maker_of_kept(me: Participant, kept: EpochKey, scheme_id: str, *, progress: Progress = silent) -> Maker:
     """The maker under a K that is kept here, of any epoch, in the mode that its key id shows.
 
-    In mode `oblivious` nobody is asked about an epoch that has ended: then only what was evaluated in it is known.
+    In mode `oblivious` nobody is asked about an epoch that has ended, or whose key was replaced before its end: then
+    only what was evaluated in it is known.
 
     Raises:
         ClientError: KEY_ID_WRONG when the key id is of neither mode; as `maker_of`.
@@ -64,7 +66,7 @@ def maker_of_kept(me: Participant, kept: EpochKey, scheme_id: str, *, progress: 
     context = context_of_kept(kept, me.profile.origin, me.profile.environment)
     if context.mode == MODE_KEYED:
         return Pseudonymiser(kept.key, context, scheme_id)
-    over = me.now() >= kept.valid_until
+    over = me.now() >= kept.valid_until or is_replaced(kept, me.keystore.epoch_keys())
     view = me.purpose(kept.purpose)
     return maker_of(me, view, context, kept.key, scheme_id, progress=progress, known_only=over)
 

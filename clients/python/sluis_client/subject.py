@@ -16,7 +16,7 @@ from typing import Any
 
 from sluis_client.answers import check_release_entry
 from sluis_client.canonical import SALT_BYTES, canonical_json, commitment, parse_canonical, tokens_value
-from sluis_client.epochs import epoch_name, epoch_window, generation_of
+from sluis_client.epochs import calendar_of, epoch_name, epoch_window, generation_of
 from sluis_client.errors import ClientError, Exit
 from sluis_client.keystore import EpochKey
 from sluis_client.making import maker_of_kept
@@ -32,8 +32,9 @@ from sluis_client.statements import utc
 from sluis_client.subject_transport import SubjectFound, Touched
 
 FORMAT = "sluis-client/subject-answer/1"
-_NO_PSEUDONYM = frozenset({"NOT_EVALUATED", "SERVICE_KEYS_MISSING"})
-"""Mode `oblivious`, an epoch that ended: nothing of the person was evaluated in it, or its values are destroyed."""
+_NO_PSEUDONYM = frozenset({"NOT_EVALUATED", "SERVICE_KEYS_MISSING", "SERVICE_KEY_WRONG", "EPOCH_RETIRED"})
+"""Mode `oblivious`, an epoch that ended, or a key that was replaced: nothing of the person was evaluated under it, or
+its values are destroyed. The last two: what services say of a key whose end this agency has not heard of."""
 _VALID = timedelta(minutes=9)
 
 
@@ -151,7 +152,8 @@ def kept_keys(me: Participant, purpose: str) -> list[EpochKey]:
 def pseudonyms_of(me: Participant, key: EpochKey, scheme: Scheme, keys: Keys) -> tuple[Column, ...] | None:
     """The pseudonyms of one person under a purpose and epoch: a column of one row for each match key.
 
-    None in mode `oblivious` for an epoch that is over and in which this agency had nothing of the person evaluated.
+    None in mode `oblivious` for an epoch that is over, or a key that was replaced, under which this agency had nothing
+    of the person evaluated.
 
     Raises:
         ClientError: as `making.maker_of_kept`.
@@ -160,9 +162,14 @@ def pseudonyms_of(me: Participant, key: EpochKey, scheme: Scheme, keys: Keys) ->
     try:
         return maker_of_kept(me, key, scheme.scheme_id).columns([keys[:used]], used)
     except ClientError as error:
-        if error.code not in _NO_PSEUDONYM or me.now() < key.valid_until:
-            raise
-        return None
+        ended = me.now() >= key.valid_until or error.code == "NOT_EVALUATED"
+        if error.code in _NO_PSEUDONYM and (ended or _is_replaced(me, key)):
+            return None
+        raise
+
+
+def _is_replaced(me: Participant, key: EpochKey) -> bool:
+    return _last_key(me, key.purpose, calendar_of(key.epoch)) > generation_of(key.epoch)
 
 
 def _epoch(

@@ -16,6 +16,7 @@ from sluis_client.making import context_of_kept, maker_of, maker_of_kept
 from sluis_client.publish import Plan as PublishPlan
 from sluis_client.publish import prepare, publish, publish_open
 from sluis_client.schemes import SCHEMES
+from sluis_client.secret import Secret
 from sluis_client.subject import pseudonyms_of
 from sluis_client.tables import normalise_table, read_table
 from sluis_client.transport import Want
@@ -147,6 +148,18 @@ def test_past_epochs_know_what_was_evaluated_and_ask_nobody(world):
     assert caught.value.code == "NOT_EVALUATED"
     assert pseudonyms_of(me, over, SCHEMES["bag"], ((BAGS[0],),)) == known
     assert pseudonyms_of(me, over, SCHEMES["bag"], ((BAGS[1],),)) is None
+    assert calls(world) == before
+
+
+def test_a_replaced_key_knows_what_was_evaluated_and_asks_nobody(world):
+    me = world.participant("utrecht")
+    view = me.purpose("persons")
+    context, kept = epoch_key(me, view)
+    known = maker_of(me, view, context, kept.key, "bag/1").columns([((BAGS[0],),)], 1)
+    me.keystore.keep_epoch_key(replace(kept, epoch=f"{kept.epoch}.2", key=Secret(bytes(32)), key_id="ab" * 16))
+    before = calls(world)
+    assert pseudonyms_of(me, kept, SCHEMES["bag"], ((BAGS[0],),)) == known
+    assert pseudonyms_of(me, kept, SCHEMES["bag"], ((BAGS[1],),)) is None
     assert calls(world) == before
 
 
