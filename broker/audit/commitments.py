@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ import numpy.typing as npt
 LABELS = ("tokens", "case-number", "cooperation-ref", "result", "position", "record", "positions")
 """What a commitment can be to; a table names them by their place here."""
 MARK_BYTES = 16
-"""A commitment is known by so many of its 32 bytes: to find two alike is 2^64 work, one like a given one 2^128."""
+"""A commitment is known by so many bytes of its hash: to find two alike is 2^64 work, one like a given one 2^128."""
 NOBODY = 0
 """The number of no name."""
 _ROW = struct.Struct("<16s16sqqqIIIIIB")
@@ -117,7 +118,7 @@ def _told_rows(table: Rows, told: npt.NDArray[np.void]) -> Rows:
 
 def mark_of(commitment: str) -> bytes:
     """How a commitment is known in a table."""
-    return bytes.fromhex(commitment)[:MARK_BYTES]
+    return hashlib.sha256(bytes.fromhex(commitment)).digest()[:MARK_BYTES]
 
 
 def micros(moment: datetime) -> int:

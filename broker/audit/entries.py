@@ -101,7 +101,8 @@ def _check_body(kind: str, body: Mapping[str, Any]) -> None:
 
 
 def has_shape(value: object, shape: str) -> bool:
-    """Whether `value` has the shape: text, texts, number, numbers, hex, day, time, map, flag, null, any.
+    """Whether `value` has the shape: text, texts, number, numbers, hex, day, time, map, flag, null, reference (to a
+    register version), effects (of a dry run).
 
     `?` behind it allows null.
     """
@@ -114,6 +115,22 @@ def _is_text(value: object) -> bool:
 
 def _is_map(value: object) -> bool:
     return isinstance(value, dict)
+
+
+def _is_effects(value: object) -> bool:
+    """What a dry run came to: for each answerer in their order, or by its name."""
+    found = list(value.values()) if isinstance(value, dict) else value
+    return isinstance(found, list) and all(one in ("permit", "deny") for one in found)
+
+
+def _is_reference(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"name", "version", "manifest"}
+        and isinstance(value["name"], str)
+        and is_number(value["version"])
+        and is_hex(value["manifest"])
+    )
 
 
 def _is_time(value: object) -> bool:
@@ -133,14 +150,15 @@ def _is_day(value: object) -> bool:
 
 
 _PLAIN: Mapping[str, Callable[[object], bool]] = {
-    "any": lambda _: True,
     "day": _is_day,
+    "effects": _is_effects,
     "flag": lambda value: isinstance(value, bool),
     "hex": is_hex,
     "map": _is_map,
     "null": lambda value: value is None,
     "number": is_number,
     "numbers": lambda value: isinstance(value, list) and all(map(is_number, value)),
+    "reference": _is_reference,
     "text": _is_text,
     "texts": is_texts,
     "time": _is_time,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from broker.audit.commitments import MARK_BYTES, mark_of
+from broker.audit.commitments import mark_of
 from broker.audit.entries import LogEntry
 from broker.audit.following import Asked, read_asked
 from broker.audit.openings import commitment_to
@@ -161,7 +161,7 @@ class Search:
     def _look(self, slot: OpenedSlot) -> None:
         """Whether the person stands in an opened question; what does not open is as if it were not there."""
         made = commitment_to("tokens", slot.salt, slot.value)
-        mark = made[:MARK_BYTES]
+        mark = mark_of(made.hex())
         places = self._wanted.get(mark)
         if places is None or made.hex() != slot.commitment:
             return

@@ -7,18 +7,18 @@ For an auditor who would rather read a program than trust one. It shares no line
 `sluis audit verify`; both follow docs/formats.md, and the tests demand that they find the same in every good and bad
 bundle. Two parts, by what they prove:
 
-    INTEGRITY, lines 110 to 1290: that nothing in the log was altered, moved, added or cut, and by whose keys
+    INTEGRITY, lines 110 to 1296: that nothing in the log was altered, moved, added or cut, and by whose keys
     1. bytes          110  canonical JSON, and the members of every kind of log entry and signed statement
-    2. the tree       450  RFC 6962 hashes, checkpoints as C2SP signed notes, cosignatures of witnesses
-    3. trust          628  the trust file, which comes to you by another way than the bundle
-    4. signatures     849  parties' certificates, and what was signed with them
-    5. one pass       974  over the bundle, what you expected of it, and how far witnesses vouch
+    2. the tree       456  RFC 6962 hashes, checkpoints as C2SP signed notes, cosignatures of witnesses
+    3. trust          634  the trust file, which comes to you by another way than the bundle
+    4. signatures     855  parties' certificates, and what was signed with them
+    5. one pass       980  over the bundle, what you expected of it, and how far witnesses vouch
 
-    CONTENT, lines 1291 to 3717: that the log says what the policies allowed; each section needs those before it
-    6. policies      1291  archived policy sets: digests, signers, approvals of both sides
-    7. decisions     1455  every decision taken again, from the policy's meaning and the facts in the log
-    8. the story     1939  keys, registers, asks, releases, corrections, erasures, the log's own life
-    9. the command   3718  files read, the verdict printed
+    CONTENT, lines 1297 to 3723: that the log says what the policies allowed; each section needs those before it
+    6. policies      1297  archived policy sets: digests, signers, approvals of both sides
+    7. decisions     1461  every decision taken again, from the policy's meaning and the facts in the log
+    8. the story     1945  keys, registers, asks, releases, corrections, erasures, the log's own life
+    9. the command   3724  files read, the verdict printed
 
 What to read for which question, if you have an hour:
 
@@ -224,6 +224,10 @@ def _are_exchanges(v: Any) -> bool:
     return good and _rising([(one["asker"], one["exchange"]) for one in v])
 
 
+def _are_effects(v: Any) -> bool:
+    return isinstance(v, list) and all(one in ("permit", "deny") for one in v)
+
+
 SHAPES: dict[str, Callable[[Any], bool]] = {
     "text": lambda v: isinstance(v, str),
     "texts": lambda v: isinstance(v, list) and all(isinstance(item, str) for item in v),
@@ -247,6 +251,8 @@ SHAPES: dict[str, Callable[[Any], bool]] = {
     "map": lambda v: isinstance(v, dict),
     "flag": lambda v: isinstance(v, bool),
     "any": lambda _: True,
+    "effects": lambda v: _are_effects(list(v.values()) if isinstance(v, dict) else v),
+    "reference": lambda v: has_form(v, {"name": "text", "version": "number", "manifest": "hex"}),
     "reason": _is_reason,
     "exchanges": _are_exchanges,
     "want": lambda v: has_form(v, WANT),
@@ -320,11 +326,11 @@ key end                    | action:text party:text &signed
 register published         | action:text party:text register:text version:number &signed
 register withdrawn         | action:text party:text register:text version:number
 ask                        | exchange:text asker:text principal:text? answerer:text purpose:text decided_at:time
-                           | facts:map decision:map policy_set:hex engine:text register:map? trace_id:text? nonce:text
-                           | &signed
+                           | facts:map decision:map policy_set:hex engine:text register:reference? trace_id:text?
+                           | nonce:text &signed
 release                    | exchange:text asker:text answerer:text ask_index:number outcome:text status:text
-                           | register:map? attributes:texts result:hex? nonce:text
-evaluation                 | party:text purpose:text answerers:texts decided_at:time effects:any
+                           | register:reference? attributes:texts result:hex? nonce:text
+evaluation                 | party:text purpose:text answerers:texts decided_at:time effects:effects
 evaluation shadow          | party:text purpose:text shadow_of:text exchange:text answerer:text ask_index:number
                            | decided_at:time decision:map policy_set:hex engine:text
 evaluation elements        | party:text purpose:text key_service:text epoch:text public_key:hex request_id:text
@@ -2474,7 +2480,7 @@ class Story:
         if not decided - SECOND <= until <= decided + AHEAD + SECOND:
             self.find("DECIDED_AT", entry.index)
         exchange = self._exchange_of(entry, decided)
-        purpose = policies.purpose(stated["purpose"]) if policies else None
+        purpose = policies.purpose(body["purpose"]) if policies else None
         is_live = purpose is not None and body["answerer"] in purpose.get("answers_live", ())
         live = row_rules(purpose) if purpose is not None and is_live else None
         register = None if is_live else self.registers.get(_path(body["answerer"], stated))

@@ -116,6 +116,17 @@ def an_entry_of_a_later_version(world: World) -> list[bytes]:
     return _reencoded(world, lambda leaf: leaf.replace(b'"v":1', b'"v":2'))
 
 
+@bad("an answer whose register has a truth value for its version", "LEAF_FORM")
+def a_true_version(world: World) -> None:
+    world.body(RELEASE)["register"]["version"] = True
+
+
+@bad("a dry run that came to something else than permit or deny", "LEAF_FORM")
+def a_dry_run_that_came_to_nothing(world: World) -> None:
+    (body,) = [body for kind, body in map(world.entry, range(world.size)) if kind == "evaluation"]
+    body["effects"] = ["perhaps"]
+
+
 @bad("an entry of an unknown kind", "LEAF_FORM")
 def an_entry_of_an_unknown_kind(world: World) -> None:
     world.batch(("gossip", {}))

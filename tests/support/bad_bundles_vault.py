@@ -6,7 +6,7 @@ import copy
 from datetime import timedelta
 
 import rectified
-from audit_kit import ASK, ASK_2, OFFICERS, SIGNERS, World
+from audit_kit import ASK, ASK_2, OFFICERS, RELEASE, SIGNERS, World
 from bad_bundles import bad
 
 from broker.exchange import Want
@@ -21,6 +21,12 @@ def early(world: World) -> None:
 @bad("an erasure of what the log never committed to", "ERASURE_UNKNOWN")
 def unknown(world: World) -> None:
     world.erase("0f1e" * 16)
+
+
+@bad("an erasure of what differs in its last digit from what the log committed to", "ERASURE_UNKNOWN")
+def nearly_known(world: World) -> None:
+    made = world.body(RELEASE)["result"]
+    world.erase(made[:-1] + ("0" if made[-1] != "0" else "1"))
 
 
 @bad("an erasure before what it erases", "ERASURE_UNKNOWN")
