@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 import sluis_client.cli
 import typer
 from pydantic import BaseModel
+from sluis_client.cells import Reason
 
 import broker.cli
 from broker.config import Config, KeyServiceRole, Limits, Policy, TimeStamps, Tls, Witnessing
@@ -219,3 +221,18 @@ def test_every_row_of_the_trust_table_is_played_and_every_play_stands_in_it() ->
     files = sorted((ROOT / "tests/e2e").glob("test_trust_*.py"))
     there = {name for file in files for name in re.findall(r"^def test_(\w+)\(", file.read_text(), re.MULTILINE)}
     assert named == there
+
+
+def test_the_specification_holds_every_reason_and_the_vectors_show_them() -> None:
+    """A client in another language refuses in the same words: the table is the closed list, and each one is decided."""
+    text = (ROOT / "docs" / "pseudonym-spec.md").read_text(encoding="utf-8")
+    _, _, table = text.partition("\n### Reasons\n")
+    table, _, _ = table.partition("\n## ")
+    reasons = {reason.value for reason in Reason}
+    assert set(re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)) == reasons
+    vectors = ROOT / "tests" / "vectors"
+    rows = json.loads((vectors / "schemes" / "rows.json").read_text(encoding="utf-8"))["cases"]
+    persons = json.loads((vectors / "persons" / "keys.json").read_text(encoding="utf-8"))["cases"]
+    outcomes = [*rows, *(outcome for case in persons for outcome in case["schemes"].values())]
+    shown = {outcome["refused"]["reason"] for outcome in outcomes if "refused" in outcome}
+    assert shown == reasons - {Reason.NO_COLUMN, Reason.KEYS_TOO_LOOSE}  # which are of a file, not of a row

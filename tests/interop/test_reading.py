@@ -38,7 +38,7 @@ def test_every_vector_is_what_the_pages_say(reading: Path) -> None:
     assert code == 0, said
     found = re.fullmatch(r"([0-9]+) values compared, 0 differ\n", said)
     assert found is not None, said
-    assert int(found[1]) > 1_900
+    assert int(found[1]) >= 3_784
 
 
 def _flipped(value: str) -> str:
@@ -68,15 +68,32 @@ BENT: dict[str, Callable[[Any], None]] = {
     "pseudonym/evaluations.json": _bent(lambda file: file["cases"][0]["outputs"], 2),
     "pseudonym/bad_evaluations.json": _bent(lambda file: file["cases"][0], "code"),
     "persons/keys.json": _bent(lambda file: file["cases"][0]["schemes"]["name-birthdate-2"]["keys"][0], 2),
+    "schemes/rows.json": _bent(lambda file: file["cases"][0]["keys"][0], 0),
 }
 
 
 @pytest.mark.parametrize("name", BENT)
 def test_one_changed_digit_is_noticed(reading: Path, tmp_path: Path, name: str) -> None:
-    for folder in ("pseudonym", "persons"):
+    for folder in ("pseudonym", "persons", "schemes"):
         shutil.copytree(VECTORS / folder, tmp_path / folder)
     file = json.loads((tmp_path / name).read_text("utf-8"))
     BENT[name](file)
+    (tmp_path / name).write_text(json.dumps(file), "utf-8")
+    code, said = read(reading, tmp_path)
+    assert code == 1, said
+    assert said.count(f"{name}: ") == 1
+    assert said.endswith(", 1 differ\n")
+
+
+@pytest.mark.parametrize("key", ["column", "reason"])
+@pytest.mark.parametrize("name", ["persons/keys.json", "schemes/rows.json"])
+def test_another_refusal_is_noticed(reading: Path, tmp_path: Path, name: str, key: str) -> None:
+    for folder in ("pseudonym", "persons", "schemes"):
+        shutil.copytree(VECTORS / folder, tmp_path / folder)
+    file = json.loads((tmp_path / name).read_text("utf-8"))
+    outcomes = [outcome for case in file["cases"] for outcome in case.get("schemes", {"": case}).values()]
+    refusal = next(outcome["refused"] for outcome in outcomes if "refused" in outcome)
+    refusal[key] = "another"
     (tmp_path / name).write_text(json.dumps(file), "utf-8")
     code, said = read(reading, tmp_path)
     assert code == 1, said

@@ -21,7 +21,8 @@ NAME_OPTIONAL = ("name_prefix",)
 ADDRESS_OPTIONAL = ("postcode", "house_number", "street")
 
 _SHORT_PARTICLE = re.compile(r"(?<!\S)([DLST])['`\u00b4\u2018\u2019\u2032]\s*(?=\w)", re.IGNORECASE)
-# A hard sign before a vowel is Russian and silent; elsewhere it is Bulgaria's A (Transliteration Act, article 3).
+# A hard sign before a vowel is Russian and stays (table B: IE); elsewhere it is Bulgaria's A (Transliteration Act,
+# article 3).
 _HARD_SIGN = re.compile("Ъ(?![ЕЁЮЯЇИО])")
 _POSTCODE = re.compile(r"(?:NL(?=[0-9]{4}))?([0-9A-Z]{3,10})")
 _HOUSE_NUMBER = re.compile(r"0*([1-9][0-9]{0,4})(?![0-9])")

@@ -88,13 +88,13 @@ func shown(value any) string {
 
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: reading VECTORS (the folder with pseudonym/ and persons/)")
+		fmt.Fprintln(os.Stderr, "usage: reading VECTORS (the folder with pseudonym/, persons/ and schemes/)")
 		os.Exit(2)
 	}
 	r := &Reader{directory: os.Args[1]}
 	for _, one := range []func(*Reader){
 		readKeys, readPseudonyms, readDifferent, readSessions, readSeals, readBadSeals, readEnvelopes, readCanonicalFile,
-		readRegisterDigest, readOblivious, readEvaluations, readPersons,
+		readRegisterDigest, readOblivious, readEvaluations, readPersons, readSchemes,
 	} {
 		one(r)
 	}

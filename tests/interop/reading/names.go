@@ -3,39 +3,12 @@ package main
 // Names of docs/linkage.md section 3: to A to Z, and folded so that lawful spellings of one name meet.
 
 import (
-	"errors"
 	"regexp"
 	"strings"
 	"unicode"
 
-	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/unicode/norm"
 )
-
-var errName = errors.New("it cannot be read as a name")
-
-// tidy gives a cell's visible text, or an error for one that was damaged by an encoding.
-func tidy(cell string) (string, error) {
-	if strings.ContainsRune(cell, 0xFFFD) {
-		return "", errors.New("damaged")
-	}
-	if again, err := charmap.Windows1252.NewEncoder().String(cell); err == nil && again != cell && norm.NFC.IsNormalString(cell) {
-		if isUTF8(again) {
-			return "", errors.New("damaged")
-		}
-	}
-	text := strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Cf, r) {
-			return -1
-		}
-		return r
-	}, cell)
-	return norm.NFC.String(strings.Join(strings.Fields(text), " ")), nil
-}
-
-func isUTF8(text string) bool {
-	return strings.ToValidUTF8(text, "") == text
-}
 
 // Table A of ICAO Doc 9303-3 section 6, where it is not the base letter, and the first of its alternatives.
 var latinLetters = map[rune]string{
@@ -43,20 +16,19 @@ var latinLetters = map[rune]string{
 	'Ĳ': "IJ", 'Ŀ': "L", 'Ł': "L", 'Ŋ': "N", 'Œ': "OE", 'Ŧ': "T", 'ẞ': "SS", 'ß': "SS",
 }
 
-// Table B, without the exceptions of states; Ъ is Bulgaria's.
+// Table B, without the exceptions of states.
 var cyrillicLetters = map[rune]string{
 	'А': "A", 'Б': "B", 'В': "V", 'Г': "G", 'Д': "D", 'Е': "E", 'Ж': "ZH", 'З': "Z", 'И': "I", 'Й': "I", 'К': "K", 'Л': "L",
 	'М': "M", 'Н': "N", 'О': "O", 'П': "P", 'Р': "R", 'С': "S", 'Т': "T", 'У': "U", 'Ф': "F", 'Х': "KH", 'Ц': "TS", 'Ч': "CH",
-	'Ш': "SH", 'Щ': "SHCH", 'Ъ': "A", 'Ы': "Y", 'Ь': "", 'Э': "E", 'Ю': "IU", 'Я': "IA", 'Ё': "E", 'Ђ': "D", 'Ѓ': "G",
+	'Ш': "SH", 'Щ': "SHCH", 'Ъ': "IE", 'Ы': "Y", 'Ь': "", 'Э': "E", 'Ю': "IU", 'Я': "IA", 'Ё': "E", 'Ђ': "D", 'Ѓ': "G",
 	'Є': "IE", 'Ѕ': "DZ", 'І': "I", 'Ї': "I", 'Ј': "J", 'Љ': "LJ", 'Њ': "NJ", 'Ћ': "C", 'Ќ': "K", 'Ў': "U", 'Џ': "DZ",
 	'Ѫ': "U", 'Ѵ': "Y", 'Ґ': "G", 'Ғ': "G", 'Һ': "C",
 }
 
 var (
-	shortParticle = regexp.MustCompile("(?i)(^|\\s)([DLST])['`´‘’′]\\s*(\\pL)")
+	shortParticle = regexp.MustCompile("(?i)(^|\\s)([DLST])['`´‘’′](\\pL)")
 	silent        = regexp.MustCompile("['`´\\x{2b0}-\\x{2ff}‘’‛′]+")
 	wordBreaks    = regexp.MustCompile("[\\s\\-.·\\x{2010}-\\x{2015}−]+")
-	silentHard    = regexp.MustCompile("Ъ([ЕЁЮЯЇИО])")
 	patronymic    = regexp.MustCompile("([OE]V[IY]C[HZ]|[OEI]VNA)$")
 )
 
@@ -76,35 +48,22 @@ var (
 
 // nameWords gives the words of a name in A to Z; none for a cell that is empty or says that it is unknown.
 func nameWords(cell string) ([]string, error) {
-	text, err := tidy(cell)
+	text, err := readOptional(cell)
 	if err != nil || text == "" {
 		return nil, err
 	}
-	text = norm.NFC.String(strings.ToUpper(norm.NFC.String(shortParticle.ReplaceAllString(text, "$1$2 $3"))))
-	text = silent.ReplaceAllString(strings.ReplaceAll(text, "ß", "SS"), "")
-	found := strings.Fields(wordBreaks.ReplaceAllString(text, " "))
-	joined := strings.Join(found, "")
-	scripts := map[string]bool{}
-	for _, letter := range joined {
-		switch {
-		case unicode.Is(unicode.M, letter):
-		case unicode.Is(unicode.Cyrillic, letter):
-			scripts["cyrillic"] = true
-		case unicode.Is(unicode.Latin, letter):
-			scripts["latin"] = true
-		default:
-			return nil, errName
-		}
-	}
-	if len(scripts) > 1 {
-		return nil, errName
-	}
-	if len(scripts) == 0 || unknown[joined] {
+	found, isCyrillic, err := splitName(shortParticle.ReplaceAllString(text, "$1$2 $3"))
+	if err == noLetter || err == nameUnknown {
 		return nil, nil
 	}
 	out := []string{}
 	for _, word := range found {
-		made, err := toLatin(word, scripts["cyrillic"])
+		made, err := "", err
+		if isCyrillic {
+			made, err = cyrillicBy(cyrillicLetters, bulgarianHard(word))
+		} else {
+			made, err = latinBy(latinLetters, word)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -112,35 +71,91 @@ func nameWords(cell string) ([]string, error) {
 			out = append(out, made)
 		}
 	}
-	return out, nil
+	return out, err
 }
 
-func toLatin(word string, isCyrillic bool) (string, error) {
-	table := latinLetters
-	if isCyrillic {
-		table = cyrillicLetters
-		word = silentHard.ReplaceAllString(word, "$1")
+// splitName gives the words of a name in capitals, and whether they are Cyrillic.
+func splitName(text string) (found []string, isCyrillic bool, err error) {
+	text = silent.ReplaceAllString(norm.NFC.String(capitals(text)), "")
+	found = strings.Fields(wordBreaks.ReplaceAllString(text, " "))
+	joined := strings.Join(found, "")
+	var latin, cyrillic, other bool
+	for _, letter := range joined {
+		switch {
+		case unicode.Is(unicode.M, letter):
+		case letter == ',':
+			return nil, false, comma
+		case !unicode.IsLetter(letter):
+			return nil, false, noNameSign
+		case letter >= 0x400 && letter <= 0x52f:
+			cyrillic = true
+		case letter < 0x250 || letter >= 0x1e00 && letter <= 0x1eff:
+			latin = true
+		default:
+			other = true
+		}
 	}
-	out := strings.Builder{}
+	switch {
+	case other:
+		return nil, false, otherScript
+	case latin && cyrillic:
+		return nil, false, twoScripts
+	case !latin && !cyrillic:
+		return nil, false, noLetter
+	case unknown[joined]:
+		return nil, false, nameUnknown
+	}
+	return found, cyrillic, nil
+}
+
+// bulgarianHard writes A for a hard sign, but not where it is Russian: before these vowels it stays, and is IE.
+func bulgarianHard(word string) string {
+	letters := []rune(word)
+	for i, letter := range letters {
+		if letter == 'Ъ' && (i+1 == len(letters) || !strings.ContainsRune("ЕЁЮЯЇИО", letters[i+1])) {
+			letters[i] = 'А'
+		}
+	}
+	return string(letters)
+}
+
+// latinBy writes a word by a form of table A; a letter in no table loses its marks.
+func latinBy(table map[rune]string, word string) (string, error) {
+	out := ""
 	for _, letter := range word {
 		made, is := table[letter]
 		if !is {
-			base := withoutMarks(letter)
-			if made, is = table[[]rune(base + "\x00")[0]]; !is {
-				made = base
+			made = withoutMarks(letter)
+		}
+		if strings.Trim(made, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+			return "", otherScript
+		}
+		out += made
+	}
+	return out, nil
+}
+
+// cyrillicBy does it by a form of table B.
+func cyrillicBy(table map[rune]string, word string) (string, error) {
+	out := ""
+	for _, letter := range word {
+		made, is := table[letter]
+		for _, base := range withoutMarks(letter) {
+			if !is {
+				made, is = table[base]
 			}
-			if strings.Trim(made, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-				return "", errName
+			if !is {
+				return "", otherScript
 			}
 		}
-		out.WriteString(made)
+		out += made
 	}
-	return out.String(), nil
+	return out, nil
 }
 
 func withoutMarks(letter rune) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.M, r) {
+		if norm.NFD.PropertiesString(string(r)).CCC() != 0 {
 			return -1
 		}
 		return r
@@ -149,11 +164,11 @@ func withoutMarks(letter rune) string {
 
 // The groups of the folding; a regular expression of Go takes the first that fits, so the longest stand first.
 var (
-	groups = regexp.MustCompile("SHCH|SZCZ|SHTCH|SHT|TSCH|TCH|CZ|CS|CH|TS|TZ|CK|C|SCH|SH|SZ|ZH|ZS|RZ|KH|G|Q|X|PH|TH|W")
+	groups = regexp.MustCompile("SHCH|SZCZ|SHTCH|SHT|TSCH|TCH|CZ|CS|CH|TS|TZ|C|SCH|SH|SZ|ZH|ZS|RZ|KH|G|Q|X|PH|TH|W")
 	become = map[string]string{
 		"SHCH": "SC", "SZCZ": "SC", "SHTCH": "SC", "SHT": "SC", "TSCH": "C", "TCH": "C", "CZ": "C", "CS": "C", "CH": "C",
 		"TS": "C", "TZ": "C", "C": "C", "SCH": "S", "SH": "S", "SZ": "S", "ZH": "Z", "ZS": "Z", "RZ": "Z", "KH": "H",
-		"G": "H", "CK": "K", "Q": "K", "X": "K", "PH": "F", "TH": "T", "W": "V",
+		"G": "H", "Q": "K", "X": "K", "PH": "F", "TH": "T", "W": "V",
 	}
 )
 

@@ -3,15 +3,9 @@ package main
 // Match keys of docs/linkage.md section 4, and the file that decides them.
 
 import (
-	"errors"
-	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
-
-	"golang.org/x/text/language"
 )
 
 // Person is what a row says; "" for what it does not.
@@ -37,24 +31,19 @@ func last(list []string) string {
 
 func start(text string, n int) string { return text[:min(n, len(text))] }
 
-// refused says which column a row is refused for.
-type refused struct{ column string }
-
-func (r refused) Error() string { return r.column }
-
 func readPerson(row map[string]string) (Person, error) {
 	var p Person
 	family, err := nameWords(row["family_name"])
 	if err != nil {
-		return p, refused{"family_name"}
+		return p, in("family_name", err)
 	}
 	prefix, err := nameWords(row["name_prefix"])
 	if err != nil {
-		return p, refused{"name_prefix"}
+		return p, in("name_prefix", err)
 	}
 	given, err := nameWords(row["given_names"])
 	if err != nil {
-		return p, refused{"given_names"}
+		return p, in("given_names", err)
 	}
 	kept := slices.DeleteFunc(slices.Clone(family), func(word string) bool { return particles[word] })
 	if len(kept) == 0 {
@@ -71,94 +60,40 @@ func readPerson(row map[string]string) (Person, error) {
 	for _, word := range kept {
 		p.families = append(p.families, fold(word))
 	}
-	if p.year, p.month, p.day, err = readDate(row["birth_date"]); err != nil {
-		return p, refused{"birth_date"}
+	if p.year, p.month, p.day, err = knownDate(row["birth_date"]); err != nil {
+		return p, in("birth_date", err)
 	}
-	p.postcode, p.house, p.street = readAddress(row)
-	return p, nil
-}
-
-var (
-	yearFirst = regexp.MustCompile(`^([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})$`)
-	dayFirst  = regexp.MustCompile(`^([0-9]{1,2})[-/. ]([0-9]{1,2})[-/. ]([0-9]{4})$`)
-	compact   = regexp.MustCompile(`^([0-9]{4})([0-9]{2})([0-9]{2})$`)
-	yearMonth = regexp.MustCompile(`^([0-9]{4})(?:[-/.]([0-9]{1,2}))?$`)
-	monthYear = regexp.MustCompile(`^([0-9]{1,2})[-/. ]([0-9]{4})$`)
-)
-
-// readDate gives what is known. Months in words and serial numbers are read by the client and stand in no vector here.
-func readDate(cell string) (year, month, day string, err error) {
-	text, err := tidy(cell)
-	if err != nil || text == "" {
-		return "", "", "", err
-	}
-	var y, m, d string
-	if found := yearFirst.FindStringSubmatch(text); found != nil {
-		y, m, d = found[1], found[2], found[3]
-	} else if found := compact.FindStringSubmatch(text); found != nil {
-		y, m, d = found[1], found[2], found[3]
-	} else if found := dayFirst.FindStringSubmatch(text); found != nil {
-		y, m, d = found[3], found[2], found[1]
-		if number(m) > 12 && number(d) <= 12 {
-			return "", "", "", errors.New("American order")
-		}
-	} else if found := yearMonth.FindStringSubmatch(text); found != nil {
-		y, m = found[1], found[2]
-	} else if found := monthYear.FindStringSubmatch(text); found != nil {
-		y, m = found[2], found[1]
-	} else {
-		return "", "", "", errors.New("no date")
-	}
-	if number(y) == 0 {
-		return "", "", "", nil
-	}
-	if number(y) < 1880 || number(y) > 2099 {
-		return "", "", "", errors.New("out of range")
-	}
-	if number(m) < 1 || number(m) > 12 {
-		return y, "", "", nil
-	}
-	month = fmt.Sprintf("%02d", number(m))
-	when := time.Date(number(y), time.Month(number(m)), number(d), 0, 0, 0, 0, time.UTC)
-	if number(d) == 0 || int(when.Month()) != number(m) {
-		return y, month, "", nil
-	}
-	return y, month, fmt.Sprintf("%02d", number(d)), nil
-}
-
-func number(text string) int {
-	made, _ := strconv.Atoi(text)
-	return made
+	p.postcode, p.house, p.street, err = readAddress(row)
+	return p, err
 }
 
 var (
 	postcodeForm = regexp.MustCompile(`^[0-9A-Z]{3,10}$`)
 	dutchCode    = regexp.MustCompile(`^NL([0-9]{4}.*)$`)
 	houseNumber  = regexp.MustCompile(`^0*([1-9][0-9]{0,4})([^0-9]|$)`)
-	noCapital    = regexp.MustCompile(`[^A-Z]`)
 )
 
-func readAddress(row map[string]string) (postcode, house, street string) {
-	text, err := tidy(row["postcode"])
-	must(err)
-	text = strings.ToUpper(strings.NewReplacer(" ", "", ".", "", "-", "").Replace(text))
-	text = dutchCode.ReplaceAllString(text, "$1")
-	if postcodeForm.MatchString(text) && strings.ContainsAny(text, "0123456789") {
-		postcode = text
-	}
-	text, err = tidy(row["house_number"])
-	must(err)
-	if found := houseNumber.FindStringSubmatch(text); found != nil {
-		house = found[1]
-	}
-	text, err = tidy(row["street"])
-	must(err)
-	for _, letter := range strings.ToUpper(text) {
-		if made, err := toLatin(string(letter), false); err == nil {
-			street += noCapital.ReplaceAllString(made, "")
+func readAddress(row map[string]string) (postcode, house, street string, err error) {
+	text := map[string]string{}
+	for _, column := range []string{"postcode", "house_number", "street"} {
+		if text[column], err = readOptional(row[column]); err != nil {
+			return "", "", "", in(column, err)
 		}
 	}
-	return postcode, house, start(street, 6)
+	code := capitals(strings.NewReplacer(" ", "", ".", "", "-", "").Replace(text["postcode"]))
+	code = dutchCode.ReplaceAllString(code, "$1")
+	if postcodeForm.MatchString(code) && strings.ContainsAny(code, "0123456789") {
+		postcode = code
+	}
+	if found := houseNumber.FindStringSubmatch(text["house_number"]); found != nil {
+		house = found[1]
+	}
+	for _, letter := range capitals(text["street"]) {
+		if made, err := latinBy(latinLetters, string(letter)); err == nil {
+			street += made
+		}
+	}
+	return postcode, house, start(street, 6), nil
 }
 
 func sorted(parts ...string) []string {
@@ -208,31 +143,15 @@ var (
 
 // identifierKey is key 1 of the schemes that begin with a number.
 func identifierKey(scheme string, row map[string]string) ([]string, error) {
+	filled := func(columns ...string) bool {
+		return slices.ContainsFunc(columns, func(column string) bool { return strings.TrimFunc(row[column], isSpace) != "" })
+	}
 	switch {
-	case strings.HasPrefix(scheme, "bsn-") && row["bsn"] != "":
-		digits := row["bsn"]
-		if len(digits) == 8 {
-			digits = "0" + digits
-		}
-		sum := 0
-		for i, digit := range digits {
-			weight := 9 - i
-			if i == 8 {
-				weight = -1
-			}
-			sum += weight * int(digit-'0')
-		}
-		if len(digits) != 9 || sum%11 != 0 {
-			return nil, refused{"bsn"}
-		}
-		return []string{digits}, nil
-	case strings.HasPrefix(scheme, "document-") && row["document_number"]+row["document_country"] != "":
-		region, err := language.ParseRegion(strings.ToUpper(row["document_country"]))
-		if err != nil {
-			return nil, refused{"document_country"}
-		}
-		joints := strings.NewReplacer(" ", "", ".", "", "-", "", "/", "", "<", "")
-		return []string{region.ISO3(), strings.ToUpper(joints.Replace(row["document_number"]))}, nil
+	case strings.HasPrefix(scheme, "bsn-") && filled("bsn"):
+		digits, err := numberSchemes["bsn"].read(row["bsn"], false)
+		return []string{digits}, in("bsn", err)
+	case strings.HasPrefix(scheme, "document-") && filled("document_country", "document_number"):
+		return readWID(row)
 	}
 	return nil, nil
 }
@@ -262,7 +181,7 @@ func personKeys(scheme string, row map[string]string) ([][]string, error) {
 		out, some = append(out, key), some || key != nil
 	}
 	if !some {
-		return nil, refused{"family_name"}
+		return nil, Refused{"family_name", tooLittle}
 	}
 	return out, nil
 }
@@ -272,30 +191,14 @@ func readPersons(r *Reader) {
 		Cases []struct {
 			Name    string
 			Row     map[string]string
-			Schemes map[string]struct {
-				Keys    [][]string
-				Refused *struct{ Column string }
-			}
+			Schemes map[string]PublishedKeys
 		}
 	}
 	r.read("persons/keys.json", &file)
 	for _, one := range file.Cases {
 		for scheme, published := range one.Schemes {
 			keys, err := personKeys(scheme, one.Row)
-			if published.Refused != nil {
-				if err == nil {
-					err = errors.New("taken")
-				}
-				r.check(one.Name+" under "+scheme, err, refused{published.Refused.Column})
-				continue
-			}
-			if err != nil {
-				r.check(one.Name+" under "+scheme, err, errors.New("taken"))
-				continue
-			}
-			for i, key := range published.Keys {
-				r.check(fmt.Sprintf("%s under %s, key %d", one.Name, scheme, i+1), keys[i], key)
-			}
+			r.matchKeys(one.Name+" under "+scheme, keys, err, published)
 		}
 	}
 }
