@@ -25,7 +25,7 @@ _GROUPS = (
     ("SCH|SH|SZ", "S"),  # Ш; Hungarian SZ
     ("ZH|ZS|RZ", "Z"),  # Ж; Hungarian ZS; Polish RZ, which sounds as Ż
     ("KH|G", "H"),  # Х KH|H; Г G|H
-    ("Q|X", "K"),  # not CK: its C is taken above, and BECK does not meet BEK
+    ("Q|X", "K"),  # not CK: Potocki is Потоцький, POTOTSKYI by the law (and BECK does not meet BEK)
     ("PH", "F"),
     ("TH", "T"),
     ("W", "V"),

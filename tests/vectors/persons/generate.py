@@ -41,6 +41,8 @@ CASES: list[tuple[str, dict[str, str]]] = [
     ("Ukrainian with a patronymic, as written", row("Гриценко", "Євген Петрович", "1988-08-24")),
     ("Ukrainian by resolution 55", row("Hrytsenko", "Yevhen Petrovych", "1988-08-24")),
     ("Ukrainian by way of Polish", row("Szewczenko", "Julija", "1988-08-24")),
+    ("Polish CK", row("Potocki", "Beck", "1988-08-24")),
+    ("Polish CK, as Ukraine writes it", row("Потоцький", "Бек", "1988-08-24")),
     ("Romanian comma below", row("Ștefănescu", "Ioana", "2001-02-28")),
     ("Romanian cedilla", row("Ştefănescu", "Ioana", "2001-02-28")),
     ("Hungarian order", row("László", "Szűcs", "1970-01-02")),
