@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from unicodedata import category
 
 from broker.canonical import parse_canonical
 from broker.errors import Code, SluisError
@@ -69,10 +70,12 @@ class Members:
         return self.text(name, pattern, shape) if name in self._left else None
 
     def free_text(self, name: str, limit: int) -> str:
-        """Text of 1 to `limit` bytes without a long number."""
+        """One line of 1 to `limit` bytes without a long number. It is shown in terminals: no control characters."""
         value = self.take(name)
         if not isinstance(value, str) or not 1 <= len(value.encode()) <= limit:
             raise self.wrong(name, f"must be text of 1 to {limit} bytes")
+        if not all(character.isprintable() or category(character) == "Zs" for character in value):
+            raise self.wrong(name, "holds a line break, a tab or another character that is not printed; write one line")
         if LONG_NUMBER.search(value):
             raise self.wrong(name, "holds a long number; it is logged and shown, so describe in words")
         return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,7 +14,10 @@ from sluis_client.participant import Participant
 from sluis_client.policy import AttributeView, PurposeView
 from sluis_client.pseudonymise import Column, ColumnMaker, Fields
 from sluis_client.schemes import SCHEMES, Reason, Scheme
+from sluis_client.statement_shapes import COVERAGE_BYTES, is_line
 from sluis_client.tables import NormalisedTable, Problem, Table, normalise_table, rows_refused
+
+_LONG_NUMBER = re.compile(r"[0-9]{8}")
 
 
 @dataclass(frozen=True)
@@ -110,12 +114,13 @@ def prepare(view: PurposeView, plan: Plan, table: Table) -> Prepared:
     """Normalises identifiers and attributes. Rows that cannot be used are left out and reported, never their values.
 
     Raises:
-        ClientError: SCHEME_UNKNOWN, ATTRIBUTE_UNKNOWN, CODE_UNKNOWN, RULES_MISSING, RULES_WRONG, COLUMN_*,
-            ROWS_REFUSED under `strict`, NOTHING_TO_PUBLISH, ATTRIBUTES_MISSING.
+        ClientError: SCHEME_UNKNOWN, ATTRIBUTE_UNKNOWN, CODE_UNKNOWN, RULES_MISSING, RULES_WRONG, COLUMN_*, USAGE for
+            what no coverage can be, ROWS_REFUSED under `strict`, NOTHING_TO_PUBLISH, ATTRIBUTES_MISSING.
     """
     scheme = scheme_named(plan.scheme)
     limit, allowed = view.rows_per_pseudonym(plan.scheme), allowed_keys(view, scheme)
     _check_rules(view, plan.rules)
+    _check_coverage(plan.coverage)
     headers, left_out = (
         ({}, tuple(sorted(view.attributes))) if plan.hits_only else _attribute_headers(view, plan, table)
     )
@@ -223,6 +228,16 @@ def _check_rules(view: PurposeView, rules: Mapping[str, bool | int | str]) -> No
         if name not in view.rules or view.rules[name] != value:
             asked = f"asks {_shown(view.rules[name])}" if name in view.rules else "has no such rule"
             raise ClientError("RULES_WRONG", f"--rules {name}: {view.name} {asked}")
+
+
+def _check_coverage(text: str) -> None:
+    """As the broker does once all rows are uploaded; askers see it in their terminals and files."""
+    if not is_line(text, COVERAGE_BYTES) or _LONG_NUMBER.search(text):
+        raise ClientError(
+            "USAGE",
+            f"--coverage says in words what the register covers, in one line of 1 to {COVERAGE_BYTES} bytes, without a "
+            "number of eight digits or more",
+        )
 
 
 def _shown(value: bool | int | str) -> str:

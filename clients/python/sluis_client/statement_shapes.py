@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
+from unicodedata import category
 
 from sluis_client.errors import ClientError, Exit
 
@@ -25,6 +26,7 @@ SUBJECT_SEARCH = "sluis/v1/subject-search"
 SUBJECT_ANSWER = "sluis/v1/subject-answer"
 SUBJECT_PSEUDONYMS = "sluis/v1/subject-pseudonyms"
 KEM = "MLKEM768-X25519"
+COVERAGE_BYTES = 500
 
 CORRECTIONS = ("corrected", "withdrawn", "upheld", "still-disputed")
 CORRECTION_REASONS = (
@@ -137,6 +139,17 @@ def _text(limit: int) -> Shape:
     return lambda value: isinstance(value, str) and 1 <= len(value.encode("utf-8", "surrogatepass")) <= limit
 
 
+def is_line(value: object, limit: int) -> bool:
+    """One line of 1 to `limit` bytes as terminals show it: no line break, no control character."""
+    return _text(limit)(value) and all(
+        character.isprintable() or category(character) == "Zs" for character in str(value)
+    )
+
+
+def _line(limit: int) -> Shape:
+    return lambda value: is_line(value, limit)
+
+
 def _is_flag(value: object) -> bool:
     return isinstance(value, bool)
 
@@ -226,7 +239,7 @@ _SHAPES: dict[str, dict[str, Shape]] = {
         "digest": _like(_DIGEST),
         "attributes": _names(0, 100),
         "as_of": is_time,
-        "coverage": _text(500),
+        "coverage": _line(COVERAGE_BYTES),
         "expires_at": is_time,
         "rules": _is_rules,
     },
@@ -301,7 +314,7 @@ _SHAPES: dict[str, dict[str, Shape]] = {
         "tokens": _like(_DIGEST),
         "rows": _like(_DIGEST),
         "as_of": is_time,
-        "coverage": _text(500),
+        "coverage": _line(COVERAGE_BYTES),
         "rules": _is_rules,
         "not_after": is_time,
     },

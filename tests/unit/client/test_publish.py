@@ -234,6 +234,11 @@ def test_attributes_without_a_column_are_told(world):
         ({"scheme": "kvk"}, "SCHEME_UNKNOWN"),
         ({"scheme": "kvkk"}, "SCHEME_UNKNOWN"),
         ({"rules": {"valid_on": "as-of"}}, "RULES_WRONG"),
+        ({"coverage": ""}, "USAGE"),
+        ({"coverage": "all\nof it"}, "USAGE"),
+        ({"coverage": "all\x1b[2K"}, "USAGE"),
+        ({"coverage": "from 20260101 on"}, "USAGE"),
+        ({"coverage": "é" * 251}, "USAGE"),
     ],
 )
 def test_plans_that_cannot_be(world, plan, code):

@@ -251,6 +251,15 @@ def test_every_member_is_needed_and_no_other_is_known(make):
     assert "more" in refused.value.message
 
 
+@pytest.mark.parametrize("coverage", ["all\nduty: none", "all\x1b[2K", "all\u202e", "é" * 251])
+def test_a_coverage_is_one_line_as_a_terminal_shows_it(coverage):
+    good = ALL["register"]()
+    check_members(good | {"coverage": "één regel\u00a0tekst"}, statements.REGISTER)
+    with pytest.raises(ClientError) as refused:
+        check_members(good | {"coverage": coverage}, statements.REGISTER)
+    assert refused.value.code == "STATEMENT_INVALID"
+
+
 class _Taken:
     """What a member may hold beside its example: null, empty lists and free text."""
 
