@@ -25,5 +25,9 @@ class Accesses:
                 self._findings.add(Code.ACCESS_UNKNOWN, index=entry.index)
         elif body["what"] in ("entries", "vault-export"):
             policies = self._policies.current
-            if policies is not None and body["party"] not in policies.catalogue.auditors:
+            known = policies.catalogue.auditors if policies is not None else ()
+            # a set that cannot be read is a finding of its own; before the first there are no auditors, and no entries
+            # to read, but perhaps a vault: that of the log before
+            too_soon = not self._policies.begun and body["what"] == "vault-export"
+            if body["party"] not in known and (policies is not None or too_soon):
                 self._findings.add(Code.ACCESS_PARTY, index=entry.index)

@@ -51,20 +51,30 @@ class _Pins:
     crl_this_update: datetime | None
     since: datetime
 
-    def undone_by(self, later: _Pins) -> bool:
-        """Whether `later` rests on older lists of the same CAs, or lets a revoked certificate off before it expired.
 
-        A list keeps a revoked certificate at least until it has expired (RFC 5280 section 3.3).
+class _Past:
+    """What the log said of a party's certificates and of their CAs' lists, in all its entries so far."""
+
+    def __init__(self) -> None:
+        self._revoked: set[str] = set()
+        self._dates: dict[tuple[frozenset[str], frozenset[str]], datetime] = {}
+        """The same CAs and certificates -> the newest date of their oldest list."""
+
+    def undone_by(self, before: _Pins | None, now: _Pins) -> bool:
+        """Whether an entry rests on older lists of the same CAs, or lets a revoked certificate off before it expired.
+
+        A list keeps a revoked certificate at least until it has expired (RFC 5280 section 3.3). All entries count, not
+        the one before alone: else a certificate that is left out of one comes back as good in the next.
         """
-        same = (later.issuers, later.certificates.keys()) == (self.issuers, self.certificates.keys())
-        older = same and (
-            self.crl_this_update is not None
-            and (later.crl_this_update is None or later.crl_this_update < self.crl_this_update)
-        )
-        freed = self.revoked - later.revoked
-        return older or any(
-            pinned.serial in freed and later.since <= pinned.not_after for pinned in self.certificates.values()
-        )
+        lists = (frozenset(now.issuers), frozenset(now.certificates))
+        newest, updated = self._dates.get(lists), now.crl_this_update
+        older = newest is not None and (updated is None or updated < newest)
+        if updated is not None and not older:
+            self._dates[lists] = updated
+        known = [*now.certificates.values(), *(before.certificates.values() if before is not None else ())]
+        self._revoked |= now.revoked
+        freed = self._revoked - now.revoked
+        return older or any(pinned.serial in freed and now.since <= pinned.not_after for pinned in known)
 
 
 @dataclass(frozen=True)
@@ -93,6 +103,7 @@ class Callers:
         self._chains: dict[bytes, tuple[x509.Certificate, ...] | None] = {}
         self._pins: dict[str, _Pins] = {}
         self._earlier: dict[str, _Pins] = {}
+        self._past: dict[str, _Past] = {}
 
     def learn(self, entry: LogEntry) -> None:
         """A `party` entry: what holds for this party from here on."""
@@ -119,8 +130,8 @@ class Callers:
         pins = _Pins(pinned, frozenset(body["revoked"]), tuple(body["issuers"]), updated, entry.at)
         if before is not None:
             self._earlier[party] = before
-            if before.undone_by(pins):
-                self._findings.add(Code.REVOCATION_UNDONE, index=entry.index)
+        if self._past.setdefault(party, _Past()).undone_by(before, pins):
+            self._findings.add(Code.REVOCATION_UNDONE, index=entry.index)
         self._pins[party] = pins
 
     def check(self, entry: LogEntry, party: str) -> None:

@@ -177,7 +177,9 @@ class Continuity:
 
     def _name_key(self, entry: LogEntry, text: str) -> None:
         key = _key_id(text)
-        if key is not None and text in self._trust.log_key_texts:  # else that is the finding, and nothing can be due
+        if key is None or text not in self._trust.log_key_texts:
+            return  # that is the finding, and nothing can be due
+        if key not in (known for _, known in self._periods):  # one named again is a finding, and stays retired
             self._periods.append((entry.index, key))
 
     def _carry(self, entry: LogEntry) -> None:

@@ -38,6 +38,8 @@ class Counting:
         self._counts: Counter[_CountKey] = Counter()
         self._evaluations: Counter[tuple[str, str, str]] = Counter()
         self._counted: dict[_CountKey, list[_Counted]] = {}
+        self._counted_as: dict[str, set[_CountKey]] = {}
+        """Commitment to a count's tokens -> where it stands in `_counted`."""
         self.probed = Probed()
 
     def carry(self, counters: Mapping[str, int]) -> None:
@@ -94,12 +96,13 @@ class Counting:
         kept = timedelta(days=purpose.vault_keep_days) if purpose else timedelta(0)
         counted = _Counted(statement["subjects"], statement["tokens"], at + kept)
         self._counted.setdefault(key, []).append(counted)
+        self._counted_as.setdefault(counted.tokens, set()).add(key)
 
     def erased(self, entry: LogEntry) -> None:
         """An `erasure`: questions whose rows are gone, by their commitments, can be compared with no later count."""
         gone = set(entry.body["commitments"])
-        for key, counted in self._counted.items():
-            self._counted[key] = [one for one in counted if one.tokens not in gone]
+        for key in {key for name in gone for key in self._counted_as.pop(name, ())}:
+            self._counted[key] = [one for one in self._counted[key] if one.tokens not in gone]
 
 
 def _key(statement: Mapping[str, Any], answerer: str) -> _CountKey:

@@ -15,7 +15,7 @@ MAX_BYTES = 65_535
 GRACE = timedelta(seconds=60)
 """How long before its entry a decision may have been taken (docs/formats.md section 3)."""
 _DAY = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", re.ASCII)
+_TIME = re.compile(r"2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", re.ASCII)
 
 
 class EntryError(ValueError):

@@ -11,6 +11,7 @@ from broker.audit.accesses import Accesses
 from broker.audit.callers import Callers
 from broker.audit.canaries import Canaries
 from broker.audit.closing import Closing
+from broker.audit.commitments import Commitments
 from broker.audit.continuity import Continuity
 from broker.audit.counting import Counting
 from broker.audit.entries import LogEntry, read_time
@@ -61,6 +62,8 @@ class EntryRules:
         self._canaries = Canaries(trust, findings, self.policies, self._keys)
         self._live_answers = LiveAnswers(trust, findings, self.policies, self.releases)
         self.replayed: Counter[Replayed] = Counter()
+        self.erased = Erased(Commitments().rows())
+        """What was erased, for a vault export's check; known at the end of the log."""
         self._read = b""
         """The bytes of the entry that is being checked."""
 
@@ -70,13 +73,13 @@ class EntryRules:
         self.releases.end_batch()
         self._rectifications.settle()
 
-    def settle(self) -> Erased:
-        """The log ends here: what was still due is missing. Returns what was erased, for a vault export's check."""
+    def settle(self) -> None:
+        """The log ends here: what was still due is missing."""
         self._exchanges.end_batch()
         self._closing.settle()
         self._rectifications.settle()
         self.continuity.settle()
-        return self._erasures.settle()
+        self.erased = self._erasures.settle()
 
     def entry(self, entry: LogEntry, leaf: bytes) -> None:
         """What the entry's kind demands. Kinds that are not listed demand their form only."""

@@ -199,10 +199,12 @@ class Erasures:
         """At the end of the log: judges every erasure against what the log had committed to before it."""
         rows = self._made.rows()
         erased = np.frombuffer(bytes(self._erased), _TYPE)
-        marks, counts = np.unique(erased["mark"], return_counts=True)
-        for mark in marks[counts > 1]:
-            again = erased["index"][erased["mark"] == mark]
-            self._findings.add(Code.ERASURE_TWICE, index=int(again[1]))
+        marks, first = np.unique(erased["mark"], return_index=True)
+        again = np.ones(len(erased), np.bool_)
+        again[first] = False
+        self._report(Code.ERASURE_TWICE, erased, again)
+        # judged once each: as often as it was made and erased would be work, and room, without a bound
+        erased = erased[~again]
         at, of = pairs(rows, erased["mark"])
         before = rows["index"][of] < erased["index"][at]
         at, of = at[before], of[before]

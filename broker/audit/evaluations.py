@@ -72,7 +72,7 @@ class Evaluations:
             self._find(Code.SERVICE_KEY, entry, "it was destroyed before")
         self._destroyed.add(body["public_key"])
         purpose = policies.purposes.get(body["purpose"]) if policies else None
-        if body["reason"] is not None or policies is None:
+        if body["reason"] is not None or (policies is None and self._policies.begun):
             return
         due = needed_until(purpose, body["epoch"]) if purpose else None
         if due is None or entry.at < due - GRACE:

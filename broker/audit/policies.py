@@ -122,6 +122,11 @@ class Policies:
         archived = self._in_force.get(self._current[0]) if self._current else None
         return archived.policy_set if archived else None
 
+    @property
+    def begun(self) -> bool:
+        """Whether the log has put a set in force, be it one that cannot be read."""
+        return self._current is not None
+
     def around(self, at: datetime) -> tuple[PolicySet | None, ...]:
         """The sets that a call logged at `at` may have been taken under: in force, or replaced at most 60 seconds ago.
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from broker.audit.entries import GRACE, LogEntry
@@ -122,11 +123,10 @@ class Releases:
                     break
                 self._overdue[ask.index] = at
             self._order.popleft()
-        if self._overdue:
-            late = [index for index, since in self._overdue.items() if since + CLOSING < at]
-            for index in late:
-                del self._overdue[index]
-                self._findings.add(Code.RELEASE_MISSING, index=index)
+        # in the order in which they became overdue
+        for index in list(takewhile(lambda index: self._overdue[index] + CLOSING < at, self._overdue)):
+            del self._overdue[index]
+            self._findings.add(Code.RELEASE_MISSING, index=index)
 
     def release(self, entry: LogEntry, *, closed: bool) -> None:
         """A `release`. `closed`: whether its purpose was closed to the asker by then."""

@@ -142,10 +142,15 @@ def _read_note(note: str) -> tuple[SignedTree, str, list[tuple[str, bytes]]]:
     for line in tail[:-1].split("\n"):
         dash, name, blob_text = [*line.split(" "), "", "", ""][:3]
         blob = decode(blob_text)
-        if dash != "—" or line.count(" ") != 2 or not name or "+" in name or len(blob) < 5:
+        if dash != "—" or line.count(" ") != 2 or not _is_name(name) or len(blob) < 5:
             raise NoteError("not a signature line")
         signatures.append((name, blob))
     return SignedTree(origin, int(size_text), root), f"{head}\n", signatures
+
+
+def _is_name(name: str) -> bool:
+    """Whether a signature may be under this name: no white space of Unicode in it, and no plus sign."""
+    return bool(name) and "+" not in name and not any(map(str.isspace, name))
 
 
 def read_checkpoint(note: str, keys: LogKeys) -> SignedTree:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from broker.audit import strict_json
@@ -161,8 +162,9 @@ class _Verification:
     def report(self) -> Report:
         """The outcome of what was read."""
         if not self.stopped:
-            erased = self._rules.settle()
+            self._net(self._rules.settle)
             if self._vault is not None:
+                erased = self._rules.erased
                 origin, size = self._trust.origin, self._tree.size
                 self._vault_checked = check_vault(self._vault, erased, origin=origin, size=size, findings=self.findings)
             if not self._ended:
@@ -236,15 +238,20 @@ class _Verification:
             return
         if entry.index != index:
             self.findings.add(Code.INDEX, index=index)
+            entry = replace(entry, index=index)  # where it stands: what it says of that may be any number
         self._kinds[entry.kind] += 1
         self._check_time(entry, index)
         self._witnessing.entry(entry)
         self._stamps.entry(entry)
         if (entry.kind == "genesis") != (index == 0):
             self.findings.add(Code.GENESIS, index=index)
+        self._net(lambda: self._rules.entry(entry, leaf), index)
+
+    def _net(self, rules: Callable[[], None], index: int | None = None) -> None:
+        """Whatever a hostile entry makes a library raise is a finding, at once or where its batch or the log ends."""
         try:
-            self._rules.entry(entry, leaf)
-        except Exception as error:  # noqa: BLE001  # whatever a hostile entry makes a library raise is a finding
+            rules()
+        except Exception as error:  # noqa: BLE001
             self.findings.add(Code.LEAF_FORM, type(error).__name__, index=index)
 
     def _check_time(self, entry: LogEntry, index: int) -> None:
@@ -257,7 +264,7 @@ class _Verification:
         self._last = entry
 
     def _checkpoint(self, note: object) -> None:
-        self._rules.end_batch()
+        self._net(self._rules.end_batch)
         self._batch_time = None
         self._checkpoints += 1
         if not isinstance(note, str):

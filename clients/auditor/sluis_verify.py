@@ -7,18 +7,18 @@ For an auditor who would rather read a program than trust one. It shares no line
 `sluis audit verify`; both follow docs/formats.md, and the tests demand that they find the same in every good and bad
 bundle. Two parts, by what they prove:
 
-    INTEGRITY, lines 110 to 1296: that nothing in the log was altered, moved, added or cut, and by whose keys
+    INTEGRITY, lines 110 to 1316: that nothing in the log was altered, moved, added or cut, and by whose keys
     1. bytes          110  canonical JSON, and the members of every kind of log entry and signed statement
     2. the tree       456  RFC 6962 hashes, checkpoints as C2SP signed notes, cosignatures of witnesses
     3. trust          634  the trust file, which comes to you by another way than the bundle
     4. signatures     855  parties' certificates, and what was signed with them
-    5. one pass       980  over the bundle, what you expected of it, and how far witnesses vouch
+    5. one pass       995  over the bundle, what you expected of it, and how far witnesses vouch
 
-    CONTENT, lines 1297 to 3723: that the log says what the policies allowed; each section needs those before it
-    6. policies      1297  archived policy sets: digests, signers, approvals of both sides
-    7. decisions     1461  every decision taken again, from the policy's meaning and the facts in the log
-    8. the story     1945  keys, registers, asks, releases, corrections, erasures, the log's own life
-    9. the command   3724  files read, the verdict printed
+    CONTENT, lines 1317 to 3759: that the log says what the policies allowed; each section needs those before it
+    6. policies      1317  archived policy sets: digests, signers, approvals of both sides
+    7. decisions     1481  every decision taken again, from the policy's meaning and the facts in the log
+    8. the story     1965  keys, registers, asks, releases, corrections, erasures, the log's own life
+    9. the command   3760  files read, the verdict printed
 
 What to read for which question, if you have an hour:
 
@@ -172,7 +172,7 @@ def unbase64(text: object) -> bytes:
     raise Malformed("not base64")
 
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", re.ASCII)
+_TIME = re.compile(r"2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", re.ASCII)
 
 
 def moment(text: object) -> datetime:
@@ -447,7 +447,7 @@ def read_entry(leaf: bytes) -> Entry:
         variant = "elements"
     elif kind == "recovery" and body.get("what") == "entries-lost":
         variant = "entries-lost"
-    name = f"{kind} {variant}".strip() if isinstance(variant, str) and " " not in kind else ""
+    name = " ".join(filter(None, (kind, variant))) if isinstance(variant, str) and " " not in kind else ""
     if name not in ENTRIES or not has_form(body, ENTRIES[name]):
         raise Malformed("a kind, or members of it, that this verifier does not know")
     return Entry(value["index"], kind, moment(value["sequenced_at"]), body, name)
@@ -966,15 +966,30 @@ class Party:
     """Date of its CAs' oldest revocation list."""
     since: datetime
 
-    def undone_by(self, later: Party) -> bool:
-        """Whether `later` rests on older lists of the same CAs, or frees a revoked certificate before it expired.
+
+class Revocations:
+    """What all `party` entries of a party so far said of its certificates, and of its CAs' lists."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Known] = {}
+        self.revoked: set[str] = set()
+        self.dates: dict[tuple[frozenset[str], frozenset[str]], datetime] = {}
+        """CAs and certificates -> the newest date of their oldest list."""
+
+    def undone_by(self, party: Party) -> bool:
+        """Whether an entry rests on older lists of the same CAs, or frees a revoked certificate before it expired.
 
         A list keeps a revoked certificate at least until then (RFC 5280 section 3.3).
         """
-        same = self.issuers == later.issuers and self.certificates.keys() == later.certificates.keys()
-        older = self.lists is not None and (later.lists is None or later.lists < self.lists)
-        freed = self.revoked - later.revoked
-        return (same and older) or any(c.serial in freed and later.since <= c.last for c in self.certificates.values())
+        of = (frozenset(party.issuers), frozenset(party.certificates))
+        newest = self.dates.get(of)
+        older = newest is not None and (party.lists is None or party.lists < newest)
+        if party.lists is not None:
+            self.dates[of] = max(party.lists, newest or party.lists)
+        known = [*self.known.values(), *party.certificates.values()]
+        self.known, self.revoked = party.certificates, self.revoked | party.revoked
+        freed = self.revoked - party.revoked
+        return older or any(c.serial in freed and party.since <= c.last for c in known)
 
 
 # --- 5. One pass ------------------------------------------------------------------------------------------------------
@@ -1085,7 +1100,7 @@ class Verification:
                 self._line(line)
         except Stop:
             return
-        self.story.end()
+        self._net(self.story.end)
         if not self._ended:
             self.find("BUNDLE_TRUNCATED")
         if self.tree.size != self.stated:
@@ -1178,6 +1193,7 @@ class Verification:
             return
         if entry.index != index:
             self.find("INDEX", index)
+            entry = replace(entry, index=index)  # where it stands, not where it says it does
         earlier = self._last_at is not None and entry.at < self._last_at
         if earlier or (self._batch_at is not None and entry.at != self._batch_at):
             self.find("TIME_ORDER", index)
@@ -1186,13 +1202,17 @@ class Verification:
         self.witnesses.entry(entry)
         if (entry.kind == "genesis") != (index == 0):
             self.find("GENESIS", index)
+        self._net(lambda: self.story.tell(entry), index)
+
+    def _net(self, rules: Callable[[], None], index: int | None = None) -> None:
+        """Whatever a hostile entry makes a library raise is a finding, at once or where its batch or the log ends."""
         try:
-            self.story.tell(entry)
-        except Exception as error:  # whatever a hostile entry makes a library raise is a finding
+            rules()
+        except Exception as error:
             self.find("LEAF_FORM", index, type(error).__name__)
 
     def _checkpoint(self, note: object) -> None:
-        self.story.end_of_batch()
+        self._net(self.story.end_of_batch)
         self._batch_at = None
         if not isinstance(note, str):
             self._stop("CHECKPOINT_FORM")
@@ -2066,27 +2086,27 @@ class Story:
         """The last two put in force; None for one that the archive lacks."""
         self.since: datetime | None = None
         self.parties: dict[str, list[Party]] = defaultdict(list)
-        self.chains: dict[str, list[x509.Certificate]] = {}
+        self.revocations, self.chains = defaultdict[str, Revocations](Revocations), dict[str, list[x509.Certificate]]()
         self.key_digests: set[str] = set()
-        self.encryption_keys: dict[str, list[tuple[str, datetime]]] = defaultdict(list)
+        self.encryption_keys = defaultdict[str, list[tuple[str, datetime]]](list)
         self.epoch_keys: dict[tuple[str, str], str] = {}
         self.replaced_keys: set[tuple[str, str]] = set()
-        self.retired: set[tuple[str, str]] = set()
-        self.key_ends: set[tuple[str, ...]] = set()
+        self.retired, self.key_ends = set[tuple[str, str]](), set[tuple[str, ...]]()
         self.registers: dict[str, Register] = {}
-        self.versions: dict[str, int] = {}
+        self.versions, self.folders = dict[str, int](), Counter[str]()
+        """The newest of each register; how many registers an answerer has under a purpose and epoch."""
         self.withdrawn: dict[str, tuple[int, datetime]] = {}
         self.exchange: Exchange | None = None
         self.seen: set[bytes] = set()
         self.batch, self.live = 0, set[int]()
         """The number of the batch; asks whose answerer has signed a live answer."""
         self.waiting: dict[int, Waiting] = {}
-        self.in_order: deque[int] = deque()
-        self.overdue: dict[int, datetime] = {}
+        self.in_order, self.overdue = deque[int](), dict[int, datetime]()
         self.fate: dict[int, str] = {}
         """Index of an ask -> the code of a release that comes nevertheless."""
         self.requests, self.counts = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
         self.counted: dict[tuple[str, ...], list[Counted]] = defaultdict(list)
+        self.counted_as: dict[str, set[tuple[str, ...]]] = defaultdict(set)  # commitment to tokens -> keys of `counted`
         self.probed: dict[tuple[str, ...], Probed] = defaultdict(Probed)
         self.notices: dict[str, dict[str, datetime]] = defaultdict(dict)
         self.askers: dict[int, str] = {}
@@ -2184,14 +2204,18 @@ class Story:
 
     def _read_by(self, entry: Entry) -> None:
         """Entries of others, or what they commit to, given to an auditor of the policy set."""
-        if self.policies and entry.body["party"] not in self.policies.meaning["catalogue"].get("auditors", ()):
+        known = self.policies.meaning["catalogue"].get("auditors", ()) if self.policies else ()
+        # a set that the archive lacks is a finding of its own; before the first there are no auditors, and no entries
+        # to read, but perhaps a vault: that of the log before
+        too_soon = not self.sets and entry.body["what"] == "vault-export"
+        if entry.body["party"] not in known and (self.policies or too_soon):
             self.find("ACCESS_PARTY", entry.index)
 
     def _rows_gone(self, entry: Entry) -> None:
         """No later count is compared with a question whose rows were erased."""
         gone = set(entry.body["commitments"])
-        for key, counted in self.counted.items():
-            self.counted[key] = [one for one in counted if one.tokens not in gone]
+        for key in {key for name in gone for key in self.counted_as.pop(name, ())}:
+            self.counted[key] = [one for one in self.counted[key] if one.tokens not in gone]
 
     # Policies and parties
 
@@ -2263,7 +2287,7 @@ class Story:
             self.find("CERTIFICATE_OIN", entry.index)
         lists = None if body["crl_this_update"] is None else moment(body["crl_this_update"])
         party = Party(certificates, body["issuers"], frozenset(body["revoked"]), lists, entry.at)
-        if self.parties[name] and self.parties[name][-1].undone_by(party):
+        if self.revocations[name].undone_by(party):
             self.find("REVOCATION_UNDONE", entry.index)
         self.parties[name] = [*self.parties[name][-1:], party]
 
@@ -2414,6 +2438,8 @@ class Story:
         known = self.registers.pop(name, None)
         if known is None or known.reference["version"] != version or not name.startswith(f"{body['party']}/"):
             self.find("REGISTER_ORDER", entry.index)
+        if known is not None:
+            self.folders[_folder(name)] -= 1
         self.withdrawn[name] = (version, entry.at)
 
     def _published(self, entry: Entry) -> None:
@@ -2434,6 +2460,7 @@ class Story:
         self.find_all(faults, entry.index)
         self.versions[name] = version
         reference = {"name": name, "version": version, "manifest": digest_of(stated)}
+        self.folders[_folder(path)] += path not in self.registers
         self.registers[path] = Register(reference, stated)
 
     def _in_terms(self, entry: Entry, stated: dict[str, Any], purpose: dict[str, Any]) -> bool:
@@ -2505,6 +2532,7 @@ class Story:
             key = _count_key(body, stated)
             self.counts[_budget(key)] += 1
             self.counted[key].append(Counted(stated["subjects"], stated["tokens"], kept))
+            self.counted_as[stated["tokens"]].add(key)
         hindrance = "" if is_live else self._hindrance(body["answerer"], stated, register, decided)
         self.waiting[entry.index] = Waiting(body, register, hindrance, decided, self.batch, live)
         self.in_order.append(entry.index)
@@ -2512,9 +2540,7 @@ class Story:
     def _hindrance(self, answerer: str, stated: dict[str, Any], register: Register | None, at: datetime) -> str:
         """Why no row could be matched at the time of the decision."""
         if register is None:
-            folder = _path(answerer, {**stated, "scheme": ""})
-            others = any(name.rpartition("/")[0] + "/" == folder for name in self.registers)
-            return "NOT_COVERED" if others else "NO_REGISTER"
+            return "NOT_COVERED" if self.folders[_path(answerer, {**stated, "scheme": ""})] else "NO_REGISTER"
         if not set(stated["want"]["attributes"]) <= set(register.stated["attributes"]):
             return "NOT_COVERED"
         return "EXPIRED" if moment(register.stated["expires_at"]) <= at else ""
@@ -2694,7 +2720,8 @@ class Story:
                     break
                 self.overdue[self.in_order[0]] = at
             self.in_order.popleft()
-        for index in [index for index, since in self.overdue.items() if since + CLOSING < at]:
+        while self.overdue and next(iter(self.overdue.values())) + CLOSING < at:
+            index = next(iter(self.overdue))
             del self.overdue[index]
             self.find("RELEASE_MISSING", index)
 
@@ -2886,6 +2913,11 @@ def _path(answerer: str, stated: Mapping[str, Any]) -> str:
     return "/".join((answerer, stated["purpose"], stated["epoch"], stated["scheme"]))
 
 
+def _folder(path: str) -> str:
+    """Where a register's name stands: the same for all schemes."""
+    return path.rpartition("/")[0] + "/"
+
+
 def _mark(*names: str) -> bytes:
     """Names in few bytes: there are many exchanges."""
     return hashlib.sha256("\n".join(names).encode()).digest()[:16]
@@ -3068,7 +3100,7 @@ class KeyService:
         body, policies = entry.body, self.story.policies
         purpose = policies.purpose(body["purpose"]) if policies else None
         early = False
-        if policies is not None and body["reason"] is None:
+        if body["reason"] is None and (policies is not None or not self.story.sets):
             until = needed_until(purpose, body["epoch"]) if purpose else None
             early = until is None or entry.at < until - GRACE
         if early or body["public_key"] in self.destroyed:
@@ -3473,12 +3505,14 @@ class Vault:
         erased: set[str] = set()
         for one in self.erasures:
             for name in one.commitments:
+                if name in erased:  # judged once each: as often as it was made and erased would be work without a bound
+                    self.find("ERASURE_TWICE", one.index)
+                    continue
                 before = [use for index, use in self.made.get(name, ()) if index < one.index]
                 uses = [use for use in before if use is not None]
                 early = any(use.due is not None and use.due > one.at for use in uses)
                 holds = self.holds.values()
                 faults = {
-                    "ERASURE_TWICE": name in erased,
                     "ERASURE_UNKNOWN": not before,
                     "ERASURE_EARLY": not one.by_request and early,
                     "ERASURE_UNORDERED": bool(before) and not self._was_ordered(one, uses),
@@ -3679,7 +3713,9 @@ class Life:
 
     def _name_key(self, entry: Entry, text: str) -> None:
         key = _key_id(text)
-        if key is not None and text in self.trust.log_key_texts:  # else that is the finding, and nothing can be due
+        if key is None or text not in self.trust.log_key_texts:
+            return  # that is the finding, and nothing can be due
+        if key not in (known for _, known in self.keys):  # one named again is a finding, and stays retired
             self.keys.append((entry.index, key))
 
     def is_due(self, tree: Checkpoint) -> bool:
@@ -3731,6 +3767,11 @@ def bundle_lines(path: Path) -> Iterator[bytes]:
             yield line
 
 
+def one_line(text: str) -> str:
+    """A text of the log as a terminal may be shown it: what does not print stands as its escape."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+
+
 def verified(bundle: Path, trust: Path, before: Ended | None, expect: Path | None = None) -> Verification:
     """One bundle against its trust file, printed. Raises OSError, and ValueError for a file that cannot be used."""
     try:
@@ -3744,9 +3785,9 @@ def verified(bundle: Path, trust: Path, before: Ended | None, expect: Path | Non
     print(f"trust        {trusted.fingerprint}")
     if story.life.follows:
         compared = "compared" if before else "not compared; give --previous"
-        print(f"follows      {story.life.follows}: {compared}")
+        print(f"follows      {one_line(story.life.follows)}: {compared}")
     if story.life.sealed is not None:
-        print(f"sealed       {story.life.sealed['next_origin']} follows")
+        print(f"sealed       {one_line(story.life.sealed['next_origin'])} follows")
     told = ", ".join(f"{story.decisions[name]} {name}" for name in ("same", "differ", "not replayable"))
     print(f"decisions    {told}; {len(story.waiting)} asks still open at the end")
     if trusted.witnesses:
@@ -3765,7 +3806,7 @@ def verified(bundle: Path, trust: Path, before: Ended | None, expect: Path | Non
     print("not read     vault exports and the texts of policies; `sluis audit verify` reads them")
     for finding in run.findings[:100]:
         place = "" if finding.index is None else f" entry {finding.index}"
-        print(f"  {finding.code}{place}{': ' if finding.detail else ''}{finding.detail}")
+        print(f"  {finding.code}{place}{': ' if finding.detail else ''}{one_line(finding.detail)}")
     if len(run.findings) > 100:
         print(f"  and {len(run.findings) - 100} more")
     return run

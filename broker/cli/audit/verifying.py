@@ -17,6 +17,7 @@ from broker.audit.bundle_lines import read_lines
 from broker.audit.findings import Code, Finding, Report
 from broker.audit.preceding import Preceding
 from broker.audit.verify import verify, verify_preceding
+from broker.cli.audit.columns import one_line
 from broker.cli.audit.opening import OpeningKey, vault_of
 from broker.cli.audit.root import SHOWN_FINDINGS, AsJson, BundleFile, app, clear_progress, on_terminal, read_trust
 
@@ -132,9 +133,10 @@ def _print_report(report: Report, *, stamps_due: bool = False) -> None:
         print(f"log          {report.origin}, {size}")
     print(f"trust        {report.trust}")
     if report.follows is not None:
-        print(f"follows      {report.follows}: " + ("compared" if report.preceded else "not compared; give --previous"))
+        compared = "compared" if report.preceded else "not compared; give --previous"
+        print(f"follows      {one_line(report.follows)}: {compared}")
     if report.sealed is not None:
-        print(f"sealed       {report.sealed} follows")
+        print(f"sealed       {one_line(report.sealed)} follows")
     if report.first is not None:
         print(f"time         {report.first} to {report.last}")
     print(f"entries      {', '.join(f'{count} {kind}' for kind, count in report.kinds.items()) or 'none'}")
@@ -150,7 +152,8 @@ def _print_report(report: Report, *, stamps_due: bool = False) -> None:
     if report.stamped is not None:
         stamped = report.stamped
         later = f"; {report.size - stamped.size} later entries are not stamped" if report.size > stamped.size else ""
-        print(f"time stamps  {report.stamps} checked; stamped to {stamped.size} at {stamped.at} by {stamped.by}{later}")
+        to = f"stamped to {stamped.size} at {stamped.at} by {one_line(stamped.by)}"
+        print(f"time stamps  {report.stamps} checked; {to}{later}")
     elif stamps_due:
         print(
             "time stamps  none that hold, though the trust file names time_stampers: only the log's own clock dates it"
@@ -170,7 +173,7 @@ def print_findings(report: Report) -> None:
         shown, left = places[:left], left - len(places[:left])
         print(f"  {name}: {code.text}")
         for place in shown:
-            print(f"      {place}")
+            print(f"      {one_line(place)}")
         if report.counts[name] > len(shown):
             print(f"      and {report.counts[name] - len(shown)} more; --json lists the first {len(report.findings)}")
         print(f"    means  {advice_on(code).means}")
