@@ -125,12 +125,14 @@ def ask(
     are stored repeats it.
 
     Raises:
-        ClientError: PURPOSE_UNKNOWN, SCHEME_UNKNOWN, NOTHING_TO_ASK, REQUEST_ID_REUSED, ANSWER_GONE; WOULD_BE_DENIED
+        ClientError: PURPOSE_UNKNOWN, PARTY_UNKNOWN, SCHEME_UNKNOWN, NOTHING_TO_ASK, REQUEST_ID_REUSED, ANSWER_GONE;
+            WOULD_BE_DENIED
             in mode `oblivious`, before anything is evaluated; as `custody.epoch_key`, the transport and
             `answers.check_answers`.
     """
     if not table.keys:
-        raise ClientError("NOTHING_TO_ASK", "no row of the file can be used; see the problems listed")
+        why = "no row of the file can be used; see the problems listed" if table.problems else "the file holds no rows"
+        raise ClientError("NOTHING_TO_ASK", why)
     work = partial(_ask, me, plan, table, request_id=request_id, anew=anew, progress=progress)
     asked = with_newest_key(me, plan.purpose, plan.epoch, work)
     if not keep_open:
@@ -143,6 +145,7 @@ def _ask(
 ) -> Asked:
     scheme = scheme_named(plan.scheme)
     view = me.purpose(plan.purpose)
+    me.policy.demand_parties(plan.answerers)
     made, found = None, None
     if not anew:
         made, found = _begun(me, plan, view, scheme, table, request_id)

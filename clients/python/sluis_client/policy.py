@@ -8,8 +8,9 @@ row rules an answerer must have applied.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -200,7 +201,21 @@ class SignedPolicy:
             known = self._catalogue["parties"][party]
             return (str(known["oin"]), *map(str, known["sub_oins"]))
         except (KeyError, TypeError):
-            raise ClientError("PARTY_UNKNOWN", f"{party} is no party of the policy set") from None
+            raise self._unknown_party(party) from None
+
+    def demand_parties(self, names: Iterable[str]) -> None:
+        """Raises PARTY_UNKNOWN for a name that no party of the policy set has."""
+        for name in names:
+            if name not in self._catalogue["parties"]:
+                raise self._unknown_party(name)
+
+    def _unknown_party(self, name: str) -> ClientError:
+        meant = _meant(name, self._catalogue["parties"])
+        return ClientError("PARTY_UNKNOWN", f"{name} is no party of the policy set{meant}")
+
+    def _unknown_purpose(self, name: str) -> ClientError:
+        meant = _meant(name, self._purposes) or "; `sluis-client purposes list` shows yours"
+        return ClientError("PURPOSE_UNKNOWN", f"{name} is no purpose of the policy set{meant}")
 
     def purpose(self, name: str) -> PurposeView:
         """One purpose.
@@ -209,7 +224,7 @@ class SignedPolicy:
             ClientError: PURPOSE_UNKNOWN; POLICY_INVALID when the set lacks what a purpose refers to.
         """
         if name not in self._purposes:
-            raise ClientError("PURPOSE_UNKNOWN", f"{name} is no purpose of the policy set")
+            raise self._unknown_purpose(name)
         try:
             return self._view(name, self._purposes[name])
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -218,7 +233,7 @@ class SignedPolicy:
     def account(self, name: str) -> PurposeAccount:
         """What a person is told of a purpose. Raises PURPOSE_UNKNOWN, POLICY_INVALID."""
         if name not in self._purposes:
-            raise ClientError("PURPOSE_UNKNOWN", f"{name} is no purpose of the policy set")
+            raise self._unknown_purpose(name)
         try:
             purpose = self._purposes[name]
             basis = purpose["legal_basis"]
@@ -339,3 +354,9 @@ def _digest(value: object) -> str:
 
 def _invalid(why: str) -> ClientError:
     return ClientError("POLICY_INVALID", f"the policy set is refused: {why}", Exit.VERIFICATION_FAILED)
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    """The name that may have been meant, as the end of a sentence; "" when none is like it."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -219,6 +219,7 @@ def test_a_party_outside_the_purpose_is_told_so_before_any_key(world):
     ("plan", "code"),
     [
         ({"purpose": "nothing"}, "PURPOSE_UNKNOWN"),
+        ({"answerers": ("snf", "sfn")}, "PARTY_UNKNOWN"),
         ({"scheme": "bagg"}, "SCHEME_UNKNOWN"),
         ({"purpose": "persons"}, "EPOCH_UNKNOWN"),
         ({"epoch": "2027Q1"}, "EPOCH_UNKNOWN"),
@@ -234,6 +235,10 @@ def test_no_usable_row_is_no_question(world):
     with pytest.raises(ClientError) as caught:
         ask(world.participant("utrecht"), PLAN, table(["x", "y"]))
     assert caught.value.code == "NOTHING_TO_ASK"
+    assert "see the problems listed" in caught.value.message
+    with pytest.raises(ClientError) as caught:
+        ask(world.participant("utrecht"), PLAN, table([]))
+    assert (caught.value.code, caught.value.message) == ("NOTHING_TO_ASK", "the file holds no rows")
 
 
 def test_an_older_policy_than_one_seen_is_refused(world):

@@ -182,6 +182,13 @@ def test_names_that_are_not_there():
         with pytest.raises(ClientError) as refused:
             look_up("nobody")
         assert refused.value.code == code
+        assert "did you mean" not in refused.value.message
+    with pytest.raises(ClientError) as refused:
+        policy.purpose("snf-lokatie")
+    assert refused.value.message == "snf-lokatie is no purpose of the policy set; did you mean snf-locatie?"
+    with pytest.raises(ClientError) as refused:
+        policy.demand_parties(["snf", "utrech"])
+    assert refused.value.message == "utrech is no party of the policy set; did you mean utrecht?"
 
 
 def changed(path, value):
