@@ -31,11 +31,15 @@ KINDS = (
     "probing",
     "repeated",
     "same-subjects",
+    "search-hours",
+    "search-limit",
+    "search-volume",
     "single-run",
     "split",
     "volume",
 )
-"""What may stand out; the words of `sluis audit unusual`."""
+"""What may stand out; the words of `sluis audit unusual`. Those that begin with `search-` are of searches for a person,
+the others of questions."""
 EXPLANATIONS = ("planned", "backlog", "urgent", "test", "technical", "mistake", "examining")
 """A planned campaign; arrears worked off; an urgent case; a trial of own systems; a fault of them; what should not have
 been asked; still being looked into."""
@@ -45,7 +49,7 @@ _DOCUMENT = "unusual-use"
 
 @dataclass(frozen=True)
 class Explained:
-    """`sluis/v1/unusual-use`: by the asking party. `first`, `last`: indices of its asks that the item spans."""
+    """`sluis/v1/unusual-use`: by the asking party. `first`, `last`: indices of the entries that it spans."""
 
     party: str
     item: str
@@ -138,16 +142,23 @@ class UnusualUse:
         return self._intake.receipt(self._intake.sequencer.submit(work).value)
 
     def _check_asks(self, statement: Explained) -> None:
-        """The first and the last ask are the party's own, under that purpose. Raises NOT_FOUND, whoever they are of."""
+        """The first and the last entry are the party's own, under that purpose. Raises NOT_FOUND, whosever they are."""
         if not statement.first <= statement.last < self._intake.reader.size():
             raise _no_asks()
         for index in (statement.first, statement.last):
             (entry,) = self._intake.reader.entries(index, index + 1)
             value: dict[str, Any] = json.loads(entry.leaf)
             body = value["body"]
-            if value["kind"] != "ask" or (body["asker"], body["purpose"]) != (statement.party, statement.purpose):
+            if statement.kind.startswith("search-"):
+                good = value["kind"] == "access" and body["what"] == "subject-search"
+                whose = body.get("party")
+            else:
+                good, whose = value["kind"] == "ask", body.get("asker")
+            if not good or (whose, body["purpose"]) != (statement.party, statement.purpose):
                 raise _no_asks()
 
 
 def _no_asks() -> SluisError:
-    return SluisError(Code.NOT_FOUND, "these entries are no questions of yours under that purpose; see the list again")
+    return SluisError(
+        Code.NOT_FOUND, "these entries are not yours under that purpose, or not of that kind; see the list again"
+    )

@@ -133,6 +133,7 @@ class EntryRules:
         if entry.body["what"] == "subject-search":
             self._callers.check(entry, entry.body["party"])
             self._subject_searches.entry(entry)
+            self._explanations.search(entry)
         self._accesses.entry(entry)
 
     def _ask(self, entry: LogEntry) -> None:

@@ -1,4 +1,4 @@
-"""Explanations of unusual use in the log: by the party itself, about its own questions, in the words of a closed list.
+"""Explanations of unusual use in the log: by the party itself, about its own entries, in the words of a closed list.
 
 Whether what it explains stood out is for `broker.audit.unusual` to say; here it is checked who says what of which asks.
 """
@@ -35,6 +35,9 @@ KINDS = frozenset(
         "probing",
         "repeated",
         "same-subjects",
+        "search-hours",
+        "search-limit",
+        "search-volume",
         "single-run",
         "split",
         "volume",
@@ -51,14 +54,19 @@ class Explanations:
         self._findings = findings
         self._indices = array("Q")
         self._groups = array("L")
-        self._numbers: dict[tuple[str, str], int] = {}
+        self._numbers: dict[tuple[str, str, bool], int] = {}
+        """Party, purpose, whether they searched for a person or asked -> a number."""
         self._said: set[bytes] = set()
 
     def ask(self, entry: LogEntry) -> None:
         """An `ask`: whose it was, and under which purpose."""
-        if self._indices and entry.index <= self._indices[-1]:
-            return  # an index out of its place is a finding of its own
-        group = (entry.body["asker"], entry.body["purpose"])
+        self._note(entry, (entry.body["asker"], entry.body["purpose"], False))
+
+    def search(self, entry: LogEntry) -> None:
+        """An `access` entry of a search for a person: whose it was, and under which purpose."""
+        self._note(entry, (entry.body["party"], entry.body["purpose"], True))
+
+    def _note(self, entry: LogEntry, group: tuple[str, str, bool]) -> None:
         self._indices.append(entry.index)
         self._groups.append(self._numbers.setdefault(group, len(self._numbers)))
 
@@ -86,7 +94,7 @@ class Explanations:
         facts = {**{name: statement[name] for name in _FACTS}, "type": "sluis/v1/unusual-use-item"}
         named = hashlib.sha256(strict_json.write(facts)).hexdigest()[:32]
         mark = hashlib.sha256(f"{statement['item']} {statement['explanation']}".encode()).digest()[:16]
-        own = self._numbers.get((body["party"], body["purpose"]))
+        own = self._numbers.get((body["party"], body["purpose"], statement["kind"].startswith("search-")))
         asks = own is not None and all(self._group(statement[name]) == own for name in ("first", "last"))
         if named != statement["item"] or mark in self._said or not asks or statement["first"] > statement["last"]:
             self._find(Code.UNUSUAL_USE, entry)

@@ -19,6 +19,7 @@ from broker.audit.openings import Openings
 from broker.audit.reading import entries
 from broker.audit.unusual_rows import Looked, Rows, RowThresholds
 from broker.audit.unusual_rules import Rule, Seen, rules
+from broker.audit.unusual_searches import AllSearches
 from broker.policy.legal_days import local_day
 
 MAX_ITEMS = 10_000
@@ -28,7 +29,7 @@ _Key = tuple[str, str | None, str]
 
 @dataclass(frozen=True)
 class Item:
-    """Something unusual. `party`: who asked and is responsible; `principal`: for whom it asked, or None.
+    """Something unusual. `party`: who asked, or searched, and is responsible; `principal`: for whom it asked, or None.
 
     `item`: its id, 32 hex digits, over facts that stand in the log alone.
     """
@@ -80,14 +81,16 @@ def unusual(
         SluisError: STATEMENT_INVALID when the lines are no bundle.
     """
     run = _Run(openings, thresholds or RowThresholds())
-    kinds = ("genesis", "ask", "release", "notice", "access")
+    kinds = ("genesis", "policy", "ask", "release", "notice", "access")
     for entry in entries(lines, kinds=kinds, progress=progress, archive=run.archive):
         if entry.kind == "genesis":
             run.found.origin = entry.body["origin"]
         elif entry.kind == "notice":
             _explained(entry, run.found)
         elif entry.kind == "access":
-            _searched(entry, run.found, first, last)
+            run.searched(entry, first, last)
+        elif entry.kind == "policy":
+            run.searches.limits.put_in_force(entry.body["digest"])
         else:
             run.take(entry, first, last)
     run.end(first, last)
@@ -103,6 +106,7 @@ class _Run:
         self._thresholds = thresholds
         self._min_groups: dict[str, int] = {}
         """Purpose -> the least group of a count, the greatest that an archived policy set states."""
+        self.searches = AllSearches()
         self._follower = Follower()
         self._rules: dict[_Key, tuple[Rule, ...]] = {}
         self._exchange: tuple[Asked, datetime] | None = None
@@ -110,6 +114,7 @@ class _Run:
 
     def archive(self, bundle: Any) -> None:
         """An archived policy set; one of another form tells nothing, for only `verify` judges."""
+        self.searches.limits.archive(bundle)
         try:
             for name, purpose in bundle["meaning"]["purposes"].items():
                 group = int((purpose["may_learn"].get("count") or {}).get("min_group") or 0)
@@ -142,6 +147,18 @@ class _Run:
         for key, mine in self._rules.items():
             for rule in mine:
                 self._keep(key, rule.end(), first, last)
+        for party, purpose, seen in self.searches.end():
+            self._keep((party, None, purpose), iter((seen,)), first, last)
+
+    def searched(self, entry: LogEntry, first: date | None, last: date | None) -> None:
+        """A search for a person is counted, whatever it found: whoever can search for one can for a neighbour."""
+        body, day = entry.body, local_day(entry.at)
+        if body["what"] != "subject-search":
+            return
+        party, purpose = body["party"], body["purpose"]
+        self._keep((party, None, purpose), self.searches.take(party, purpose, entry.index, entry.at), first, last)
+        if (first is None or first <= day) and (last is None or day <= last):
+            self.found.searches.setdefault((party, purpose), Counter())[day] += 1
 
     def _close(self, first: date | None, last: date | None) -> None:
         if self._exchange is not None:
@@ -169,14 +186,6 @@ class _Run:
             if len(self.found.items) < MAX_ITEMS:
                 made = Item(item_id(self.found.origin, key, one), party, principal, purpose, one)
                 self.found.items.append(made)
-
-
-def _searched(entry: LogEntry, found: Unusual, first: date | None, last: date | None) -> None:
-    """A search for a subject is counted, whatever it found: whoever can search for a person can for a neighbour."""
-    day = local_day(entry.at)
-    if entry.body["what"] != "subject-search" or (first and day < first) or (last and day > last):
-        return
-    found.searches.setdefault((entry.body["party"], entry.body["purpose"]), Counter())[day] += 1
 
 
 def _explained(entry: LogEntry, found: Unusual) -> None:

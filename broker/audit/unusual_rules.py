@@ -63,6 +63,21 @@ class Rule(Protocol):
         ...
 
 
+class _Placed(Protocol):
+    """What stands at an index of the log."""
+
+    @property
+    def at(self) -> int:
+        """The index of its entry."""
+        ...
+
+
+def is_outside_hours(at: datetime) -> bool:
+    """Whether a moment lies in a weekend, or outside the working hours, of Europe/Amsterdam."""
+    local = at.astimezone(AMSTERDAM)
+    return local.weekday() >= 5 or not WORKING_HOURS[0] <= local.hour < WORKING_HOURS[1]
+
+
 class Silent:
     """What a rule does where it has nothing to say."""
 
@@ -87,7 +102,7 @@ class Span:
         self.exchanges = 0
         self.first = self.last = -1
 
-    def add(self, asked: Asked) -> None:
+    def add(self, asked: _Placed) -> None:
         """One more."""
         self.exchanges += 1
         self.first = asked.at if self.first < 0 else self.first
@@ -148,8 +163,7 @@ class Hours(_Daily):
         self._all = self._outside = 0
 
     def _counts(self, _asked: Asked, at: datetime, /) -> bool:
-        local = at.astimezone(AMSTERDAM)
-        outside = local.weekday() >= 5 or not WORKING_HOURS[0] <= local.hour < WORKING_HOURS[1]
+        outside = is_outside_hours(at)
         usual = self._all >= HOURS_NEEDED and self._outside >= HOURS_SHARE * self._all
         self._all += 1
         self._outside += outside

@@ -7,18 +7,18 @@ For an auditor who would rather read a program than trust one. It shares no line
 `sluis audit verify`; both follow docs/formats.md, and the tests demand that they find the same in every good and bad
 bundle. Two parts, by what they prove:
 
-    INTEGRITY, lines 110 to 1316: that nothing in the log was altered, moved, added or cut, and by whose keys
+    INTEGRITY, lines 110 to 1319: that nothing in the log was altered, moved, added or cut, and by whose keys
     1. bytes          110  canonical JSON, and the members of every kind of log entry and signed statement
-    2. the tree       456  RFC 6962 hashes, checkpoints as C2SP signed notes, cosignatures of witnesses
-    3. trust          634  the trust file, which comes to you by another way than the bundle
-    4. signatures     855  parties' certificates, and what was signed with them
-    5. one pass       995  over the bundle, what you expected of it, and how far witnesses vouch
+    2. the tree       459  RFC 6962 hashes, checkpoints as C2SP signed notes, cosignatures of witnesses
+    3. trust          637  the trust file, which comes to you by another way than the bundle
+    4. signatures     858  parties' certificates, and what was signed with them
+    5. one pass       998  over the bundle, what you expected of it, and how far witnesses vouch
 
-    CONTENT, lines 1317 to 3759: that the log says what the policies allowed; each section needs those before it
-    6. policies      1317  archived policy sets: digests, signers, approvals of both sides
-    7. decisions     1481  every decision taken again, from the policy's meaning and the facts in the log
-    8. the story     1965  keys, registers, asks, releases, corrections, erasures, the log's own life
-    9. the command   3760  files read, the verdict printed
+    CONTENT, lines 1320 to 3764: that the log says what the policies allowed; each section needs those before it
+    6. policies      1320  archived policy sets: digests, signers, approvals of both sides
+    7. decisions     1484  every decision taken again, from the policy's meaning and the facts in the log
+    8. the story     1968  keys, registers, asks, releases, corrections, erasures, the log's own life
+    9. the command   3765  files read, the verdict printed
 
 What to read for which question, if you have an hour:
 
@@ -228,6 +228,9 @@ def _are_effects(v: Any) -> bool:
     return isinstance(v, list) and all(one in ("permit", "deny") for one in v)
 
 
+UNUSUAL = {"equal-run", "hit-ratio", "hours", "limit", "nested", "probing", "repeated", "same-subjects", "single-run"}
+UNUSUAL |= {"split", "volume", "search-hours", "search-limit", "search-volume"}
+"""What may stand out in the use of a party: its questions, and its searches for a person."""
 SHAPES: dict[str, Callable[[Any], bool]] = {
     "text": lambda v: isinstance(v, str),
     "texts": lambda v: isinstance(v, list) and all(isinstance(item, str) for item in v),
@@ -254,6 +257,7 @@ SHAPES: dict[str, Callable[[Any], bool]] = {
     "effects": lambda v: _are_effects(list(v.values()) if isinstance(v, dict) else v),
     "reference": lambda v: has_form(v, {"name": "text", "version": "number", "manifest": "hex"}),
     "reason": _is_reason,
+    "unusual": lambda v: isinstance(v, str) and v in UNUSUAL,
     "exchanges": _are_exchanges,
     "want": lambda v: has_form(v, WANT),
     "rising": lambda v: isinstance(v, list) and _rising(v),
@@ -397,8 +401,7 @@ sluis/v1/outcome           | &hit outcome:=confirmed|rejected
 sluis/v1/acknowledgement   | &head not_after:time party:text notice:text
                            | done:=noted|examining|corrected|erased|not-used
 sluis/v1/unusual-use       | &head not_after:time party:text item:text purpose:text day:date first:number last:number
-| kind:=equal-run|hit-ratio|hours|limit|nested|probing|repeated|same-subjects|single-run|split|volume
-                           | explanation:=planned|backlog|urgent|test|technical|mistake|examining
+                           | kind:unusual explanation:=planned|backlog|urgent|test|technical|mistake|examining
 sluis/v1/canaries          | &head not_after:time answerer:text request_id:text purpose:text epoch:text key_id:text
                            | scheme:text match_keys:number rows:number record:hex
 sluis/v1/live-answer       | &head not_after:time answerer:text asker:text exchange:text purpose:text epoch:text
@@ -2110,7 +2113,7 @@ class Story:
         self.probed: dict[tuple[str, ...], Probed] = defaultdict(Probed)
         self.notices: dict[str, dict[str, datetime]] = defaultdict(dict)
         self.askers: dict[int, str] = {}
-        """Index of an ask -> its asker and purpose."""
+        """Index of an ask -> its asker and purpose; of a search for a person -> the same behind a question mark."""
         self.explained: set[tuple[str, str]] = set()
         self.parts: Counter[tuple[str, str, str]] = Counter()
         """Party, purpose, epoch -> asks in which it is asker, principal or answerer."""
@@ -2829,7 +2832,7 @@ class Story:
     # Notices
 
     def _unusual_use(self, entry: Entry) -> None:
-        """A party explains why its use stood out: about its own asks, each item in the same words once."""
+        """A party explains why its use stood out: its own asks or searches, each item in the same words once."""
         body = entry.body
         same = {"party": body["party"], "purpose": body["purpose"], "item": body["notice"]}
         stated = self.statement(entry, "sluis/v1/unusual-use", same)
@@ -2839,7 +2842,8 @@ class Story:
             self.find("STATEMENT_AGE", entry.index)
         names = ("day", "first", "kind", "last", "origin", "party", "purpose")
         item = digest_of({**{n: stated[n] for n in names}, "type": "sluis/v1/unusual-use-item"})[:32]
-        said, own = (stated["item"], stated["explanation"]), f"{body['party']}/{body['purpose']}"
+        said, mark = (stated["item"], stated["explanation"]), "?" if stated["kind"].startswith("search-") else ""
+        own = f"{mark}{body['party']}/{body['purpose']}"
         first, last = stated["first"], stated["last"]
         about_own = first <= last and self.askers.get(first) == self.askers.get(last) == own
         if item != stated["item"] or said in self.explained or not about_own:
@@ -2856,6 +2860,7 @@ class Story:
     def _searched_for(self, entry: Entry) -> None:
         """A party searched its own questions for a person: all of them, under the epoch's key, each request once."""
         body = entry.body
+        self.askers[entry.index] = sys.intern(f"?{body['party']}/{body['purpose']}")
         stated = self.statement(entry, "sluis/v1/subject-search", {n: body[n] for n in ("party", "purpose", "epoch")})
         if stated is None:
             return

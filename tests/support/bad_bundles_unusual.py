@@ -5,6 +5,7 @@ from __future__ import annotations
 from audit_kit import ASK, ASK_2, World
 from bad_bundles import bad
 from explaining import explain
+from searching import search
 
 
 @bad("an explanation that its party did not sign", "STATEMENT_SIGNATURE")
@@ -41,6 +42,23 @@ def questions_of_another(world: World) -> None:
 @bad("an explanation of what is no question", "UNUSUAL_USE")
 def no_question(world: World) -> None:
     explain(world, ASK, ASK + 1)
+
+
+@bad("an explanation of searches by questions", "UNUSUAL_USE")
+def searches_by_questions(world: World) -> None:
+    explain(world, ASK, ASK_2, kind="search-volume")
+
+
+@bad("an explanation of questions by searches", "UNUSUAL_USE")
+def questions_by_searches(world: World) -> None:
+    first = search(world, "utrecht", "snf-locatie")
+    explain(world, first, search(world, "utrecht", "snf-locatie"), kind="volume")
+
+
+@bad("an explanation of another party's searches", "UNUSUAL_USE")
+def searches_of_another(world: World) -> None:
+    first = search(world, "utrecht", "snf-locatie")
+    explain(world, first, search(world, "snf", "snf-locatie"), kind="search-volume")
 
 
 @bad("the same explanation twice", "UNUSUAL_USE")

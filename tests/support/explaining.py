@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 def explain(world: World, first: int, last: int, party: str = "", explanation: str = "planned", **stated: Any) -> int:
-    """The asker of `first` explains what stood out from there to `last`; `stated`: other members of the statement."""
-    ask = world.body(first)
+    """Whose entry `first` is explains what stood out from there to `last`; `stated`: other members of the statement."""
+    body = world.body(first)
     facts = {
         "day": stated.pop("day", world.times[-1].date().isoformat()),
         "first": first,
-        "kind": "volume",
+        "kind": stated.pop("kind", "volume"),
         "last": last,
         "origin": ORIGIN,
-        "party": party or ask["asker"],
-        "purpose": ask["purpose"],
+        "party": party or body.get("asker") or body["party"],
+        "purpose": body["purpose"],
     }
     made = hashlib.sha256(canonical_json({**facts, "type": "sluis/v1/unusual-use-item"})).hexdigest()[:32]
     said = {**facts, "item": made, "explanation": explanation, **stated}

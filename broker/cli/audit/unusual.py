@@ -15,6 +15,7 @@ from broker.audit.bundle_lines import read_lines
 from broker.audit.unusual import MAX_ITEMS, Item, Unusual, unusual
 from broker.audit.unusual_rows import RowThresholds, row_words
 from broker.audit.unusual_rules import WORDS
+from broker.audit.unusual_searches import SEARCH_WORDS
 from broker.cli.audit.columns import one_line, table
 from broker.cli.audit.opening import OpeningFiles, OpeningKey, read_openings
 from broker.cli.audit.root import AsJson, BundleFile, app, clear_progress, on_terminal, read_trust, verify_first
@@ -63,7 +64,7 @@ def unusual_command(
     """
     start, end = days_of(first, until)
     thresholds = RowThresholds(row_days, nested_from)
-    words = {**WORDS, **row_words(thresholds)}
+    words = {**WORDS, **SEARCH_WORDS, **row_words(thresholds)}
     opened = read_openings(openings, key, with_rows=True)
     if trust is not None:
         verify_first(bundle, read_trust(trust), as_json)
@@ -140,8 +141,14 @@ def _told(item: Item) -> str:
     told = "".join(f", {name.replace('_', ' ')} {number:,g}" for name, number in seen.numbers)
     behalf = f" for {item.principal}" if item.principal else ""
     entries = f"entry {seen.first}" if seen.first == seen.last else f"entries {seen.first} to {seen.last}"
-    plural = "" if seen.exchanges == 1 else "s"
-    return f"{seen.day}  {item.purpose}{behalf}: {seen.exchanges:,} exchange{plural}{told}; {entries}"
+    one = "search" if seen.kind in SEARCH_WORDS else "exchange"
+    what = one if seen.exchanges == 1 else _counted(item)
+    return f"{seen.day}  {item.purpose}{behalf}: {seen.exchanges:,} {what}{told}; {entries}"
+
+
+def _counted(item: Item) -> str:
+    """What an item counts."""
+    return "searches" if item.seen.kind in SEARCH_WORDS else "exchanges"
 
 
 def _as_object(
@@ -173,7 +180,7 @@ def _as_object(
                 "day": item.seen.day.isoformat(),
                 "first": item.seen.first,
                 "last": item.seen.last,
-                "exchanges": item.seen.exchanges,
+                _counted(item): item.seen.exchanges,
                 **dict(item.seen.numbers),
                 "explained": _word(found, item),
             }

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from audit_kit import ASK, ASK_2, World, played
+from both_verifiers import one_file
 from explaining import explain
+from searching import search
 from sluis_client.statement_shapes import EXPLANATIONS as CLIENT_WORDS
 from sluis_client.statement_shapes import UNUSUAL_KINDS
 from sluis_client.unusual_use import item_id as client_id
@@ -20,6 +22,7 @@ from broker.audit.openings import Openings
 from broker.audit.unusual import Item, item_id, unusual
 from broker.audit.unusual_rows import RowThresholds, row_words
 from broker.audit.unusual_rules import WORDS
+from broker.audit.unusual_searches import SEARCH_WORDS
 from broker.cli.audit.root import app
 from broker.exchange import Want
 
@@ -31,10 +34,20 @@ def test_honest_explanations_verify_and_another_word_may_follow() -> None:
     assert world.codes() == set()
 
 
+def test_searches_are_explained_by_whoever_searched() -> None:
+    world = played()
+    first = search(world, "utrecht", "snf-locatie")
+    explain(world, first, search(world, "utrecht", "snf-locatie"), kind="search-volume")
+    assert world.codes() == set()
+    run = one_file().Verification(one_file().read_trust(world.trust_text()), None, None)
+    run.run(world.bundle())
+    assert run.findings == []
+
+
 def test_all_sides_have_the_same_words() -> None:
-    assert (
-        set(unusual_use.KINDS) == explained.KINDS == set(UNUSUAL_KINDS) == set(WORDS) | set(row_words(RowThresholds()))
-    )
+    words = {*WORDS, *SEARCH_WORDS, *row_words(RowThresholds())}
+    assert set(unusual_use.KINDS) == explained.KINDS == set(UNUSUAL_KINDS) == words
+    assert {word for word in words if word.startswith("search-")} == set(SEARCH_WORDS)
     assert set(unusual_use.EXPLANATIONS) == explained.EXPLANATIONS == set(CLIENT_WORDS)
 
 

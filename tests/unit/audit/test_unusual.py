@@ -35,6 +35,7 @@ from broker.audit.unusual_rules import (
     Volume,
     rules,
 )
+from broker.audit.unusual_searches import SEARCH_WORDS
 from broker.cli.audit.root import app
 from broker.exchange import Want
 from broker.policy.legal_days import local_day
@@ -322,7 +323,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert "Shares of hits were not looked at" not in with_openings.stdout
     value = json.loads(run(bundle, "--party", "nla", "--json").stdout)
     assert [item["kind"] for item in value["items"]] == ["hours"]
-    assert value["thresholds"] == {**WORDS, **row_words(RowThresholds())}
+    assert value["thresholds"] == {**WORDS, **SEARCH_WORDS, **row_words(RowThresholds())}
     assert "Not looked for: the same subjects" in result.stdout
     assert run(bundle, "--from", "2026-11-24", "--until", "2026-11-23").exit_code == 2
     trust.write_text(played().trust_text(policy_quorum=3))
