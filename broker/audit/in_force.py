@@ -66,7 +66,7 @@ class PolicyHistory:
         try:
             for line in lines:
                 self._take(json.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError, EntryError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, EntryError, RecursionError) as error:
             raise SluisError(
                 Code.CONFIG_INVALID, "this is no log bundle; make one with `sluis audit export`"
             ) from error

@@ -63,7 +63,7 @@ def _fits(label: str, value: bytes, subjects: int) -> bool:
         try:
             result = json.loads(value)
             hits, count = result["hits"], result["count"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return False
         return is_number(hits) and hits <= subjects and (count is None or (is_number(count) and count <= subjects))
     if label in ("case-number", "cooperation-ref"):

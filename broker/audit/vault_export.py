@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -144,7 +143,9 @@ def _slots(lines: Iterator[bytes], cipher: AESGCM, bound: bytes) -> Iterator[Ope
                 return
             salt, value = bytes.fromhex(row["salt"]), base64.b64decode(row["value"])
             slot = OpenedSlot(str(row["commitment"]), str(row["label"]), salt, value)
-        except (InvalidTag, strict_json.NotCanonicalError, KeyError, TypeError, binascii.Error):
+        except VaultFileError:
+            raise
+        except (InvalidTag, ValueError, KeyError, TypeError):
             raise VaultFileError(f"line {number + 2} was altered or moved") from None
         yield slot
     raise VaultFileError("it ends before its last line")

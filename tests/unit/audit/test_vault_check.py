@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 from collections.abc import Callable
 
 import pytest
 from audit_kit import ASK, ASK_2, RELEASE, World, played
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from log_kit import ORIGIN
 from vaulted import SEED, Vault, exported, honest
 
 from broker.audit.findings import Report
-from broker.audit.vault_export import SEED_BYTES, VaultFileError, read_export
+from broker.audit.vault_export import SEED_BYTES, VaultFileError, export_lines, fingerprint, public_of, read_export
 from broker.audit.verify import verify
+from broker.canonical import canonical_json
 
 
 def report(world: World, vault: Vault, lines: list[bytes] | None = None) -> Report:
@@ -139,6 +142,19 @@ def test_an_export_for_another_auditor_or_altered() -> None:
         read_export([lines[0].replace(b"privacy-auditor", b"someone-else"), *lines[1:]], SEED)
     for changed in (lines[:-1], [*lines, lines[1]], [lines[0], lines[2], lines[1], *lines[3:]], [lines[0], b"x\n"]):
         assert "VAULT_FORM" in codes(report(world, {}, changed))
+
+
+def test_whoever_made_the_export_cannot_end_the_verifier() -> None:
+    """The operator has the key of what it exports: a slot may hold anything, and be nested as deeply."""
+    world = base()
+    world.body(RELEASE)["result"] = world.commit("result", b"[" * 100_000)
+    assert "VAULT_STATEMENT" in codes(report(world, honest(world)))
+    head = {"auditor": "a", "key": fingerprint(public_of(SEED)), "origin": ORIGIN, "size": world.size}
+    bound = canonical_json({**head, "vault": "sluis/v1/vault"})
+    (first, *_) = export_lines((), origin=ORIGIN, size=world.size, auditor="a", public=public_of(SEED), entropy=bytes)
+    slot = canonical_json({"commitment": "ab" * 32, "label": "result", "salt": "no hex", "value": ""})
+    line = base64.b64encode(AESGCM(bytes(32)).encrypt(bytes(12), slot, bound)) + b"\n"
+    assert "VAULT_FORM" in codes(report(world, {}, [first, line]))
 
 
 def test_no_value_shows_in_the_file() -> None:
