@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from broker.audit.counting import RECOUNTED
+from broker.audit.entries import read_time
 from broker.policy.legal_days import day_of, local_day, may_be_open
 
 
@@ -50,12 +51,12 @@ class Preceding:
         log's own sake (asks, corrections, searches) cannot be recounted from its entries.
         """
         counters: Counter[str] = Counter()
-        suspended: dict[str, dict[str, str]] = {}
+        suspended: dict[str, dict[str, datetime]] = {}
         revision = None
         for body in carried:
             counters.update(body["counters"])
             for purpose, notices in body["suspended"].items():
-                suspended.setdefault(purpose, {}).update({one["notice"]: one["since"] for one in notices})
+                suspended.setdefault(purpose, {}).update({one["notice"]: read_time(one["since"]) for one in notices})
             if body["policy"] is not None:
                 revision = body["policy"]["revision"]
         stated = {name: spent for name, spent in counters.items() if name.partition("/")[0] in RECOUNTED}
@@ -65,6 +66,10 @@ class Preceding:
         for purpose, notices in self.suspended.items():
             if not set(notices) <= set(suspended.get(purpose, {})):
                 yield "a suspension is missing"
+                break
+        for purpose, stands in suspended.items():
+            if not stands.items() <= dict(self.suspended.get(purpose, {})).items():
+                yield "a suspension that was not, or of another time"
                 break
         if self.revision is not None and revision != self.revision:
             yield "the policy revision"

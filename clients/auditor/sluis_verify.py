@@ -14,11 +14,11 @@ bundle. Two parts, by what they prove:
     4. signatures     858  parties' certificates, and what was signed with them
     5. one pass       998  over the bundle, what you expected of it, and how far witnesses vouch
 
-    CONTENT, lines 1320 to 3764: that the log says what the policies allowed; each section needs those before it
+    CONTENT, lines 1320 to 3767: that the log says what the policies allowed; each section needs those before it
     6. policies      1320  archived policy sets: digests, signers, approvals of both sides
     7. decisions     1484  every decision taken again, from the policy's meaning and the facts in the log
     8. the story     1968  keys, registers, asks, releases, corrections, erasures, the log's own life
-    9. the command   3765  files read, the verdict printed
+    9. the command   3768  files read, the verdict printed
 
 What to read for which question, if you have an hour:
 
@@ -3577,13 +3577,13 @@ class Ended:
     def not_carried(self, carried: list[dict[str, Any]], began: datetime) -> Iterator[str]:
         """What goes on otherwise than it ended. Counters of that day, and of epochs still asked under, must go on."""
         counters: Counter[str] = Counter()
-        closed: dict[str, set[str]] = defaultdict(set)
+        closed: dict[str, dict[str, datetime]] = defaultdict(dict)
         revision = None
         for body in carried:
             # asks, corrections and searches a day cannot be counted again
             counters.update({n: s for n, s in body["counters"].items() if n.partition("/")[0] in RECOUNTED})
             for purpose, notices in body["suspended"].items():
-                closed[purpose] |= {one["notice"] for one in notices}
+                closed[purpose] |= {one["notice"]: moment(one["since"]) for one in notices}
             revision = body["policy"]["revision"] if body["policy"] is not None else revision
         day = amsterdam_day(began)
         periods = {name for kind in ("quarter", "month", "year") for name in open_epochs(kind, MOST_OVERLAP, day)}
@@ -3591,8 +3591,11 @@ class Ended:
         due = {name for name in self.counters if calendar_epoch(name.rpartition("/")[2]) in periods}
         if not due <= set(counters) or any(self.counters.get(n, 0) != spent for n, spent in counters.items()):
             yield "a counter"
-        if any(not set(notices) <= closed[purpose] for purpose, notices in self.suspended.items()):
+        if any(not set(notices) <= set(closed[purpose]) for purpose, notices in self.suspended.items()):
             yield "a suspension is missing"
+        ended = {(name, *one) for name, notices in self.suspended.items() for one in notices.items()}
+        if not {(name, *one) for name, notices in closed.items() for one in notices.items()} <= ended:
+            yield "a suspension that was not, or of another time"
         if self.revision not in (None, revision):
             yield "the policy revision"
 

@@ -152,11 +152,20 @@ def test_what_is_not_carried_over_is_missed() -> None:
     before = as_before(world)
     honest = carried_of(before, world)
     some = next(iter(honest["counters"]))
+    never = {"notice": "ab" * 8, "since": time_text(world.at)}
+    later = {
+        name: [{**one, "since": time_text(world.at)} for one in all_] for name, all_ in honest["suspended"].items()
+    }
     lies: list[tuple[dict[str, Any], str]] = [
         ({"counters": {}}, "a counter"),
         ({"counters": {**honest["counters"], some: honest["counters"][some] - 1}}, "a counter"),
         ({"counters": {**honest["counters"], "requests/nla/snf-locatie/2026-11-01": 1}}, "a counter"),
         ({"suspended": {}}, "a suspension is missing"),
+        (
+            {"suspended": {**honest["suspended"], "snf-locatie": [never]}},
+            "a suspension that was not, or of another time",
+        ),
+        ({"suspended": later}, "a suspension that was not, or of another time"),
         ({"policy": None}, "the policy revision"),
         ({"policy": {"digest": "ab" * 32, "revision": 9}}, "the policy revision"),
     ]

@@ -206,13 +206,15 @@ def test_the_log_before_is_compared_in_both() -> None:
     assert {**vars(mine), "origin": before.origin} == theirs
     mine = replace(mine, origin=before.origin)
     honest = carried_of(before, world)
-    some = next(iter(honest["counters"]))
+    some, never = next(iter(honest["counters"])), {"notice": "ab" * 8, "since": "2026-11-24T00:00:00Z"}
     carried: list[dict[str, Any]] = [
         {},
         {"counters": {}},
         {"counters": {**honest["counters"], some: honest["counters"][some] + 1}},
         {"counters": {**honest["counters"], "asks/nla/2026-11-24": 12}},
         {"suspended": {}},
+        {"suspended": {**honest["suspended"], "snf-locatie": [never]}},
+        {"suspended": {name: [{**all_[0], "since": never["since"]}] for name, all_ in honest["suspended"].items()}},
         {"policy": None},
     ]
     ends: list[dict[str, Any]] = [{"origin": "sluis.example/other"}, {"seal": None}, {"size": 3}, {"seal": SEAL}]
