@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ from test_agency import write_profile
 from world import World, texts_for
 
 from broker.app import KeyService
+from broker.audit.bundle_lines import leaf_of
 from broker.audit.export import bundle_lines
 from broker.audit.trust import parse_trust
 from broker.audit.verify import verify
@@ -104,6 +106,8 @@ def test_persons_are_matched_and_each_number_is_evaluated_once(worlds: tuple[Wor
     assert spent(worlds, "nla") == [2, 2]
     for host in worlds:
         assert host.broker is not None
-        report = verify(bundle_lines(host.broker._store.reader), parse_trust(trust_of(host.config)))
-        assert report.findings == ()
-        assert report.kinds["evaluation"] == 2
+        lines = list(bundle_lines(host.broker._store.reader))
+        assert verify(lines, parse_trust(trust_of(host.config))).findings == ()
+        entries = [json.loads(leaf_of(line)) for line in lines if line.startswith(b'{"leaf"')]
+        debited = [one["body"]["elements"] for one in entries if "elements" in one["body"]]
+        assert debited == [2, 2]

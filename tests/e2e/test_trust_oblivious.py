@@ -236,7 +236,7 @@ def test_guesses_online_end_at_the_quota_and_stand_in_both_logs(played: Played, 
         assert host.broker is not None
         reader = host.broker._store.reader
         leaves = [entry.leaf for entry in reader.entries(0, reader.size())]
-        spent = [leaf for leaf in leaves if b'"kind":"evaluation"' in leaf and b'"party":"nla"' in leaf]
+        spent = [leaf for leaf in leaves if b'"elements":' in leaf and b'"party":"nla"' in leaf]
         assert len(spent) == 2
 
 

@@ -22,7 +22,7 @@ from sluis_client.caution import refuse_person_numbers
 from sluis_client.epoch_choice import Chosen, choose, with_newest_key
 from sluis_client.epochs import open_epochs
 from sluis_client.errors import ClientError, Exit
-from sluis_client.foresight import demand_foreseeable, demand_newest_key
+from sluis_client.foresight import demand_foreseeable, demand_newest_key, demand_permitted
 from sluis_client.making import maker_of
 from sluis_client.participant import Participant
 from sluis_client.policy import PurposeView
@@ -38,8 +38,6 @@ _VALID = timedelta(minutes=9)
 """The broker takes at most 10 minutes ahead of its own clock."""
 _KEPT = timedelta(hours=24)
 """As long as the broker keeps an answer."""
-
-
 _REFUSED_UNHEARD = frozenset(
     {"NOT_YOURS", "SIGNATURE_WRONG", "STATEMENT_INVALID", "COMMITMENT_WRONG", "KEY_ID_WRONG", "EPOCH_UNKNOWN"}
     | {"EPOCH_RETIRED"}
@@ -126,9 +124,8 @@ def ask(
 
     Raises:
         ClientError: PURPOSE_UNKNOWN, PARTY_UNKNOWN, SCHEME_UNKNOWN, NOTHING_TO_ASK, REQUEST_ID_REUSED, ANSWER_GONE;
-            WOULD_BE_DENIED
-            in mode `oblivious`, before anything is evaluated; as `custody.epoch_key`, the transport and
-            `answers.check_answers`.
+            WOULD_BE_DENIED in mode `oblivious`, before anything is evaluated; as `custody.epoch_key`, the transport
+            and `answers.check_answers`.
     """
     if not table.keys:
         why = "no row of the file can be used; see the problems listed" if table.problems else "the file holds no rows"
@@ -201,6 +198,8 @@ def _demand_foreseeable(me: Participant, view: PurposeView, plan: Plan, context:
     case, ref = bool(plan.case_number), bool(plan.cooperation_ref)
     demand_foreseeable(view, plan.scheme, plan.want, subjects, case=case, ref=ref)
     demand_newest_key(me, context)
+    if not plan.standing:  # a dry run knows no question that stands
+        demand_permitted(view.name, dry_run(me, plan, subjects))
 
 
 def _bound(me: Participant, plan: Plan, made: _Made, request_id: str) -> tuple[Column, ...]:

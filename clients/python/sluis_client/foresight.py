@@ -1,17 +1,19 @@
 """What must be true before key services are asked: evaluations cost quota, and none of it is given back.
 
 The ask gate decides, and logs; here a client only keeps itself from paying for a question that its own verified policy
-shows to be denied, or for pseudonyms under a key that was replaced.
+shows to be denied, or that the gate says it would deny, or for pseudonyms under a key that was replaced.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from sluis_client.epochs import generation_of
 from sluis_client.errors import ClientError, Exit
 from sluis_client.participant import Participant
 from sluis_client.policy import PurposeView
 from sluis_client.pseudonymise import Context
-from sluis_client.transport import Want
+from sluis_client.transport import Decision, Want
 
 FORESEEN = "WOULD_BE_DENIED"
 
@@ -52,3 +54,17 @@ def demand_foreseeable(view: PurposeView, scheme: str, want: Want, subjects: int
     if met:
         text = f"{view.name} would deny this question: {'; '.join(met)}. Nothing was evaluated or spent"
         raise ClientError(FORESEEN, text, Exit.POLICY_DENIED)
+
+
+def demand_permitted(purpose: str, decisions: Sequence[tuple[str, Decision]]) -> None:
+    """Refuses a question of which a dry run shows that the gate denies it at every answerer: a suspension, a budget of
+    the day, the form of a case number.
+
+    Raises:
+        ClientError: WOULD_BE_DENIED, naming the checks that are not met. Nothing was evaluated then.
+    """
+    if any(decision.permitted for _, decision in decisions):
+        return
+    names = sorted({check.id for _, decision in decisions for check in decision.checks if not check.met})
+    text = f"{purpose} would deny this question: {', '.join(names)}. Nothing was evaluated or spent"
+    raise ClientError(FORESEEN, text, Exit.POLICY_DENIED)

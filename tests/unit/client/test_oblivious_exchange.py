@@ -19,7 +19,7 @@ from sluis_client.schemes import SCHEMES
 from sluis_client.secret import Secret
 from sluis_client.subject import pseudonyms_of
 from sluis_client.tables import normalise_table, read_table
-from sluis_client.transport import Want
+from sluis_client.transport import Check, Want
 
 BAGS = [f"034401{number:010d}" for number in range(30)]
 QUESTION = Plan("persons", "bag", ("snf",), Want(hit=True, attributes=("beds",)))
@@ -86,6 +86,20 @@ def test_a_question_that_the_verified_policy_denies_costs_no_evaluation(world, m
         ask(me, QUESTION, rows(range(3)))
     assert (caught.value.code, caught.value.exit_code) == ("WOULD_BE_DENIED", 5)
     assert spent(world) == {"oost": 0, "sluis": 0}
+
+
+def test_a_question_that_the_gate_would_deny_costs_no_evaluation(world):
+    world.broker.deny["snf"] = Check("requests-per-day", False, "the budget of the day is spent", "a.yaml:1")
+    me = world.participant("utrecht")
+    with pytest.raises(ClientError, match=r"persons would deny this question: requests-per-day\. Nothing") as caught:
+        ask(me, QUESTION, rows(range(3)))
+    assert (caught.value.code, caught.value.exit_code) == ("WOULD_BE_DENIED", 5)
+    assert spent(world) == {"oost": 0, "sluis": 0}
+    del world.broker.deny["snf"]
+    ask(me, QUESTION, rows(range(3)))
+    world.broker.deny["snf"] = Check("requests-per-day", False, "the budget of the day is spent", "a.yaml:1")
+    (denied,) = ask(me, QUESTION, rows(range(2))).answers  # nothing is to be evaluated: the gate says it, and logs it
+    assert denied.status == "DENIED"
 
 
 def test_nothing_is_spent_under_a_key_that_was_replaced(world, monkeypatch):
