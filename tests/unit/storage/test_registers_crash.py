@@ -142,8 +142,10 @@ def test_a_torn_tail_of_any_length_is_cut(tmp_path: Path) -> None:
     for length in [*range(1, 40), len(second) // 2, len(second) - 1]:
         spool.write_bytes(first + second[:length])
         assert open_store(tmp_path).committed("u1") == 10
-        spool.write_bytes(first + second[:length] + bytes(len(second) - length))
-        assert open_store(tmp_path).committed("u1") == 10
+        zeros = bytes(len(second) - length)
+        if zeros != second[length:]:  # a last byte that is zero anyway tears nothing off
+            spool.write_bytes(first + second[:length] + zeros)
+            assert open_store(tmp_path).committed("u1") == 10
     store = open_store(tmp_path)
     store.append("u1", 10, t.chunk(10, 20))
     store.append("u1", 20, t.chunk(20, 30))
