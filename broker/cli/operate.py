@@ -47,7 +47,7 @@ parties: {}                            # party -> the certificates it may use, s
 #   witnesses: [{url: https://witness.example/w1/, verifier_key: witness.example/w1+...}]
 #   quorum: 1
 #   grace_minutes: 15
-# key_service: {id: sluis}            # the broker's own key service of mode oblivious (docs/operate.md section 16)
+# key_service: {id: sluis}            # the broker's own key service of mode oblivious (docs/operate.md section 15)
 # limits: {workers: 48, streams: 40, streams_per_party: 32, bulk_from: 100000, bulk_slots: 1, answer_grid_ms: 5}
 """
 
@@ -100,7 +100,10 @@ def dev_pki(
         )
     parties: dict[str, str] = {}
     for item in party:
-        name, _, oin = item.partition("=")
+        name, equals, oin = item.partition("=")
+        if not equals:
+            text = f"--party is NAME=OIN, such as {item}=00000099000000001000"
+            raise SluisError(Code.CONFIG_INVALID, text)
         parties[check_party_name(name, "--party")] = Oin(oin).text
     written = write_dev_pki(directory, parties, host or ["localhost", "127.0.0.1"], datetime.now(UTC))
     for name in signer or []:

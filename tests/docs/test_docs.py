@@ -236,3 +236,15 @@ def test_the_specification_holds_every_reason_and_the_vectors_show_them() -> Non
     outcomes = [*rows, *(outcome for case in persons for outcome in case["schemes"].values())]
     shown = {outcome["refused"]["reason"] for outcome in outcomes if "refused" in outcome}
     assert shown == reasons - {Reason.NO_COLUMN, Reason.KEYS_TOO_LOOSE}  # which are of a file, not of a row
+
+
+def test_sections_that_programs_send_their_readers_to_are_about_it() -> None:
+    """A comment or message that says `docs/x.md section N` names a section that is there."""
+    referred = re.compile(r"docs/([a-z-]+\.md) section (\d+)")
+    seen = 0
+    for folder in ("broker", "clients", "custody"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for name, number in referred.findall(path.read_text(encoding="utf-8")):
+                seen += 1
+                assert f"\n## {number}. " in (ROOT / "docs" / name).read_text(encoding="utf-8"), (path, name, number)
+    assert seen > 50

@@ -37,6 +37,7 @@ def changed(directory: Path, **settings: object) -> None:
         (["serve", "--config", "none.yaml"], 3),
         (["dev-pki", "pki", "--party", "snf=00000099000000001000"], 3),
         (["dev-pki", "other", "--party", "snf=123"], 3),
+        (["dev-pki", "other", "--party", "snf"], 3),
         (["init", "."], 3),
         (["keys", "init", "--config", "broker.yaml"], 3),
     ],
