@@ -207,6 +207,8 @@ def load_config(path: Path) -> Config:
     """Reads `path`. Raises CONFIG_INVALID with file, line and what to change."""
     try:
         text = path.read_text(encoding="utf-8")
+    except IsADirectoryError as error:
+        raise SluisError(Code.CONFIG_INVALID, f"{path}: is a directory; name the file in it with --config") from error
     except (OSError, UnicodeDecodeError) as error:
         raise SluisError(
             Code.CONFIG_INVALID, f"{path}: cannot be read; make one with `sluis init` or name another with --config"
@@ -274,6 +276,7 @@ def _check_policy(config: Config, document: YamlFile, path: Path) -> None:
         raise SluisError(Code.CONFIG_INVALID, text)
     if config.policy.quorum > len(set(config.policy.signers)):
         text = f"{quorum} asks for {config.policy.quorum} signatures, more than there are policy.signers"
+        text += ": list the public key of each signer there, 64 hex digits"
         raise SluisError(Code.CONFIG_INVALID, text)
 
 

@@ -165,7 +165,12 @@ def test_production_wants_two_signatures(tmp_path: Path, quorum: str) -> None:
 def test_a_quorum_that_the_signers_cannot_reach_is_refused(tmp_path: Path) -> None:
     for signers in ([], ["a" * 64], ["a" * 64, "a" * 64]):
         message = refusal(tmp_path, changed("policy.signers", signers))
-        assert "policy.quorum asks for 2 signatures, more than there are policy.signers" in message
+        assert "policy.quorum asks for 2 signatures, more than there are policy.signers: list the public key" in message
+
+
+def test_a_directory_in_the_place_of_the_file_is_said_to_be_one(tmp_path: Path) -> None:
+    with pytest.raises(SluisError, match="is a directory; name the file in it"):
+        load_config(tmp_path)
 
 
 def test_a_file_that_is_not_there_names_the_way_out(tmp_path: Path) -> None:

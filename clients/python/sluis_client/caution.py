@@ -44,5 +44,8 @@ def keep_apart(outputs: Iterable[Path], *inputs: Path) -> None:
     for out in outputs:
         if out.resolve() in read:
             raise ClientError("OUT_IS_INPUT", f"--out: {out} is read by this command; name another file", Exit.USAGE)
-        if out.is_dir() or not out.parent.is_dir():
-            raise ClientError("OUT_UNUSABLE", f"--out: {out} is no file in an existing directory", Exit.USAGE)
+        if out.is_dir():
+            raise ClientError("OUT_UNUSABLE", f"--out: {out} is a directory; name a file in it", Exit.USAGE)
+        if not out.parent.is_dir():
+            text = f"--out: there is no directory {out.parent}; make it first, or name another file"
+            raise ClientError("OUT_UNUSABLE", text, Exit.USAGE)

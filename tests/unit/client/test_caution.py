@@ -57,5 +57,7 @@ def test_an_output_never_overwrites_what_is_read(tmp_path: Path) -> None:
         with pytest.raises(ClientError) as caught:
             keep_apart([bad], source)
         assert caught.value.code == code
-    with pytest.raises(ClientError):
+    with pytest.raises(ClientError, match="is a directory; name a file in it"):
+        keep_apart([tmp_path], source)
+    with pytest.raises(ClientError, match=r"there is no directory .*none; make it first"):
         keep_apart([tmp_path / "none" / "out.csv"], source)
