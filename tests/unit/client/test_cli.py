@@ -357,6 +357,8 @@ def test_purposes_and_budget(ready):
         "utrecht", "purposes", "show", "snf-locatie"
     )
     ready.run("utrecht", "purposes", "show", "nothing", expect=Exit.USAGE)
+    ready.run("utrecht", "budget", "snf-locatee", expect=Exit.USAGE)
+    assert "did you mean snf-locatie?" in ready.err
     assert ready.json("utrecht", "budget", "snf-locatie")["requests_left"] == 50
     assert "of 50 questions left" in ready.run("utrecht", "budget", "snf-locatie")
 

@@ -226,8 +226,8 @@ def budget(
     Example: sluis-client budget snf-locatie
     """
     with participant(profile) as me:
-        left = me.transport.budget(purpose)
         view = me.purpose(purpose)
+        left = me.transport.budget(purpose)
         way = me.key_service_of(view)
         services = [way(service.name).budget(purpose) for service in view.key_services]
     value: dict[str, Any] = {
