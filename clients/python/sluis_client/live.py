@@ -33,6 +33,7 @@ from sluis_client.keystore import EpochKey
 from sluis_client.live_transport import LiveQuestion
 from sluis_client.making import maker_of
 from sluis_client.participant import Participant
+from sluis_client.policy import PurposeView
 from sluis_client.pseudonymise import Column, Context, Maker
 from sluis_client.register_table import Plan, Prepared, pseudonym_columns
 from sluis_client.seal import Field, RowSealer
@@ -68,14 +69,19 @@ class _Own:
     columns: tuple[Column, ...]
 
 
+def demand_live(me: Participant, view: PurposeView) -> None:
+    """Raises PURPOSE_UNKNOWN when the policy does not let this party answer live."""
+    if me.profile.party not in view.answers_live:
+        text = f"the policy does not let {me.profile.party} answer {view.name} live (`answers_live`): use `publish`"
+        raise ClientError("PURPOSE_UNKNOWN", text)
+
+
 class LiveAnswerer:
     """Answers the questions of one purpose from one prepared table."""
 
     def __init__(self, me: Participant, plan: Plan, prepared: Prepared, progress: Progress = silent) -> None:
         """Raises ATTRIBUTES_MISSING when the table lacks an attribute that may be asked; PURPOSE_UNKNOWN."""
-        if me.profile.party not in prepared.view.answers_live:
-            text = f"the policy does not let {me.profile.party} answer {plan.purpose} live; see `answers_live`"
-            raise ClientError("PURPOSE_UNKNOWN", text)
+        demand_live(me, prepared.view)
         if prepared.left_out:
             text = f"the file has no column for {', '.join(prepared.left_out)}, which may be asked; name it with --map"
             raise ClientError("ATTRIBUTES_MISSING", text)

@@ -71,7 +71,7 @@ def answer(
     Example: sluis-client answer --watch --purpose snf-locatie --scheme bag --records locations.csv \\
       --as-of 2026-11-20 --coverage "all certified locations" --map beds="Aantal bedden"
     """
-    from sluis_client.live import LiveAnswerer
+    from sluis_client.live import LiveAnswerer, demand_live
     from sluis_client.register_table import Plan, prepare
     from sluis_client.tables import read_table
 
@@ -81,6 +81,7 @@ def answer(
     told: list[Told] = []
     with participant(profile) as me:
         view = me.purpose(purpose)
+        demand_live(me, view)
         plan = Plan(
             purpose=purpose,
             scheme=scheme,
