@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -222,5 +223,6 @@ def _keys(person: str, scheme: str, columns: dict[str, str]) -> Keys:
 
 def _asked(name: str, *, needed: bool) -> str:
     default = None if needed else ""
-    answer: str = typer.prompt(name, default=default, hide_input=True, show_default=False, err=True)
+    hidden = sys.stdin.isatty()  # a pipe echoes nothing here, and cannot be told not to
+    answer: str = typer.prompt(name, default=default, hide_input=hidden, show_default=False, err=True)
     return answer.strip()
