@@ -150,10 +150,14 @@ def keys_rotate(
         view = me.purpose(purpose)
     if now:
         note("the key before is retired: nothing made with it is taken any more; answerers must publish again")
+        late = f"run `keys create --epoch {created.key.epoch}` (this again would retire this key too)"
+        _tell_created(created, view, as_json, late)
+        return
     _tell_created(created, view, as_json)
 
 
-def _tell_created(created: Created, view: PurposeView, as_json: bool) -> None:
+def _tell_created(created: Created, view: PurposeView, as_json: bool, late: str = "run this again") -> None:
+    """`late`: what to do for participants that have no encryption key yet."""
     from sluis_client.key_services import lacks_pins
 
     key = created.key
@@ -163,7 +167,7 @@ def _tell_created(created: Created, view: PurposeView, as_json: bool) -> None:
         else f"key {key.key_id} of {key.purpose} {key.epoch} was sealed to all of them already; nothing changed"
     ]
     if created.waiting:
-        note(f"no encryption key yet: {', '.join(created.waiting)}; run this again once they ran `keys init`")
+        note(f"no encryption key yet: {', '.join(created.waiting)}; {late} once they ran `keys init`")
     if lacks_pins(view, key.epoch):
         services = ", ".join(one.name for one in view.key_services)
         text = f"the policy names no public keys of the key services for {key.epoch} yet: nothing can be made under it"
