@@ -295,10 +295,11 @@ def test_at_the_command_line_killed_and_started_again(world: World) -> None:
     command = ("answer", *command, "--coverage", "all locations")
     profile = ("--profile", str(world.directory / "snf" / "sluis-client.yaml"))
     assert [row["status"] for row in utrecht.match(BAGS[:1])] == ["not there"]
+    bare = utrecht.home / "bare.csv"
+    bare.write_text(f"bag\n{BAGS[0]}\n")
+    of_bare = [str(bare) if word == str(file) else word for word in command]
     with pytest.raises(ClientError, match="does not let utrecht answer"):  # told before what its file lacks
-        bare = utrecht.home / "bare.csv"
-        bare.write_text(f"bag\n{BAGS[0]}\n")
-        utrecht.run(*(str(bare) if word == str(file) else word for word in command), "--once")
+        utrecht.run(*of_bare, "--once")
     processes = []
     try:
         for _ in range(2):
