@@ -58,6 +58,9 @@ from broker.witnesses import ask_at_start, watch
 
 log = structlog.get_logger("broker.app")
 
+_NO_KEY_YET = ("KeyService/GetEpoch", Code.EPOCH_UNKNOWN)
+"""What a participant is told of an epoch without a key: an answer, and nothing that an auditor must see."""
+
 
 class Host(ABC):
     """A running service. `start` refuses what it should not run with; `stop` loses nothing that was acknowledged."""
@@ -235,6 +238,8 @@ class Host(ABC):
         log.info("stopped", origin=self._config.origin)
 
     def _log_refusal(self, caller: Caller, rpc: str, code: Code, request_id: str | None) -> None:
+        if (rpc, code) == _NO_KEY_YET:
+            return
         body = {"party": caller.party, "rpc": rpc, "code": code.name, "request_id": request_id}
         try:
             self._sequencer.submit(lambda tx: tx.append("refusal", body))

@@ -129,6 +129,8 @@ def test_an_answer_says_what_is_true_and_what_cannot_be_searched(world: World, s
     verified_by_both(world)
     counts = [(body["party"], body["searched"], body["unsearched"]) for body in access_entries(world)]
     assert counts == [("utrecht", 3, 0), ("snf", 3, 0), ("snf", 3, 0), ("utrecht", 2, 1)]
+    # that there was no key in a period is an answer, and no refusal for an auditor to read past
+    assert not [leaf for leaf in leaves(world) if b'"kind":"refusal"' in leaf]
     pseudonym = _pseudonym(world)
     everything = b"".join(leaves(world)).decode() + logged() + json.dumps(answer) + text
     for secret in (PERSON, pseudonym.hex(), repr(pseudonym)):
